@@ -1,0 +1,54 @@
+"""An automation hub. What workflows import from here is its public surface."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hub.engine.authoring import Job, Workflow, job, trigger_workflow, workflow
+    from hub.engine.context import Context
+    from hub.engine.policies import ConcurrencyPolicy, RetryPolicy
+    from hub.engine.triggered import Triggered
+    from hub.model.errors import ArgumentHashMismatch, HubError, JobFailed, JobTimeout, NonRetryable
+
+_HOMES = {
+    "ArgumentHashMismatch": "hub.model.errors",
+    "ConcurrencyPolicy": "hub.engine.policies",
+    "Context": "hub.engine.context",
+    "HubError": "hub.model.errors",
+    "Job": "hub.engine.authoring",
+    "JobFailed": "hub.model.errors",
+    "JobTimeout": "hub.model.errors",
+    "NonRetryable": "hub.model.errors",
+    "RetryPolicy": "hub.engine.policies",
+    "Triggered": "hub.engine.triggered",
+    "Workflow": "hub.engine.authoring",
+    "job": "hub.engine.authoring",
+    "trigger_workflow": "hub.engine.authoring",
+    "workflow": "hub.engine.authoring",
+}
+
+__all__ = [  # noqa: PLE0604 - ruff cannot see through the lazy imports
+    "ArgumentHashMismatch",
+    "ConcurrencyPolicy",
+    "Context",
+    "HubError",
+    "Job",
+    "JobFailed",
+    "JobTimeout",
+    "NonRetryable",
+    "RetryPolicy",
+    "Triggered",
+    "Workflow",
+    "job",
+    "trigger_workflow",
+    "workflow",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: the command line starts fast."""
+    if name not in _HOMES:
+        raise AttributeError(f"hub has no {name}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,198 @@
+"""What users write: jobs and workflows."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import typing
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar, overload
+
+from hub.engine.context import Context
+from hub.engine.policies import ConcurrencyPolicy, Duration, RetryPolicy
+from hub.engine.scope import current
+from hub.engine.triggered import Triggered
+from hub.model.durations import milliseconds
+from hub.model.names import NAME_RULE, is_name
+from hub.model.values import Shape
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+class Job(Generic[In, Out]):
+    """A named function whose result is stored once. Made by `@job`."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: Duration | None = None,
+        deps: Sequence[Job[Any, Any]] = (),
+        local_names: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.function = function
+        self.name = function.__name__.replace("_", "-") if name is None else name
+        self.retry = retry
+        #: Milliseconds; None: no limit.
+        self.timeout = None if timeout is None else milliseconds(timeout)
+        self.deps = tuple(deps)
+        self.is_async = inspect.iscoroutinefunction(function)
+        if not is_name(self.name):
+            raise ValueError(f'{where(function)}: "{self.name}" is not a job name: it must be {NAME_RULE}')
+        self.takes, self.input, self.output = _signature(function, local_names or {})
+        functools.update_wrapper(self, function)
+
+    def trigger(self, input: In | Mapping[str, Any] | None = None) -> Triggered[Out]:
+        """Call it durably from a running job: `await` it in an async job, `.result()` in a plain one.
+
+        It begins at once; several may be under way. Raises NotJson or InvalidArguments when the input cannot be stored.
+        """
+        scope = current()
+        return scope.run.call(scope, self, input)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The plain function, nothing stored: for tests."""
+        return self.function(*args, **kwargs)
+
+    def invoke(self, input: Any, context: Context) -> Any:
+        """The function with what its signature asks for."""
+        return self.function(*[input if wanted == "input" else context for wanted in self.takes])
+
+    def __repr__(self) -> str:
+        return f"<job {self.name}>"
+
+
+class Workflow(Generic[In, Out]):
+    """A named main job with policies. Made by `workflow(...)`."""
+
+    def __init__(
+        self,
+        name: str,
+        main_job: Job[In, Out],
+        retry_policy: RetryPolicy | None = None,
+        concurrency_policy: ConcurrencyPolicy | None = None,
+        timeout: Duration | None = None,
+    ) -> None:
+        if not is_name(name):
+            raise ValueError(f'"{name}" is not a workflow name: it must be {NAME_RULE}')
+        if not isinstance(main_job, Job):
+            raise TypeError(f'workflow "{name}": main_job must be a job; put @job on the function')
+        self.name = name
+        self.main_job = main_job
+        self.retry_policy = retry_policy
+        self.concurrency_policy = concurrency_policy
+        self.timeout = None if timeout is None else milliseconds(timeout)
+        frame = sys._getframe(2)  # noqa: SLF001 - the place of the declaration, for messages
+        self.declared = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+    def trigger(
+        self,
+        args: In | Mapping[str, Any] | None = None,
+        invoker: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Triggered[str]:
+        """Start another execution from a running job; its id comes back.
+
+        `invoker` names a machine user of the running invoker's namespace; by default the execution acts as the
+        invoker of this one. Raises Refused when that one may not start the workflow.
+        """
+        scope = current()
+        return scope.run.start_other(scope, self.name, args, invoker, idempotency_key)
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name}>"
+
+
+@overload
+def job(function: Callable[[In, Context], Awaitable[Out]], /) -> Job[In, Out]: ...
+@overload
+def job(function: Callable[[In, Context], Out], /) -> Job[In, Out]: ...
+@overload
+def job(
+    *,
+    name: str | None = None,
+    retry: RetryPolicy | None = None,
+    timeout: Duration | None = None,
+    deps: Sequence[Job[Any, Any]] = (),
+) -> _Decorator: ...
+def job(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    retry: RetryPolicy | None = None,
+    timeout: Duration | None = None,
+    deps: Sequence[Job[Any, Any]] = (),
+) -> Any:
+    """Make a function a job. It takes `input` and `ctx`, either or none, and is `async def` or `def`.
+
+    The default name is the function's, with `_` as `-`. Raises TypeError where an annotation has no JSON form.
+    """
+    local_names = sys._getframe(1).f_locals  # noqa: SLF001 - types declared beside the function
+    if function is not None:
+        return Job(function, local_names=local_names)
+    return lambda given: Job(given, name=name, retry=retry, timeout=timeout, deps=deps, local_names=local_names)
+
+
+class _Decorator(typing.Protocol):
+    @overload
+    def __call__(self, function: Callable[[In, Context], Awaitable[Out]], /) -> Job[In, Out]: ...
+    @overload
+    def __call__(self, function: Callable[[In, Context], Out], /) -> Job[In, Out]: ...
+
+
+def workflow(
+    name: str,
+    main_job: Job[In, Out],
+    retry_policy: RetryPolicy | None = None,
+    concurrency_policy: ConcurrencyPolicy | None = None,
+    timeout: Duration | None = None,
+) -> Workflow[In, Out]:
+    """Declare a workflow: a main job and its policies."""
+    return Workflow(name, main_job, retry_policy, concurrency_policy, timeout)
+
+
+def trigger_workflow(
+    name: str,
+    args: Any = None,
+    *,
+    auth_invoker: Mapping[str, str] | None = None,
+    idempotency_key: str | None = None,
+) -> Triggered[str]:
+    """`workflow.trigger` by name. `auth_invoker` is {"namespace": …, "machine_user_name": …}."""
+    scope = current()
+    return scope.run.start_other(scope, name, args, auth_invoker, idempotency_key)
+
+
+def where(function: Callable[..., Any]) -> str:
+    """`file:line` of a function."""
+    code = getattr(function, "__code__", None)
+    return "unknown" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
+
+
+def _signature(function: Callable[..., Any], local_names: Mapping[str, Any]) -> tuple[tuple[str, ...], Shape, Shape]:
+    """Which of input and context it takes, in order, and the shapes of its input and output."""
+    try:
+        hints = typing.get_type_hints(function, localns=dict(local_names), include_extras=True)
+    except NameError as error:
+        raise TypeError(f"{where(function)}: an annotation of {function.__name__} is unknown: {error}") from None
+    takes: list[str] = []
+    input_type: Any = Any
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.default is not inspect.Parameter.empty:
+            continue
+        if parameter.name == "ctx" or hints.get(parameter.name) is Context:
+            takes.append("context")
+        else:
+            takes.append("input")
+            input_type = hints.get(parameter.name, Any)
+    if len(takes) != len(set(takes)):
+        raise TypeError(f"{where(function)}: a job takes `input` and `ctx`, each at most once")
+    try:
+        return tuple(takes), Shape(input_type), Shape(hints.get("return", Any))
+    except TypeError as error:
+        raise TypeError(f"{where(function)}: {error}") from None

@@ -1,0 +1,116 @@
+"""The context that a job is given."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hub.model.errors import NotFound
+from hub.model.identity import MachineUser
+from hub.store.databases import Database
+
+if TYPE_CHECKING:
+    from hub.engine.runner import Run
+
+
+class Context:
+    """What a job knows of the execution that it belongs to."""
+
+    __slots__ = ("_run", "attempt", "input", "log", "path")
+
+    def __init__(self, run: Run, path: str, input: Any, attempt: int) -> None:
+        self._run = run
+        #: Where this call stands in the execution.
+        self.path = path
+        #: The job's input.
+        self.input = input
+        #: Which try of this job it is, from 1.
+        self.attempt = attempt
+        #: Lines that are kept with the execution.
+        self.log = JobLog(run, path)
+
+    @property
+    def execution_id(self) -> str:
+        return self._run.claimed.id
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every try of this call: hand it to whoever must not do the thing twice."""
+        return f"{self._run.claimed.id}/{self.path}"
+
+    @property
+    def env(self) -> dict[str, Any]:
+        """The plain values of config/hub.yaml."""
+        return dict(self._run.surroundings.env)
+
+    @property
+    def invoker(self) -> MachineUser | None:
+        """The machine user that the execution acts as, with its rights as they are now. None: anonymous."""
+        return self._run.surroundings.invoker(self._run.claimed.invoker)
+
+    @property
+    def jobs(self) -> Jobs:
+        """Jobs by name: `ctx.jobs.fetch_customer(x)` is `fetch_customer.trigger(x)`."""
+        return Jobs(self._run)
+
+    def database(self, name: str) -> Database:
+        """A database of config/hub.yaml. Raises NotFound, or Refused without `database:write:NAME`."""
+        database = self._run.surroundings.database(name)
+        self._run.surroundings.allow(self.invoker, "database:write", name)
+        return database
+
+    def secret(self, name: str) -> str:
+        """A secret's value. Raises NotFound, or Refused without `secret:read:NAME`."""
+        self._run.surroundings.allow(self.invoker, "secret:read", name)
+        return self._run.surroundings.secret(name)
+
+
+class Jobs:
+    """The older spelling of calls."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        jobs = self._run.registry.jobs
+        found = jobs.get(name.replace("_", "-"))
+        if found is None:
+            raise NotFound("job", name.replace("_", "-"), jobs)
+        return found.trigger
+
+
+class JobLog:
+    """A logger whose lines are stored with the execution: `ctx.log.info("fetched %d rows", count)`."""
+
+    __slots__ = ("_path", "_run")
+
+    def __init__(self, run: Run, path: str) -> None:
+        self._run = run
+        self._path = path
+
+    def debug(self, message: str, *args: Any) -> None:
+        self._keep(logging.DEBUG, message, args)
+
+    def info(self, message: str, *args: Any) -> None:
+        self._keep(logging.INFO, message, args)
+
+    def warning(self, message: str, *args: Any) -> None:
+        self._keep(logging.WARNING, message, args)
+
+    def error(self, message: str, *args: Any) -> None:
+        self._keep(logging.ERROR, message, args)
+
+    def exception(self, message: str, *args: Any) -> None:
+        self._keep(logging.ERROR, message, args)
+
+    def _keep(self, level: int, message: str, args: tuple[Any, ...]) -> None:
+        text = str(message)
+        if args:
+            try:
+                text = text % args
+            except (TypeError, ValueError):
+                text = f"{text} {args!r}"
+        self._run.keep_line(self._path, logging.getLevelName(level), text)

@@ -1,0 +1,81 @@
+"""Policies as values: how often to try again, and how much may run at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hub.model.durations import milliseconds, spoken
+
+Duration = str | float | timedelta
+
+_MOST_RETRIES = 10
+_LONGEST_INITIAL = 3_600_000
+_LONGEST_BACKOFF = 86_400_000
+_MOST_CONCURRENT = 1_000
+
+
+class RetryPolicy:
+    """Try again after a failure, waiting longer each time, with full jitter.
+
+    The wait before retry n is a random part of `initial_backoff * backoff_multiplier ** (n - 1)`, at most
+    `max_backoff`. Durations are texts such as "500ms", "30s", "5m", or seconds. Raises ValueError beyond the limits.
+    """
+
+    __slots__ = ("backoff_multiplier", "initial_backoff", "max_backoff", "max_retries", "never_on", "retry_on")
+
+    def __init__(
+        self,
+        max_retries: int = 3,
+        initial_backoff: Duration = "1s",
+        max_backoff: Duration = "30s",
+        backoff_multiplier: float = 2,
+        *,
+        retry_on: tuple[type[BaseException], ...] = (Exception,),
+        never_on: tuple[type[BaseException], ...] = (),
+    ) -> None:
+        self.max_retries = max_retries
+        #: Milliseconds.
+        self.initial_backoff = milliseconds(initial_backoff)
+        #: Milliseconds.
+        self.max_backoff = milliseconds(max_backoff)
+        self.backoff_multiplier = backoff_multiplier
+        self.retry_on = retry_on
+        self.never_on = never_on
+        if isinstance(max_retries, bool) or not 1 <= max_retries <= _MOST_RETRIES:
+            raise ValueError(f"max_retries is {max_retries}: it must be from 1 to {_MOST_RETRIES}")
+        if self.initial_backoff > _LONGEST_INITIAL:
+            raise ValueError(f"initial_backoff is {spoken(self.initial_backoff)}: it must be at most 1h")
+        if self.max_backoff > _LONGEST_BACKOFF:
+            raise ValueError(f"max_backoff is {spoken(self.max_backoff)}: it must be at most 24h")
+        if self.max_backoff < self.initial_backoff:
+            raise ValueError("max_backoff is shorter than initial_backoff")
+        if backoff_multiplier < 1:
+            raise ValueError(f"backoff_multiplier is {backoff_multiplier}: it must be at least 1")
+
+    def __repr__(self) -> str:
+        return (
+            f"RetryPolicy(max_retries={self.max_retries}, initial_backoff={spoken(self.initial_backoff)!r}, "
+            f"max_backoff={spoken(self.max_backoff)!r}, backoff_multiplier={self.backoff_multiplier})"
+        )
+
+
+class ConcurrencyPolicy:
+    """How many executions of a workflow may run at once; with `key`, how many of each value of it.
+
+    `key` is a path into the input, such as "input.customer_id". Raises ValueError beyond the limits.
+    """
+
+    __slots__ = ("key", "max_concurrent_executions")
+
+    def __init__(self, max_concurrent_executions: int, key: str | None = None) -> None:
+        if isinstance(max_concurrent_executions, bool) or not 1 <= max_concurrent_executions <= _MOST_CONCURRENT:
+            raise ValueError(
+                f"max_concurrent_executions is {max_concurrent_executions}: it must be from 1 to {_MOST_CONCURRENT}"
+            )
+        if key is not None and (not key.startswith("input.") or not all(key.split("."))):
+            raise ValueError(f'key is "{key}": write a path into the input, such as "input.customer_id"')
+        self.max_concurrent_executions = max_concurrent_executions
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"ConcurrencyPolicy({self.max_concurrent_executions}, key={self.key!r})"

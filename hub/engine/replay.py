@@ -1,0 +1,58 @@
+"""Replay: history in, what to do next out. Pure: it knows no database, no clock and no loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.model.errors import ArgumentHashMismatch
+from hub.model.execution import Checkpoint, JobStatus
+
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Perform:
+    """Nothing is stored: do it. `attempts` tries were counted before."""
+
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """It is done: this is its result, as JSON text."""
+
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAgain:
+    """It failed for good in this attempt: this is its error, as JSON text."""
+
+    error: str
+
+
+Decision = Perform | GiveBack | RaiseAgain
+
+
+def decide(stored: Checkpoint | None, *, name: str, path: str, args: str, args_hash: str, base_epoch: int) -> Decision:
+    """What a call at `path` with these arguments comes to, given what is stored there.
+
+    A success is final. A failure is final when the caller caught it, or when it belongs to the present attempt;
+    otherwise a retry or a resume has begun since, and it runs again. Raises ArgumentHashMismatch when the stored call
+    is a different one.
+    """
+    if stored is None:
+        return Perform()
+    if stored.name != name or stored.args_hash != args_hash:
+        raise ArgumentHashMismatch(name, path, _short(stored.args), _short(args))
+    if stored.status is JobStatus.SUCCESS and stored.result is not None:
+        return GiveBack(stored.result)
+    if stored.status is JobStatus.FAILED and stored.error is not None:
+        if stored.handled or stored.epoch >= base_epoch:
+            return RaiseAgain(stored.error)
+        return Perform(stored.attempts)
+    return Perform(stored.attempts)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

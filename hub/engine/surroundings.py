@@ -1,0 +1,69 @@
+"""What executions see of the installation: plain values, machine users, databases, secrets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.model.errors import BadInput, NotFound, Refused
+from hub.model.identity import InvokerRef, MachineUser
+from hub.store.databases import Database
+
+
+def _no_secret(name: str) -> str:
+    raise NotFound("secret", name)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Handed to the engine by the composition root; replaced as a whole when files change."""
+
+    env: Mapping[str, Any] = field(default_factory=dict)
+    #: Auth namespace -> name -> machine user, with the permissions that it has now.
+    machine_users: Mapping[str, Mapping[str, MachineUser]] = field(default_factory=dict)
+    databases: Mapping[str, Database] = field(default_factory=dict)
+    #: The value of a secret. Raises NotFound.
+    secret: Callable[[str], str] = _no_secret
+
+    def machine_user(self, ref: InvokerRef) -> MachineUser:
+        """As it is now. Raises NotFound with the closest name."""
+        users = self.machine_users.get(ref.auth_namespace)
+        if users is None:
+            raise NotFound("auth namespace", ref.auth_namespace, self.machine_users)
+        if ref.name not in users:
+            raise NotFound(f"machine user in {ref.auth_namespace}", ref.name, users)
+        return users[ref.name]
+
+    def named_user(self, name: str, namespace: str | None = None) -> MachineUser:
+        """By name alone, or within a namespace. Raises NotFound, or BadInput when several namespaces have one."""
+        if namespace is not None:
+            return self.machine_user(InvokerRef(namespace, name))
+        found = [users[name] for users in self.machine_users.values() if name in users]
+        if not found:
+            raise NotFound("machine user", name, {known for users in self.machine_users.values() for known in users})
+        if len(found) > 1:
+            spaces = ", ".join(sorted(user.auth_namespace for user in found))
+            raise BadInput(f'"{name}" is a machine user in {spaces}: say which namespace.')
+        return found[0]
+
+    def database(self, name: str) -> Database:
+        """Raises NotFound with the closest name."""
+        if name not in self.databases:
+            raise NotFound("database", name, self.databases)
+        return self.databases[name]
+
+    def allow(self, invoker: MachineUser | None, action: str, name: str) -> None:
+        """Raise Refused unless the invoker may do `action` to `name`. Anonymous may nothing that is protected."""
+        if invoker is None:
+            raise Refused("an anonymous execution", f"{action}:{name}")
+        if not invoker.may(action, name):
+            raise Refused(f"machine user {invoker.auth_namespace}/{invoker.name}", f"{action}:{name}")
+
+    def invoker(self, stored: str | None) -> MachineUser | None:
+        """The machine user behind an execution's stored invoker, with its rights as they are now."""
+        if stored is None:
+            return None
+        found = json.loads(stored)
+        return self.machine_user(InvokerRef(found["auth_namespace"], found["name"]))

@@ -1,0 +1,48 @@
+"""What `.trigger()` hands back: a durable call under way."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Generator
+from typing import Any, Generic, TypeVar
+
+from hub.engine.scope import OutsideJob, Scope
+from hub.model.errors import JobFailed
+
+Out = TypeVar("Out", covariant=True)  # noqa: PLC0105 - it is the job's output, and is called so
+
+
+class Triggered(Generic[Out]):
+    """A call that has begun. Await it in an async job; call `.result()` in a plain one."""
+
+    __slots__ = ("_future", "_path", "_scope")
+
+    def __init__(self, future: asyncio.Future[Any] | concurrent.futures.Future[Any], scope: Scope, path: str) -> None:
+        self._future = future
+        self._scope = scope
+        self._path = path
+
+    def __await__(self) -> Generator[Any, None, Out]:
+        if isinstance(self._future, concurrent.futures.Future):
+            raise OutsideJob("this is a plain job: call .result() instead of await.")
+        try:
+            found: Out = yield from self._future.__await__()
+        except JobFailed:
+            self._scope.failures.append(self._path)
+            raise
+        return found
+
+    def result(self) -> Out:
+        """Wait for it in a plain job. Raises what the job raised."""
+        if not isinstance(self._future, concurrent.futures.Future):
+            raise OutsideJob("this is an async job: write `await` instead of .result().")
+        try:
+            found: Out = self._future.result()
+        except JobFailed:
+            self._scope.failures.append(self._path)
+            raise
+        return found
+
+    def done(self) -> bool:
+        return self._future.done()

@@ -1,0 +1,39 @@
+"""Waking: somebody rings, a loop goes on. Rings that come together are one."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Waker:
+    """Wakes one loop from any thread."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._rung = False
+
+    def bind(self) -> None:
+        """The running loop is the one to wake."""
+        self._loop = asyncio.get_running_loop()
+        if self._rung:
+            self._event.set()
+
+    def ring(self) -> None:
+        """Wake it, now or when it next waits. From any thread."""
+        if self._rung:
+            return
+        self._rung = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self, seconds: float) -> bool:
+        """Until somebody rings or the time is up; whether somebody rang."""
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        self._event.clear()
+        self._rung = False
+        return True

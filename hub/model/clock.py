@@ -1,0 +1,64 @@
+"""Time comes in by the door: everything above takes a `Clock`, and only this file reads the real one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the hub knows of time."""
+
+    def now(self) -> int:
+        """Wall-clock milliseconds since 1970-01-01 UTC. For records and schedules; it may jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only grow, also while the machine is suspended. For leases and deadlines."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait without blocking the loop."""
+        ...
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def iso(ms: int) -> str:
+    """ISO 8601 in UTC with milliseconds: `2026-03-29T00:59:59.999Z`."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_or_none(ms: int | None) -> str | None:
+    return None if ms is None else iso(ms)
+
+
+def from_iso(text: str) -> int:
+    """Milliseconds from an ISO 8601 text; one without an offset is read as UTC. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)
+
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_id(now: int) -> str:
+    """A new identifier: 26 characters (ULID), sorted by time, 80 random bits, safe across forks and nodes."""
+    number = (now << 80) | int.from_bytes(os.urandom(10), "big")
+    return "".join([_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)])

@@ -1,0 +1,93 @@
+"""Events and what became of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """How a delivery ended. Each is recorded with a reason in a sentence."""
+
+    STARTED = "started"
+    FILTERED = "filtered"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    MISSED = "missed"
+    SKIPPED = "skipped"
+    PAUSED = "paused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A fact as a trigger hands it to the store."""
+
+    #: Where it came from: "webhook:NAME", "schedule:NAME", "record:NAMESPACE", "manual:NAME". One half of the unique key.
+    source: str
+    #: The other half: the sender's delivery id, the slot's instant, the outbox row. None: never a duplicate.
+    key: str | None
+    #: "record.created", "webhook", "schedule", or the provider's own event name.
+    type: str
+    #: When it happened, milliseconds since 1970 UTC.
+    time: int
+    #: JSON: what `args` is made of. Webhook: {method, query, headers}; record: {event, new, old, changed, actor};
+    #: schedule: {scheduledTime, previousTime, nextTime} as ISO texts.
+    payload: dict[str, Any]
+    namespace: str = ""
+    model: str = ""
+    #: The raw body of a webhook, exactly as received.
+    body: bytes | None = None
+    #: Executors that this event is for, when the trigger knows; empty: dispatch matches by namespace, type and model.
+    executors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A stored fact."""
+
+    id: str
+    source: str
+    key: str | None
+    type: str
+    time: int
+    received_at: int
+    payload: dict[str, Any]
+    namespace: str = ""
+    model: str = ""
+    body: bytes | None = None
+    executors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """What the store answers to a `NewEvent`."""
+
+    id: str
+    #: True when (source, key) was there already: `id` is then the first one's.
+    duplicate: bool
+    #: With `duplicate`: whether the body differs from the stored one.
+    conflict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event meeting one executor."""
+
+    id: str
+    event_id: str
+    executor: str
+    outcome: Outcome
+    #: A sentence for the person who asks why.
+    reason: str
+    created_at: int
+    #: The execution that it started, if any.
+    execution_id: str | None = None
+    #: What the expressions gave: {condition, variables}, or the error. Replays read it.
+    evaluation: dict[str, Any] = field(default_factory=dict)
+
+
+def delivery_id(event_id: str, executor: str) -> str:
+    """Known before dispatch, so that a webhook's answer can name it."""
+    return f"{event_id}.{executor}"

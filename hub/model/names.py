@@ -1,0 +1,34 @@
+"""What may be called what, and the closest valid name when something is called wrongly."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+
+NAME_RULE = "3 to 63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit"
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` may name an executor, workflow, job, machine user or wait point."""
+    return _NAME.fullmatch(text) is not None
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was most likely meant to be, or None when nothing is near."""
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def advice(name: str, known: Iterable[str]) -> str:
+    """A sentence for the end of an "unknown name" error: the closest name, else the ones that there are."""
+    names = sorted(known)
+    near = closest(name, names)
+    if near is not None:
+        return f'Did you mean "{near}"?'
+    if not names:
+        return "There are none yet."
+    listed = ", ".join(names[:8])
+    return f"Known: {listed}{', …' if len(names) > 8 else ''}."  # noqa: PLR2004 - a line's worth of names

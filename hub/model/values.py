@@ -1,0 +1,156 @@
+"""JSON values: canonical text, and the round trip of a job's inputs and outputs.
+
+Results live in the store as JSON. A value that a job hands back is always the one that a replay would rebuild from
+the store, so that code sees the same types live and after a restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+
+from hub.model.errors import InvalidArguments, NotJson
+
+Json = Any
+
+_encode: Callable[[Any], str] = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+).encode
+_decode: Callable[[str], Any] = json.JSONDecoder().decode
+
+_MOST_DEPTH = 200
+
+
+def canonical(value: Json) -> str:
+    """The one JSON text of a value: sorted keys, no spaces. Raises NotJson with the path of what cannot be written."""
+    try:
+        text = _encode(value)
+        text.encode()
+    except (TypeError, ValueError, RecursionError):
+        _explain(value, "$", 0)
+        raise
+    return text
+
+
+def parse(text: str) -> Json:
+    """The value of a JSON text that the hub itself wrote."""
+    return _decode(text)
+
+
+def digest(text: str) -> str:
+    """A short hash of a canonical text: 128 bits, in hex."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def round_trip(value: Json) -> tuple[str, Json]:
+    """Canonical text, and the value read back from it. Raises NotJson where the two would differ; tuples become lists."""
+    text = canonical(value)
+    back = _decode(text)
+    if back != value:
+        _explain(value, "$", 0)
+    return text, back
+
+
+def _explain(value: Any, path: str, depth: int) -> None:
+    """Raise NotJson for the first thing in `value` that JSON cannot hold."""
+    if depth > _MOST_DEPTH:
+        raise NotJson(path, f"nested deeper than {_MOST_DEPTH} levels")
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise NotJson(path, "a lone surrogate is not Unicode text") from None
+    elif value is None or isinstance(value, bool | int):
+        return
+    elif isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN is the one that differs from itself
+            raise NotJson(path, f"{value} is not JSON")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _explain(item, f"{path}[{index}]", depth + 1)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise NotJson(path, f"the key {key!r} is {type(key).__name__}, not a string")
+            _explain(key, path, depth + 1)
+            _explain(item, f"{path}.{key}", depth + 1)
+    else:
+        raise NotJson(path, f"{type(value).__name__} is not JSON")
+
+
+class Shape:
+    """The type of a job's input or output: validates on the way in, rebuilds on the way out.
+
+    Raises TypeError when the annotation has no JSON form.
+    """
+
+    __slots__ = ("_adapter", "annotation")
+
+    def __init__(self, annotation: Any = Any) -> None:
+        self.annotation = annotation
+        self._adapter = None if annotation in _PLAIN else _adapter(annotation)
+
+    def dump(self, value: Any) -> tuple[str, Any]:
+        """Canonical JSON text of a value, and the value rebuilt from it.
+
+        Raises NotJson or InvalidArguments, each with the path of the offending value.
+        """
+        if self._adapter is None:
+            return round_trip(value)
+        checked = self._checked(self._adapter.validate_python, value)
+        plain = self._adapter.dump_python(checked, mode="json", warnings="error")
+        text = canonical(plain)
+        return text, self.load(text)
+
+    def load(self, text: str) -> Any:
+        """The value of a stored text."""
+        if self._adapter is None:
+            return _decode(text)
+        return self._checked(self._adapter.validate_json, text)
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of the type; `{}` where anything goes."""
+        return {} if self._adapter is None else self._adapter.json_schema()
+
+    def _checked(self, read: Callable[[Any], Any], value: Any) -> Any:
+        try:
+            return read(value)
+        except ValidationError as error:
+            raise InvalidArguments(_sentences(error)) from None
+
+
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    try:
+        try:
+            # Bytes have no JSON of their own; models and dataclasses bring their own configuration.
+            adapter = TypeAdapter(annotation, config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
+        except PydanticUserError as error:
+            if error.code != "type-adapter-config-unused":
+                raise
+            adapter = TypeAdapter(annotation)
+        adapter.json_schema()
+    except (PydanticSchemaGenerationError, PydanticUserError, NameError) as error:
+        raise TypeError(f"{annotation!r} has no JSON form: {_first_line(error)}") from None
+    return adapter
+
+
+def _sentences(error: ValidationError) -> str:
+    """`$.items[3].at: Input should be a valid datetime`, one a problem. Values are not echoed: they may be secret."""
+    return "; ".join(
+        f"{_path(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False, include_url=False)
+    )
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+_PLAIN: tuple[Any, ...] = (Any, None, dict, list, object)

@@ -1,0 +1,173 @@
+"""Verbs of checkpoints and logs: what finished calls gave, marks of those under way, and lines that jobs wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hub.model.errors import Fenced
+from hub.model.execution import Checkpoint, JobStatus, LogLine
+from hub.store.dialects.base import Bulk, Row, Tx
+from hub.store.verbs import Verb
+
+
+@dataclass(frozen=True, slots=True)
+class CallWrite:
+    """A call's state, under the claim that writes it."""
+
+    execution_id: str
+    epoch: int
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """The caller caught this call's error and went on."""
+
+    execution_id: str
+    epoch: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogWrite:
+    epoch: int
+    line: LogLine
+
+
+_COLUMNS = (
+    "execution_id:text epoch:int path:text name:text status:text args:text args_hash:text result:text error:text "
+    "attempts:int handled:int started_at:int finished_at:int"
+)
+_FENCED_INSERT = (
+    "INSERT INTO checkpoints (execution_id, epoch, path, name, status, args, args_hash, result, error, attempts, handled, "
+    "started_at, finished_at) "
+    "SELECT v.execution_id, v.epoch, v.path, v.name, v.status, v.args, v.args_hash, v.result, v.error, v.attempts, "
+    "v.handled, v.started_at, v.finished_at FROM v "
+    "JOIN executions e ON e.id = v.execution_id AND e.epoch = v.epoch AND e.status = 'RUNNING' WHERE true "
+    "ON CONFLICT (execution_id, path) DO UPDATE SET epoch = excluded.epoch, status = excluded.status, "
+    "args = excluded.args, args_hash = excluded.args_hash, result = excluded.result, error = excluded.error, "
+    "attempts = excluded.attempts, handled = excluded.handled, started_at = excluded.started_at, "
+    "finished_at = excluded.finished_at WHERE "
+)
+
+#: A stored success is final.
+_FINISH = Bulk(
+    _COLUMNS, _FENCED_INSERT + "checkpoints.status <> 'SUCCESS' RETURNING checkpoints.execution_id, checkpoints.path"
+)
+
+#: A mark never covers what the same try has already stored.
+_MARK = Bulk(
+    _COLUMNS,
+    _FENCED_INSERT + "checkpoints.status <> 'SUCCESS' AND "
+    "(checkpoints.epoch < excluded.epoch OR checkpoints.attempts < excluded.attempts) "
+    "RETURNING checkpoints.execution_id, checkpoints.path",
+)
+
+_HANDLED = Bulk(
+    "execution_id:text epoch:int path:text",
+    "UPDATE checkpoints SET handled = 1 FROM v, executions e WHERE checkpoints.execution_id = v.execution_id "
+    "AND checkpoints.path = v.path AND e.id = v.execution_id AND e.epoch = v.epoch AND e.status = 'RUNNING'",
+)
+
+_LOG = Bulk(
+    "execution_id:text epoch:int path:text at:int level:text message:text",
+    "INSERT INTO logs (execution_id, path, at, level, message) "
+    "SELECT v.execution_id, v.path, v.at, v.level, v.message FROM v "
+    "JOIN executions e ON e.id = v.execution_id AND e.epoch = v.epoch",
+)
+
+
+def read_checkpoints(tx: Tx, execution_id: str) -> list[Checkpoint]:
+    """All calls of an execution, in the order in which they began."""
+    rows = tx.rows(
+        "SELECT path, name, status, args, args_hash, result, error, attempts, handled, started_at, finished_at, epoch "
+        "FROM checkpoints WHERE execution_id = ? ORDER BY started_at, path",
+        (execution_id,),
+    )
+    return [checkpoint(row) for row in rows]
+
+
+def checkpoint(row: Row) -> Checkpoint:
+    path, name, status, args, args_hash, result, error, attempts, handled, started_at, finished_at, epoch = row
+    return Checkpoint(
+        path,
+        name,
+        JobStatus(status),
+        args,
+        args_hash,
+        result,
+        error,
+        attempts,
+        bool(handled),
+        started_at,
+        finished_at,
+        epoch,
+    )
+
+
+def _finish(tx: Tx, items: Sequence[CallWrite]) -> list[Exception | None]:
+    written = set(tx.bulk(_FINISH, [_row(item) for item in items]))
+    if len(written) == len(items):
+        return [None] * len(items)
+    return [
+        None if (item.execution_id, item.checkpoint.path) in written else Fenced(item.execution_id) for item in items
+    ]
+
+
+def _mark(tx: Tx, items: Sequence[CallWrite]) -> list[None]:
+    tx.bulk(_MARK, [_row(item) for item in items])
+    return [None] * len(items)
+
+
+def _begin(tx: Tx, items: Sequence[CallWrite]) -> list[Exception | None]:
+    """A try counted durably before it begins. Calls that failed for good in the last one run again."""
+    answers = _finish(tx, items)
+    for item, answer in zip(items, answers, strict=True):
+        if answer is None:
+            tx.run(
+                "UPDATE checkpoints SET epoch = -1 WHERE execution_id = ? AND path > ? AND path < ? "
+                "AND status = 'FAILED' AND handled = 0",
+                (item.execution_id, f"{item.checkpoint.path}/", f"{item.checkpoint.path}0"),  # "0" follows "/"
+            )
+    return answers
+
+
+def _handle(tx: Tx, items: Sequence[Handled]) -> list[None]:
+    tx.bulk(_HANDLED, [(item.execution_id, item.epoch, item.path) for item in items])
+    return [None] * len(items)
+
+
+def _log(tx: Tx, items: Sequence[LogWrite]) -> list[None]:
+    rows = [
+        (item.line.execution_id, item.epoch, item.line.path, item.line.at, item.line.level, item.line.message)
+        for item in items
+    ]
+    tx.bulk(_LOG, rows)
+    return [None] * len(items)
+
+
+def _row(item: CallWrite) -> Row:
+    call = item.checkpoint
+    return (
+        item.execution_id,
+        item.epoch,
+        call.path,
+        call.name,
+        call.status.value,
+        call.args,
+        call.args_hash,
+        call.result,
+        call.error,
+        call.attempts,
+        int(call.handled),
+        call.started_at,
+        call.finished_at,
+    )
+
+
+CHECKPOINT: Verb[CallWrite, None] = Verb("checkpoint", _finish, order=1)
+BEGIN: Verb[CallWrite, None] = Verb("begin", _begin)
+MARK: Verb[CallWrite, None] = Verb("mark", _mark)
+HANDLED: Verb[Handled, None] = Verb("handled", _handle)
+LOG: Verb[LogWrite, None] = Verb("log", _log)

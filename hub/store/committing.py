@@ -1,0 +1,89 @@
+"""One batch, one transaction: what both writers do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.store.dialects.base import Connection, StoreBroken, StoreBusy
+from hub.store.verbs import Bell, Probe, Verb, no_bell, no_probe
+
+
+@dataclass(slots=True, eq=False)
+class Operation:
+    """A verb and its item on the way to the database."""
+
+    verb: Verb[Any, Any]
+    item: Any
+    #: Hands the result, or the exception, back to the caller. None: nobody waits.
+    done: Callable[[Any], None] | None = None
+    #: Monotonic seconds after which the caller has gone; None: it waits for ever.
+    deadline: float | None = None
+    result: Any = field(default=None, repr=False)
+
+
+class Committer:
+    """Applies batches on the one connection."""
+
+    def __init__(self, connection: Connection, *, probe: Probe = no_probe, bell: Bell = no_bell) -> None:
+        self.connection = connection
+        self.bell = bell
+        self._probe = probe
+
+    def commit(self, batch: Sequence[Operation]) -> None:
+        """Make the whole batch durable and leave a result in each operation.
+
+        An operation that fails by itself does not take the others with it. Raises StoreBusy when nothing could be
+        written, StoreBroken when storage failed.
+        """
+        try:
+            self._together(batch)
+        except (StoreBusy, StoreBroken):
+            self.connection.rollback()
+            raise
+        except Exception:
+            self.connection.rollback()
+            if len(batch) == 1:
+                raise
+            self._apart(batch)
+        for topic in {topic for operation in batch for topic in operation.verb.rings}:
+            self.bell(topic)
+
+    def _together(self, batch: Sequence[Operation]) -> None:
+        groups: dict[Verb[Any, Any], list[Operation]] = {}
+        for operation in batch:
+            groups.setdefault(operation.verb, []).append(operation)
+        names = [verb.name for verb in groups]
+        transaction = self.connection.begin()
+        for verb, operations in sorted(groups.items(), key=_order):
+            results = verb.apply(transaction, [operation.item for operation in operations])
+            for operation, result in zip(operations, results, strict=True):
+                operation.result = result
+        self._probe("before", names)
+        self.connection.commit()
+        self._probe("after", names)
+
+    def _apart(self, batch: Sequence[Operation]) -> None:
+        """Again, each in a savepoint of its own: one of them cannot be applied."""
+        transaction = self.connection.begin()
+        try:
+            for operation in sorted(batch, key=lambda one: one.verb.order):
+                self.connection.savepoint()
+                try:
+                    (operation.result,) = operation.verb.apply(transaction, [operation.item])
+                except (StoreBusy, StoreBroken):
+                    raise
+                except Exception as error:  # noqa: BLE001 - it belongs to the one caller and is raised there
+                    self.connection.rollback_to()
+                    operation.result = error
+                else:
+                    self.connection.release()
+            self.connection.commit()
+        except BaseException:
+            self.connection.rollback()
+            raise
+
+
+def _order(group: tuple[Verb[Any, Any], list[Operation]]) -> int:
+    return group[0].order

@@ -1,0 +1,1 @@
+"""Where the databases differ, and the only place where code may ask which one it is."""

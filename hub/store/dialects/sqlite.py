@@ -1,0 +1,188 @@
+"""SQLite: one file, one writer connection, WAL with `synchronous=FULL`.
+
+`NORMAL` loses acknowledged commits at a power failure, so it is never used. SQLite before 3.51.3 can lose a WAL reset
+when several connections checkpoint (https://sqlite.org/wal.html): only the process that serves checkpoints.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, StaticPool, create_engine
+
+from hub.store.dialects.base import Bulk, Row, StoreBroken, StoreBusy
+
+#: How long one attempt to begin waits for another process. The writer tries again; callers have their own deadlines.
+_BUSY_MS = 100
+_MOST_PARAMETERS = 16_000
+
+
+class SqliteTx:
+    """A write transaction of the one connection."""
+
+    skip_locked = ""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._bulk_sql: dict[tuple[int, int], str] = {}
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        try:
+            return self._connection.execute(sql, params).fetchall()
+        except sqlite3.OperationalError as error:
+            raise classified(error) from error
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+        try:
+            return self._connection.execute(sql, params).rowcount
+        except sqlite3.OperationalError as error:
+            raise classified(error) from error
+
+    def bulk(self, statement: Bulk, rows: Sequence[Row]) -> list[Row]:
+        """Chunks of powers of two: few statement texts to prepare, and the interpreter's lock is let go once a chunk."""
+        found: list[Row] = []
+        width = len(statement.names)
+        start, total = 0, len(rows)
+        while start < total:
+            size = min(1 << ((total - start).bit_length() - 1), 1 << ((_MOST_PARAMETERS // width).bit_length() - 1))
+            flat = [value for row in rows[start : start + size] for value in row]
+            found += self.rows(self._text(statement, size), flat)
+            start += size
+        return found
+
+    def _text(self, statement: Bulk, size: int) -> str:
+        known = self._bulk_sql.get((id(statement), size))
+        if known is None:
+            names = statement.names
+            one = f"({','.join('?' * len(names))})"
+            known = f"WITH v({','.join(names)}) AS (VALUES {','.join([one] * size)}) {statement.body}"
+            self._bulk_sql[id(statement), size] = known
+        return known
+
+
+class SqliteConnection:
+    """The writer's connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.raw = connection
+        self._tx = SqliteTx(connection)
+
+    def begin(self) -> SqliteTx:
+        # Always IMMEDIATE: an upgrade from read to write fails at once whatever the busy timeout.
+        self._execute("BEGIN IMMEDIATE")
+        return self._tx
+
+    def commit(self) -> None:
+        self._execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self.raw.in_transaction:
+            self._execute("ROLLBACK")
+
+    def savepoint(self) -> None:
+        self._execute("SAVEPOINT one")
+
+    def release(self) -> None:
+        self._execute("RELEASE one")
+
+    def rollback_to(self) -> None:
+        self._execute("ROLLBACK TO one")
+        self._execute("RELEASE one")
+
+    def close(self) -> None:
+        self.raw.close()
+
+    def _execute(self, sql: str) -> None:
+        try:
+            self.raw.execute(sql)
+        except sqlite3.OperationalError as error:
+            raise classified(error) from error
+
+
+def classified(error: sqlite3.Error) -> Exception:
+    """What a driver's error means to the writer: try again, stop, or a fault of ours."""
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    primary = code & 0xFF
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL):
+        return StoreBusy(str(error))
+    if code == sqlite3.SQLITE_IOERR_FSYNC:
+        return StoreBroken(str(error))
+    if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+        return StoreBusy(str(error))
+    return error
+
+
+class SqliteDialect:
+    """A file, or `:memory:` when there is no path."""
+
+    def __init__(self, path: Path | None, *, checkpoints: bool = True) -> None:
+        self._path = path
+        #: Only the serving process moves the WAL into the file.
+        self._checkpoints = checkpoints
+        self.single_connection = path is None
+        self._memory: sqlite3.Connection | None = None
+        self._watch: sqlite3.Connection | None = None
+        self._engine: Engine | None = None
+
+    def connect(self) -> SqliteConnection:
+        return SqliteConnection(self._memory_connection() if self._path is None else self._open())
+
+    def engine(self) -> Engine:
+        if self._engine is None:
+            if self._path is None:
+                self._engine = create_engine("sqlite://", creator=self._memory_connection, poolclass=StaticPool)
+            else:
+                self._engine = create_engine(
+                    f"sqlite:///{self._path}", connect_args={"timeout": 5, "check_same_thread": False}
+                )
+        return self._engine
+
+    def change_counter(self) -> int:
+        if self._path is None:
+            return 0
+        if self._watch is None:
+            self._watch = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        found: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
+        return found
+
+    def close(self) -> None:
+        for connection in (self._watch, self._memory):
+            if connection is not None:
+                connection.close()
+        if self._engine is not None:
+            self._engine.dispose()
+        self._watch = self._memory = self._engine = None
+
+    def _open(self) -> sqlite3.Connection:
+        assert self._path is not None
+        connection = sqlite3.connect(
+            self._path,
+            isolation_level=None,
+            timeout=_BUSY_MS / 1000,
+            check_same_thread=False,
+            cached_statements=512,
+        )
+        self._path.chmod(0o600)
+        try:
+            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            connection.close()
+            raise classified(error) from error
+        if mode != "wal":
+            connection.close()
+            raise StoreBroken(f"{self._path} cannot be put in WAL mode; is it on a network file system?")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA cache_size=-65536")
+        connection.execute(f"PRAGMA wal_autocheckpoint={4000 if self._checkpoints else 0}")
+        return connection
+
+    def _memory_connection(self) -> sqlite3.Connection:
+        if self._memory is None:
+            self._memory = sqlite3.connect(
+                ":memory:", isolation_level=None, check_same_thread=False, cached_statements=512
+            )
+        return self._memory

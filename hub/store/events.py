@@ -1,0 +1,180 @@
+"""Verbs of events and deliveries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hub.model.clock import new_id
+from hub.model.event import Delivery, NewEvent, Outcome, StoredEvent
+from hub.model.execution import StartRequest
+from hub.store.dialects.base import Bulk, Tx
+from hub.store.executions import insert_executions
+from hub.store.verbs import Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A new event with the id that it gets if nobody was first."""
+
+    id: str
+    event: NewEvent
+    received_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """An event held against the executors: its deliveries, and what they start."""
+
+    event_id: str
+    deliveries: tuple[Delivery, ...]
+    starts: tuple[StartRequest, ...]
+
+
+_INSERT_EVENTS = Bulk(
+    "id:text source:text key:text type:text namespace:text model:text time:int received_at:int payload:text body:bytes "
+    "executors:text state:int",
+    "INSERT INTO events (id, source, key, type, namespace, model, time, received_at, payload, body, executors, state) "
+    "SELECT id, source, key, type, namespace, model, time, received_at, payload, body, executors, state FROM v WHERE true "
+    "ON CONFLICT (source, key) DO NOTHING RETURNING id",
+)
+
+_INSERT_DELIVERIES = Bulk(
+    "id:text event_id:text executor:text outcome:text reason:text execution_id:text created_at:int evaluation:text",
+    "INSERT INTO deliveries (id, event_id, executor, outcome, reason, execution_id, created_at, evaluation) "
+    "SELECT id, event_id, executor, outcome, reason, execution_id, created_at, evaluation FROM v WHERE true "
+    "ON CONFLICT (id) DO NOTHING",
+)
+
+_MARK_DISPATCHED = Bulk(
+    "id:text",
+    "UPDATE events SET state = 1 FROM v WHERE events.id = v.id AND events.state = 0 RETURNING events.id",
+)
+
+
+def store_arrivals(tx: Tx, arrivals: Sequence[Arrival]) -> list[StoredEvent]:
+    """Insert the events; one whose (source, key) is there already is answered with the first one's id."""
+    inserted = {row[0] for row in tx.bulk(_INSERT_EVENTS, [_event_row(arrival) for arrival in arrivals])}
+    if len(inserted) == len(arrivals):
+        return [StoredEvent(arrival.id, duplicate=False) for arrival in arrivals]
+    repeated: list[Delivery] = []
+    answers = [
+        StoredEvent(arrival.id, duplicate=False) if arrival.id in inserted else _repetition(tx, arrival, repeated)
+        for arrival in arrivals
+    ]
+    if repeated:
+        insert_deliveries(tx, repeated)
+    return answers
+
+
+def insert_deliveries(tx: Tx, deliveries: Sequence[Delivery]) -> None:
+    tx.bulk(_INSERT_DELIVERIES, [_delivery_row(delivery) for delivery in deliveries])
+
+
+def _repetition(tx: Tx, arrival: Arrival, deliveries: list[Delivery]) -> StoredEvent:
+    event = arrival.event
+    first, body = tx.rows("SELECT id, body FROM events WHERE source = ? AND key = ?", (event.source, event.key))[0]
+    conflict = body is not None and bytes(body) != event.body
+    kept = first
+    if conflict:
+        # Kept whole for a person to look at, without a key and never dispatched.
+        row = list(_event_row(arrival))
+        row[2], row[-1] = None, 1
+        tx.bulk(_INSERT_EVENTS, [tuple(row)])
+        kept = arrival.id
+    reason = (
+        f'the delivery id "{event.key}" was used before, by event {first}, with another body.'
+        if conflict
+        else f'the delivery id "{event.key}" was accepted before, as event {first}.'
+    )
+    deliveries += [
+        Delivery(f"{kept}.{executor}~{arrival.id}", kept, executor, Outcome.DUPLICATE, reason, arrival.received_at)
+        for executor in event.executors
+    ]
+    return StoredEvent(first, duplicate=True, conflict=conflict)
+
+
+def _record_dispatched(tx: Tx, items: Sequence[Dispatched]) -> list[bool]:
+    """Deliveries and executions of events that nobody has dispatched yet; False: somebody has."""
+    won = {row[0] for row in tx.bulk(_MARK_DISPATCHED, [(item.event_id,) for item in items])}
+    mine = [item for item in items if item.event_id in won]
+    starts = [start for item in mine for start in item.starts]
+    if starts:
+        insert_executions(tx, starts)
+    deliveries = [delivery for item in mine for delivery in item.deliveries]
+    if deliveries:
+        insert_deliveries(tx, deliveries)
+    return [item.event_id in won for item in items]
+
+
+def _record_replays(tx: Tx, items: Sequence[Dispatched]) -> list[list[Delivery]]:
+    """Further deliveries of an event that was dispatched before; each gets the next number behind its id."""
+    answers: list[list[Delivery]] = []
+    for item in items:
+        numbered = []
+        for delivery in item.deliveries:
+            before = tx.rows(
+                "SELECT count(*) FROM deliveries WHERE event_id = ? AND executor = ? AND outcome <> 'duplicate'",
+                (item.event_id, delivery.executor),
+            )[0][0]
+            number = f"{delivery.event_id}.{delivery.executor}" + (f"#{before + 1}" if before else "")
+            numbered.append(_renamed(delivery, number))
+        if item.starts:
+            insert_executions(tx, item.starts)
+        insert_deliveries(tx, numbered)
+        answers.append(numbered)
+    return answers
+
+
+def _renamed(delivery: Delivery, name: str) -> Delivery:
+    return Delivery(
+        name,
+        delivery.event_id,
+        delivery.executor,
+        delivery.outcome,
+        delivery.reason,
+        delivery.created_at,
+        delivery.execution_id,
+        delivery.evaluation,
+    )
+
+
+def _event_row(arrival: Arrival) -> tuple[object, ...]:
+    event = arrival.event
+    return (
+        arrival.id,
+        event.source,
+        event.key,
+        event.type,
+        event.namespace,
+        event.model,
+        event.time,
+        arrival.received_at,
+        json.dumps(event.payload, ensure_ascii=True, separators=(",", ":")),
+        event.body,
+        json.dumps(event.executors),
+        0,
+    )
+
+
+def _delivery_row(delivery: Delivery) -> tuple[object, ...]:
+    return (
+        delivery.id,
+        delivery.event_id,
+        delivery.executor,
+        delivery.outcome.value,
+        delivery.reason,
+        delivery.execution_id,
+        delivery.created_at,
+        json.dumps(delivery.evaluation, ensure_ascii=True, separators=(",", ":")),
+    )
+
+
+def arrival(event: NewEvent, now: int) -> Arrival:
+    return Arrival(new_id(now), event, now)
+
+
+STORE_EVENT: Verb[Arrival, StoredEvent] = Verb("store_event", store_arrivals, rings=("events",))
+DISPATCH: Verb[Dispatched, bool] = Verb("dispatch", _record_dispatched, rings=("executions",))
+REPLAY: Verb[Dispatched, list[Delivery]] = Verb("replay", _record_replays, rings=("executions",))

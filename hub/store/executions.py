@@ -1,0 +1,223 @@
+"""Verbs of executions: start, claim, settle, cancel, resume, rescue.
+
+Every write to an execution that a worker holds carries the epoch of its claim and is refused when that is not the
+current one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hub.model.errors import Conflict, Fenced, NotFound
+from hub.model.execution import ENDED, Claimed, Settled, Started, StartRequest, Status
+from hub.store.checkpoints import read_checkpoints
+from hub.store.dialects.base import Bulk, Row, Tx
+from hub.store.verbs import Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Claimable:
+    """A workflow that a worker can run."""
+
+    workflow: str
+    revision: str
+    #: Executions of it that may run at once in the whole installation; None: any number.
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    node: str
+    workflows: tuple[Claimable, ...]
+    #: How many it has room for.
+    slots: int
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a person or an API call asks of an execution."""
+
+    execution_id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    now: int
+    #: Nodes known to be dead whatever their lease says.
+    dead: tuple[str, ...] = ()
+
+
+_INSERT = Bulk(
+    "id:text workflow:text args:text invoker:text idempotency_key:text executor:text event_id:text requested_by:text "
+    "priority:int concurrency_key:text due_at:int created_at:int",
+    "INSERT INTO executions (id, workflow, status, args, invoker, idempotency_key, executor, event_id, requested_by, "
+    "attempts, retries, crashes, priority, concurrency_key, epoch, base_epoch, due_at, created_at) "
+    "SELECT id, workflow, 'PENDING', args, invoker, idempotency_key, executor, event_id, requested_by, "
+    "0, 0, 0, priority, concurrency_key, 0, 0, due_at, created_at FROM v WHERE true "
+    "ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
+)
+
+_SETTLE = Bulk(
+    "id:text epoch:int status:text at:int result:text error:text due_at:int reason:text retries:int ended:int",
+    "UPDATE executions SET status = v.status, result = v.result, error = v.error, due_at = v.due_at, reason = v.reason, "
+    "retries = v.retries, owner = NULL, finished_at = CASE WHEN v.ended = 1 THEN v.at ELSE NULL END "
+    "FROM v WHERE executions.id = v.id AND executions.epoch = v.epoch AND executions.status = 'RUNNING' "
+    "RETURNING executions.id",
+)
+
+_CLAIMED = (
+    "id, workflow, args, invoker, epoch, base_epoch, attempts, retries, crashes, revision, created_at, concurrency_key"
+)
+
+
+def insert_executions(tx: Tx, requests: Sequence[StartRequest]) -> list[Started]:
+    """Start them all; one whose idempotency key is there already is answered with the first one's id."""
+    rows = [
+        (
+            request.id,
+            request.workflow,
+            request.args,
+            request.invoker,
+            request.idempotency_key,
+            request.executor,
+            request.event_id,
+            request.requested_by,
+            request.priority,
+            request.concurrency_key,
+            request.created_at if request.due_at is None else request.due_at,
+            request.created_at,
+        )
+        for request in requests
+    ]
+    inserted = {row[0] for row in tx.bulk(_INSERT, rows)}
+    return [
+        Started(request.id, created=True, status=Status.PENDING) if request.id in inserted else _first(tx, request)
+        for request in requests
+    ]
+
+
+def _first(tx: Tx, request: StartRequest) -> Started:
+    identifier, status = tx.rows(
+        "SELECT id, status FROM executions WHERE idempotency_key = ?", (request.idempotency_key,)
+    )[0]
+    return Started(identifier, created=False, status=Status(status))
+
+
+def _claim(tx: Tx, requests: Sequence[ClaimRequest]) -> list[list[Claimed]]:
+    return [_claim_for(tx, request) for request in requests]
+
+
+def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
+    """Lease the due executions of the workflows to the node, the most urgent first; the attempt is counted here."""
+    claimed: list[Claimed] = []
+    for workflow in request.workflows:
+        room = request.slots - len(claimed)
+        if workflow.limit is not None:
+            running = tx.rows(
+                "SELECT count(*) FROM executions WHERE workflow = ? AND status = 'RUNNING' AND due_at IS NULL",
+                (workflow.workflow,),
+            )[0][0]
+            room = min(room, workflow.limit - running)
+        if room <= 0:
+            continue
+        rows = tx.rows(
+            "UPDATE executions SET "
+            "crashes = CASE WHEN status <> 'RUNNING' OR EXISTS (SELECT 1 FROM checkpoints c WHERE "
+            "c.execution_id = executions.id AND c.epoch = executions.epoch AND c.finished_at IS NOT NULL) "
+            "THEN 0 ELSE crashes + 1 END, "
+            "attempts = attempts + CASE WHEN attempts = 0 OR status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN 1 ELSE 0 END, "
+            "base_epoch = CASE WHEN status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN epoch + 1 ELSE base_epoch END, "
+            "status = 'RUNNING', owner = ?, epoch = epoch + 1, due_at = NULL, reason = NULL, "
+            "started_at = COALESCE(started_at, ?), revision = COALESCE(revision, ?) "
+            "WHERE id IN (SELECT id FROM executions WHERE workflow = ? AND due_at IS NOT NULL AND due_at <= ? "
+            f"ORDER BY priority DESC, due_at, id LIMIT ? {tx.skip_locked}) "
+            f"RETURNING {_CLAIMED}",
+            (request.node, request.now, workflow.revision, workflow.workflow, request.now, room),
+        )
+        claimed += [_claimed(tx, row) for row in sorted(rows)]
+    return claimed
+
+
+def _claimed(tx: Tx, row: Row) -> Claimed:
+    made = Claimed(*row)
+    return made if made.epoch == 1 else replace(made, history=tuple(read_checkpoints(tx, made.id)))
+
+
+def _settle(tx: Tx, items: Sequence[Settled]) -> list[Status | Exception]:
+    rows = [
+        (
+            item.execution_id,
+            item.epoch,
+            item.status.value,
+            item.at,
+            item.result,
+            item.error,
+            item.due_at,
+            item.reason,
+            item.retries,
+            int(item.status in ENDED),
+        )
+        for item in items
+    ]
+    settled = {row[0] for row in tx.bulk(_SETTLE, rows)}
+    return [item.status if item.execution_id in settled else Fenced(item.execution_id) for item in items]
+
+
+def _cancel(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:
+    """End it, whoever holds it: the epoch goes up, so the holder can write nothing more."""
+    answers: list[Status | Exception] = []
+    for item in items:
+        changed = tx.run(
+            "UPDATE executions SET status = 'CANCELED', epoch = epoch + 1, owner = NULL, due_at = NULL, reason = NULL, "
+            "finished_at = ? WHERE id = ? AND status NOT IN ('SUCCESS', 'FAILED', 'CANCELED')",
+            (item.at, item.execution_id),
+        )
+        answers.append(Status.CANCELED if changed else _unmoved(tx, item.execution_id, "canceled"))
+    return answers
+
+
+def _resume(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:
+    """Let a failed execution go on under its id, with its finished calls."""
+    answers: list[Status | Exception] = []
+    for item in items:
+        changed = tx.run(
+            "UPDATE executions SET status = 'PENDING_RESUME', due_at = ?, retries = 0, error = NULL, finished_at = NULL, "
+            "reason = NULL, crashes = 0 WHERE id = ? AND status IN ('FAILED', 'PENDING_RETRY')",
+            (item.at, item.execution_id),
+        )
+        answers.append(Status.PENDING_RESUME if changed else _unmoved(tx, item.execution_id, "resumed"))
+    return answers
+
+
+def _unmoved(tx: Tx, execution_id: str, verb: str) -> Exception:
+    found = tx.rows("SELECT status FROM executions WHERE id = ?", (execution_id,))
+    if not found:
+        return NotFound("execution", execution_id)
+    return Conflict(f"execution {execution_id} is {found[0][0]} and cannot be {verb}.")
+
+
+def _rescue(tx: Tx, items: Sequence[Rescue]) -> list[int]:
+    """Make what dead nodes held claimable again."""
+    rescued = []
+    for item in items:
+        marks = ", ".join("?" * len(item.dead))
+        named = f" OR owner IN ({marks})" if item.dead else ""
+        rescued.append(
+            tx.run(
+                "UPDATE executions SET due_at = ? WHERE status = 'RUNNING' AND due_at IS NULL AND "
+                f"(owner NOT IN (SELECT id FROM nodes WHERE lease_until > ?){named})",
+                (item.now, item.now, *item.dead),
+            )
+        )
+    return rescued
+
+
+START: Verb[StartRequest, Started] = Verb("start", insert_executions, rings=("executions",))
+CLAIM: Verb[ClaimRequest, list[Claimed]] = Verb("claim", _claim, order=4)
+SETTLE: Verb[Settled, Status] = Verb("settle", _settle, rings=("settled",), order=2)
+CANCEL: Verb[Move, Status] = Verb("cancel", _cancel, rings=("canceled",), order=3)
+RESUME: Verb[Move, Status] = Verb("resume", _resume, rings=("executions",), order=3)
+RESCUE: Verb[Rescue, int] = Verb("rescue", _rescue, rings=("executions",), order=3)

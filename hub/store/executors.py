@@ -1,0 +1,48 @@
+"""Verbs of what the store knows about executors: URL tokens and pauses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hub.store.dialects.base import Tx
+from hub.store.verbs import Verb
+
+
+@dataclass(frozen=True, slots=True)
+class TokenOffer:
+    """A token for an executor's URL, used unless it has one."""
+
+    executor: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    executor: str
+    paused: bool
+
+
+def _offer(tx: Tx, items: Sequence[TokenOffer]) -> list[str]:
+    answers = []
+    for item in items:
+        tx.run(
+            "INSERT INTO webhook_tokens (executor, token) VALUES (?, ?) ON CONFLICT (executor) DO NOTHING",
+            (item.executor, item.token),
+        )
+        answers.append(tx.rows("SELECT token FROM webhook_tokens WHERE executor = ?", (item.executor,))[0][0])
+    return answers
+
+
+def _pause(tx: Tx, items: Sequence[Pause]) -> list[None]:
+    for item in items:
+        tx.run(
+            "INSERT INTO executor_states (executor, paused) VALUES (?, ?) "
+            "ON CONFLICT (executor) DO UPDATE SET paused = excluded.paused",
+            (item.executor, int(item.paused)),
+        )
+    return [None] * len(items)
+
+
+OFFER_TOKEN: Verb[TokenOffer, str] = Verb("offer_token", _offer)
+PAUSE: Verb[Pause, None] = Verb("pause", _pause, rings=("executors",))

@@ -1,0 +1,222 @@
+"""The tables, in the order of the glossary.
+
+- `events`: facts, stored before anything else happens.
+- `deliveries`: what became of an event at each executor.
+- `executions`: runs of workflows, with their lease.
+- `checkpoints`: stored results of finished calls, and marks of those under way.
+- `logs`: lines that jobs wrote.
+- `schedules`, `slots`: when each schedule is next due, and every due moment that there was.
+- `nodes`: processes and how long their leases hold.
+- `webhook_tokens`: the secrets in the URLs of `webhook: {}`.
+- `executor_states`: which executors a person has paused.
+- `meta`: the schema's version and the installation's id.
+
+Times are milliseconds since 1970 UTC. JSON is text, written and read by `hub.model.values`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, text
+from sqlmodel import Field, SQLModel
+
+SCHEMA_VERSION = 1
+
+#: The outcome column of an event that dispatch has not seen yet.
+NEW, DISPATCHED = 0, 1
+
+
+def _big(*, primary_key: bool = False, nullable: bool = False, default: int | None = None) -> Column[int]:
+    server = None if default is None else text(str(default))
+    return Column(BigInteger, primary_key=primary_key, nullable=nullable, server_default=server)
+
+
+class EventRow(SQLModel, table=True):
+    __tablename__ = "events"
+
+    id: str = Field(primary_key=True)
+    #: "webhook:NAME", "schedule:NAME", "record:NAMESPACE", "manual:NAME".
+    source: str
+    #: The sender's id of it; unique with the source. NULL: never a duplicate.
+    key: str | None = None
+    type: str
+    namespace: str = ""
+    model: str = ""
+    time: int = Field(sa_column=_big())
+    received_at: int = Field(sa_column=_big())
+    payload: str = Field(sa_type=Text)
+    #: Raw body of a webhook.
+    body: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    #: JSON list of executor names; "[]": dispatch matches.
+    executors: str = "[]"
+    #: NEW or DISPATCHED.
+    state: int = NEW
+
+    __table_args__ = (
+        Index("events_source_key", "source", "key", unique=True),
+        Index("events_new", "id", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
+    )
+
+
+class DeliveryRow(SQLModel, table=True):
+    __tablename__ = "deliveries"
+
+    #: "EVENT.EXECUTOR"; a replay adds "#2", "#3"…
+    id: str = Field(primary_key=True)
+    event_id: str = Field(index=True)
+    executor: str
+    outcome: str
+    reason: str = Field(sa_type=Text)
+    execution_id: str | None = None
+    created_at: int = Field(sa_column=_big())
+    #: JSON {condition, variables} or {error}.
+    evaluation: str = Field(default="{}", sa_type=Text)
+
+    __table_args__ = (Index("deliveries_executor", "executor", "id"),)
+
+
+class ExecutionRow(SQLModel, table=True):
+    __tablename__ = "executions"
+
+    id: str = Field(primary_key=True)
+    workflow: str
+    status: str
+    args: str = Field(sa_type=Text)
+    #: JSON of the invoker's public shape; NULL: anonymous.
+    invoker: str | None = Field(default=None, sa_type=Text)
+    result: str | None = Field(default=None, sa_type=Text)
+    error: str | None = Field(default=None, sa_type=Text)
+    idempotency_key: str | None = Field(default=None, unique=True)
+    executor: str | None = None
+    event_id: str | None = Field(default=None, index=True)
+    requested_by: str = ""
+    #: Tries of the whole execution; counted when it is claimed, before it begins.
+    attempts: int = 0
+    #: Automatic retries since it was started or resumed.
+    retries: int = 0
+    #: Claims in a row that ended with the worker's death and nothing stored.
+    crashes: int = 0
+    priority: int = 0
+    concurrency_key: str = ""
+    #: The node that holds it, while RUNNING.
+    owner: str | None = None
+    #: Goes up with every claim and every cancel; writes that carry a lower one are refused.
+    epoch: int = 0
+    #: The claim with which the present attempt began: failed calls from before it run again.
+    base_epoch: int = 0
+    #: When it may be claimed; NULL: not by time.
+    due_at: int | None = Field(default=None, sa_column=_big(nullable=True))
+    #: Why it waits, in a sentence.
+    reason: str | None = Field(default=None, sa_type=Text)
+    #: Content hash of the definition that it began with.
+    revision: str | None = None
+    created_at: int = Field(sa_column=_big())
+    started_at: int | None = Field(default=None, sa_column=_big(nullable=True))
+    finished_at: int | None = Field(default=None, sa_column=_big(nullable=True))
+
+    __table_args__ = (
+        Index(
+            "executions_due",
+            "workflow",
+            text("priority DESC"),
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+        Index(
+            "executions_running",
+            "workflow",
+            "concurrency_key",
+            sqlite_where=text("status = 'RUNNING'"),
+            postgresql_where=text("status = 'RUNNING'"),
+        ),
+        Index("executions_workflow", "workflow", "id"),
+    )
+
+
+class CheckpointRow(SQLModel, table=True):
+    __tablename__ = "checkpoints"
+
+    execution_id: str = Field(primary_key=True)
+    path: str = Field(primary_key=True)
+    name: str
+    status: str
+    args: str = Field(sa_type=Text)
+    args_hash: str
+    result: str | None = Field(default=None, sa_type=Text)
+    error: str | None = Field(default=None, sa_type=Text)
+    attempts: int = 1
+    handled: int = 0
+    #: The claim under which it was last written.
+    epoch: int
+    started_at: int = Field(sa_column=_big())
+    finished_at: int | None = Field(default=None, sa_column=_big(nullable=True))
+
+    __table_args__ = {"sqlite_with_rowid": False}
+
+
+class LogRow(SQLModel, table=True):
+    __tablename__ = "logs"
+
+    id: int | None = Field(default=None, primary_key=True)
+    execution_id: str = Field(index=True)
+    path: str
+    at: int = Field(sa_column=_big())
+    level: str
+    message: str = Field(sa_type=Text)
+
+
+class ScheduleRow(SQLModel, table=True):
+    __tablename__ = "schedules"
+
+    executor: str = Field(primary_key=True)
+    #: Hash of cron, zone and policy; another one means that the file changed.
+    definition: str
+    #: NULL: it never comes again.
+    next_fire_at: int | None = Field(default=None, sa_column=_big(nullable=True))
+
+    __table_args__ = (Index("schedules_next", "next_fire_at"),)
+
+
+class SlotRow(SQLModel, table=True):
+    __tablename__ = "slots"
+
+    executor: str = Field(primary_key=True)
+    #: The nominal instant.
+    at: int = Field(sa_column=_big(primary_key=True))
+    #: Its event, when it fired.
+    event_id: str | None = None
+    #: Why it did not fire: MISSED, PAUSED, SKIPPED; NULL when it fired.
+    outcome: str | None = None
+    reason: str = Field(default="", sa_type=Text)
+    recorded_at: int = Field(sa_column=_big())
+
+
+class NodeRow(SQLModel, table=True):
+    __tablename__ = "nodes"
+
+    id: str = Field(primary_key=True)
+    host: str = ""
+    pid: int = 0
+    started_at: int = Field(sa_column=_big())
+    lease_until: int = Field(sa_column=_big())
+
+
+class WebhookTokenRow(SQLModel, table=True):
+    __tablename__ = "webhook_tokens"
+
+    executor: str = Field(primary_key=True)
+    token: str
+
+
+class ExecutorStateRow(SQLModel, table=True):
+    __tablename__ = "executor_states"
+
+    executor: str = Field(primary_key=True)
+    paused: int = 0
+
+
+class MetaRow(SQLModel, table=True):
+    __tablename__ = "meta"
+
+    key: str = Field(primary_key=True)
+    value: str

@@ -1,0 +1,253 @@
+"""The writer: callers hand it a verb and await it; everything queued up is committed at once, then the callers wake."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from hub.model.clock import Clock
+from hub.model.errors import StoreUnavailable
+from hub.store.committing import Committer, Operation
+from hub.store.dialects.base import StoreBroken, StoreBusy
+from hub.store.verbs import Verb
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+_MOST_IN_A_BATCH = 2_000
+_MOST_QUEUED = 50_000
+_AGAIN_AFTER = 0.05
+_RIDE_AFTER = 0.02
+
+_NOTHING: Verb[None, None] = Verb("flush", lambda _tx, items: [None for _ in items])
+
+
+class Writer(Protocol):
+    """Makes verbs durable."""
+
+    def submit(self, verb: Verb[T, R], item: T, *, timeout: float | None = None) -> asyncio.Future[R]:
+        """Durable when the future is done. With a timeout in seconds, StoreUnavailable when it could not be in time."""
+        ...
+
+    def ride(self, verb: Verb[T, Any], key: Hashable, item: T) -> None:
+        """Goes along with a coming batch; nobody waits. A later one of the same key takes its place."""
+        ...
+
+    def forget(self, verb: Verb[T, Any], key: Hashable) -> None:
+        """The rider is no longer of interest, should it still be here."""
+        ...
+
+    async def flush(self) -> None:
+        """Durable when it returns: everything handed over before, riders too."""
+        ...
+
+    async def close(self) -> None:
+        """Commit what is queued, then let go of the database."""
+        ...
+
+
+class InlineWriter:
+    """Commits on the caller's own thread, one verb at a time: for `:memory:`, short commands and simulations."""
+
+    def __init__(self, committer: Committer) -> None:
+        self._committer = committer
+        self._riders: dict[tuple[Verb[Any, Any], Hashable], Any] = {}
+
+    def submit(
+        self,
+        verb: Verb[T, R],
+        item: T,
+        *,
+        timeout: float | None = None,  # noqa: ARG002 - it never waits
+    ) -> asyncio.Future[R]:
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        operation = Operation(verb, item)
+        batch = [*self._take(), operation]
+        try:
+            self._committer.commit(batch)
+        except StoreBusy as error:
+            future.set_exception(StoreUnavailable(f"the store is busy: {error}"))
+        except Exception as error:  # noqa: BLE001 - it is raised where the future is awaited
+            future.set_exception(error)
+        else:
+            _settle(future, operation.result)
+        return future
+
+    def ride(self, verb: Verb[T, Any], key: Hashable, item: T) -> None:
+        self._riders[verb, key] = item
+
+    def forget(self, verb: Verb[T, Any], key: Hashable) -> None:
+        self._riders.pop((verb, key), None)
+
+    async def flush(self) -> None:
+        if self._riders:
+            self._committer.commit(self._take())
+
+    async def close(self) -> None:
+        await self.flush()
+        self._committer.connection.close()
+
+    def _take(self) -> list[Operation]:
+        riders, self._riders = self._riders, {}
+        return [Operation(verb, item) for (verb, _), item in riders.items()]
+
+
+class ThreadWriter:
+    """Commits on a thread of its own, so that a slow disk never stops the loop."""
+
+    def __init__(self, committer: Committer, clock: Clock, *, on_broken: Callable[[Exception], None]) -> None:
+        self._committer = committer
+        self._clock = clock
+        self._on_broken = on_broken
+        self._queue: deque[Operation] = deque()
+        self._riders: dict[tuple[Verb[Any, Any], Hashable], Any] = {}
+        self._riders_due = False
+        self._lock = threading.Lock()
+        self._signal = threading.Event()
+        self._closing = False
+        self._broken: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="hub-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def depth(self) -> int:
+        """Operations that wait."""
+        return len(self._queue)
+
+    def submit(self, verb: Verb[T, R], item: T, *, timeout: float | None = None) -> asyncio.Future[R]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        if self._broken is not None or self._closing or (timeout is not None and len(self._queue) >= _MOST_QUEUED):
+            future.set_exception(StoreUnavailable("the store takes nothing more at this moment."))
+            return future
+        deadline = None if timeout is None else self._clock.monotonic() + timeout
+        self._queue.append(Operation(verb, item, _Waiter(future, loop), deadline))
+        if not self._signal.is_set():
+            self._signal.set()
+        return future
+
+    def ride(self, verb: Verb[T, Any], key: Hashable, item: T) -> None:
+        with self._lock:
+            self._riders[verb, key] = item
+            first, self._riders_due = not self._riders_due, True
+        if first:
+            try:
+                asyncio.get_running_loop().call_later(_RIDE_AFTER, self._signal.set)
+            except RuntimeError:  # a plain job's thread has no loop
+                self._signal.set()
+
+    def forget(self, verb: Verb[T, Any], key: Hashable) -> None:
+        with self._lock:
+            self._riders.pop((verb, key), None)
+
+    async def flush(self) -> None:
+        await self.submit(_NOTHING, None)
+
+    async def close(self) -> None:
+        self._closing = True
+        self._signal.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        pending: list[Operation] = []
+        while True:
+            if not pending and not self._queue and not self._closing:
+                self._signal.wait()
+            self._signal.clear()
+            pending += self._take(_MOST_IN_A_BATCH - len(pending))
+            if not pending:
+                if self._closing:
+                    break
+                continue
+            try:
+                self._committer.commit(pending)
+            except StoreBusy as error:
+                pending = self._expire(pending, error)
+                if self._closing:
+                    self._refuse(pending, StoreUnavailable(f"the store is busy: {error}"))
+                    break
+                self._signal.wait(_AGAIN_AFTER)
+                continue
+            except StoreBroken as error:
+                self._broken = error
+                self._refuse(pending, StoreUnavailable(f"storage failed: {error}"))
+                self._on_broken(error)
+                return
+            except Exception as error:  # noqa: BLE001 - the one caller gets it
+                self._refuse(pending, error)
+            else:
+                _deliver(pending)
+            pending = []
+        self._committer.connection.close()
+
+    def _take(self, most: int) -> list[Operation]:
+        with self._lock:
+            self._riders_due = False
+            riders, self._riders = self._riders, {}
+        taken = [Operation(verb, item) for (verb, _), item in riders.items()]
+        queue = self._queue
+        for _ in range(min(most, len(queue))):
+            taken.append(queue.popleft())  # noqa: PERF401 - other threads append meanwhile
+        return taken
+
+    def _expire(self, pending: list[Operation], error: Exception) -> list[Operation]:
+        """Answer those whose time is up; nothing of theirs was written."""
+        pending += self._take(_MOST_QUEUED)
+        now = self._clock.monotonic()
+        late = [operation for operation in pending if operation.deadline is not None and operation.deadline <= now]
+        self._refuse(late, StoreUnavailable(f"the store is busy: {error}"))
+        gone = set(map(id, late))
+        return [operation for operation in pending if id(operation) not in gone]
+
+    @staticmethod
+    def _refuse(operations: Sequence[Operation], error: Exception) -> None:
+        for operation in operations:
+            operation.result = error
+        _deliver(operations)
+
+
+class _Waiter:
+    """A caller's future and the loop that it lives in."""
+
+    __slots__ = ("future", "loop")
+
+    def __init__(self, future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.future = future
+        self.loop = loop
+
+    def __call__(self, result: Any) -> None:
+        _settle(self.future, result)
+
+
+def _deliver(operations: Sequence[Operation]) -> None:
+    """Wake the callers: one call into each loop, however many wait in it."""
+    loops: dict[asyncio.AbstractEventLoop, list[Operation]] = {}
+    for operation in operations:
+        if isinstance(operation.done, _Waiter):
+            loops.setdefault(operation.done.loop, []).append(operation)
+    for loop, waiting in loops.items():
+        try:
+            loop.call_soon_threadsafe(_wake, waiting)
+        except RuntimeError:
+            log.debug("a loop closed before %d of its writes came back", len(waiting))
+
+
+def _wake(operations: Sequence[Operation]) -> None:
+    for operation in operations:
+        if operation.done is not None:
+            operation.done(operation.result)
+
+
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

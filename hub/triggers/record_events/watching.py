@@ -1,0 +1,66 @@
+"""The loop over one watched database: asks cheaply whether it moved, and works only then."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hub.model.clock import Clock
+from hub.triggers.record_events.drain import Drain
+from hub.triggers.record_events.keeper import Keeper
+from hub.triggers.record_events.watched import DatabaseUnavailable, Watched
+
+#: Half of it is what a change waits on average. SQLite cannot notify another process.
+_POLL_SECONDS = 0.03
+
+_TROUBLE_SECONDS = 0.5
+
+#: Triggers can be changed without the schema's number moving (a file restored in place), so they are looked at now and then.
+_CHECK_SECONDS = 3600.0
+
+
+class Watching:
+    """Drains when rows may have come, and checks the triggers when the schema may have changed."""
+
+    def __init__(
+        self, watched: Watched, drain: Drain, keeper: Keeper, clock: Clock, *, poll_seconds: float = _POLL_SECONDS
+    ) -> None:
+        #: Why the database cannot be looked at, for people; None: it can.
+        self.trouble: str | None = None
+        self._watched = watched
+        self._drain = drain
+        self._keeper = keeper
+        self._clock = clock
+        self._poll_seconds = poll_seconds
+        self._rows_due = True
+        self._check_due = True
+        self._checked_at = clock.monotonic()
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Until `stop`. Trouble slows it down and never ends it; errors that are nobody's weather are raised."""
+        while not stop.is_set():
+            if await self.run_once() == 0:
+                await self._clock.sleep(_TROUBLE_SECONDS if self._troubled() else self._poll_seconds)
+
+    async def run_once(self) -> int:
+        """One look. How many changes were handed over; while it is not 0, more may wait."""
+        try:
+            moved = await self._watched.moved()
+        except DatabaseUnavailable as error:
+            self.trouble = str(error)
+            self._rows_due = self._check_due = True
+            return 0
+        self.trouble = None
+        self._rows_due |= moved.rows
+        self._check_due |= moved.schema or self._clock.monotonic() - self._checked_at >= _CHECK_SECONDS
+        if self._check_due:
+            await self._keeper.run_once()
+            self._check_due = self._keeper.trouble is not None
+            self._checked_at = self._clock.monotonic()
+        if not self._rows_due:
+            return 0
+        handed = await self._drain.run_once()
+        self._rows_due = handed > 0 or self._drain.trouble is not None
+        return handed
+
+    def _troubled(self) -> bool:
+        return self.trouble is not None or self._keeper.trouble is not None or self._drain.trouble is not None

@@ -1,0 +1,94 @@
+"""What calls the check: one APScheduler interval job, pulled forward to the next due instant.
+
+The job alone fires up to one interval late, hence the pulling forward. And it waits for a time of day, so a clock that is
+set back by an hour would stop it for an hour, hence the watchdog, which runs on the event loop's monotonic time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from hub.model.clock import Clock
+from hub.triggers.schedule.loop import Scheduler
+
+#: Seconds between two checks when nothing is near. Less than the horizon of a check.
+INTERVAL = 1.0
+
+_JOB = "check-schedules"
+
+
+class Ticking:
+    """Runs a scheduler's check in the running event loop from `start()` to `stop()`."""
+
+    def __init__(self, scheduler: Scheduler, clock: Clock, *, interval: float = INTERVAL) -> None:
+        self._scheduler = scheduler
+        self._clock = clock
+        self._interval = interval
+        self._jobs: Any = None
+        self._job: Any = None
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._checking = asyncio.Lock()
+
+    def start(self) -> None:
+        """Begin with a check at once. Raises RuntimeError without a running event loop."""
+        self._jobs = AsyncIOScheduler(timezone=UTC, event_loop=asyncio.get_running_loop())
+        self._job = self._jobs.add_job(
+            self._check,
+            "interval",
+            seconds=self._interval,
+            id=_JOB,
+            next_run_time=self._time(self._clock.now()),
+            misfire_grace_time=None,
+            coalesce=True,
+            max_instances=1,
+        )
+        self._jobs.start()
+        self._watch()
+
+    async def stop(self) -> None:
+        """End after the check that is under way, if any."""
+        if self._jobs is None:
+            return
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._job.remove()
+        async with self._checking:
+            self._jobs.shutdown(wait=False)
+            self._jobs = self._job = self._watchdog = None
+
+    async def _check(self) -> None:
+        async with self._checking:
+            try:
+                await self._scheduler.run_once()
+            finally:
+                self._again()
+
+    def _again(self) -> None:
+        """Ask for the next check: after one interval, or when a schedule is due before that."""
+        if self._jobs is None or self._jobs.get_job(_JOB) is None:
+            return
+        now = self._clock.now()
+        soonest = now + round(self._interval * 1000)
+        due = self._scheduler.next_due
+        self._job.modify(next_run_time=self._time(soonest if due is None else max(now, min(due, soonest))))
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._watchdog = asyncio.get_running_loop().call_later(3 * self._interval, self._bark)
+
+    def _bark(self) -> None:
+        """No check has ended for a while. One that is under way is left alone; otherwise ask for one now."""
+        if self._checking.locked():
+            self._watch()
+        else:
+            self._again()
+
+    @staticmethod
+    def _time(instant: int) -> datetime:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=instant)

@@ -1,0 +1,40 @@
+"""How much one source, and all of them together, may ask at a time. A flood is answered, not queued."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from hub.triggers.webhook.answer import Answer, retry_later
+from hub.triggers.webhook.endpoint import Endpoint
+
+
+@dataclass(slots=True)
+class Gate:
+    """Counts of one source. `open` reads the clock that it is given, in seconds that only grow."""
+
+    #: Requests that are being read, checked or stored.
+    inside: int = 0
+    #: Deliveries that may still come in this minute, and when that was reckoned.
+    left: float = -1.0
+    at: float = field(default=0.0)
+
+    def open(self, endpoint: Endpoint, seconds: float) -> Answer | None:
+        """None to let it pass, counted; else the answer that sends it away."""
+        if self.inside >= endpoint.concurrency:
+            return retry_later(503, 1, "too many deliveries of this source at the same time")
+        if endpoint.rate is not None and (wait := self._wait(endpoint.rate, seconds)) > 0:
+            return retry_later(429, wait, "too many deliveries of this source in a minute")
+        self.inside += 1
+        return None
+
+    def _wait(self, rate: int, seconds: float) -> int:
+        """Take one delivery out of the minute's share; whole seconds to wait when there is none."""
+        if self.left < 0:
+            self.left, self.at = float(rate), seconds
+        self.left = min(float(rate), self.left + (seconds - self.at) * rate / 60)
+        self.at = seconds
+        if self.left >= 1:
+            self.left -= 1
+            return 0
+        return max(1, math.ceil((1 - self.left) * 60 / rate))

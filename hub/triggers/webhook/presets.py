@@ -1,0 +1,31 @@
+"""Presets: what each sender signs, as data in presets.toml."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@cache
+def _table() -> dict[str, dict[str, Any]]:
+    table: dict[str, dict[str, Any]] = tomllib.loads(files(__package__).joinpath("presets.toml").read_text("utf-8"))
+    for entry in table.values():
+        # A preset may stand on another one that comes before it.
+        base = entry.pop("extends", None)
+        if base is not None:
+            for key, value in table[base].items():
+                entry.setdefault(key, value)
+    return table
+
+
+def preset_names() -> frozenset[str]:
+    """Every name that `preset:` may hold."""
+    return frozenset(_table())
+
+
+def preset(name: str) -> dict[str, Any]:
+    """One preset as a fresh mapping. Raises KeyError."""
+    return copy.deepcopy(_table()[name])

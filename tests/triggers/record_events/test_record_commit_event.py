@@ -1,0 +1,215 @@
+"""A committed change has exactly one event, a rolled back one has none: whatever dies, whoever writes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from record_stand_ins import ORDERS, Crash, DurableStore, Shop, nothing
+
+from hub.model.event import NewEvent
+
+Expected = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
+
+
+class Owner:
+    """Random transactions on `orders`, and the events that they should make."""
+
+    def __init__(self, connection: sqlite3.Connection, chance: random.Random) -> None:
+        self.connection = connection
+        self.chance = chance
+        self.rows: dict[int, dict[str, Any]] = {}
+        self.next_id = 1
+        self.expected: list[Expected] = []
+
+    def transaction(self) -> None:
+        rows, events = dict(self.rows), []
+        self.connection.execute("BEGIN IMMEDIATE")
+        for _ in range(self.chance.randint(1, 4)):
+            events += self._statement(rows)
+        if self.chance.random() < 0.1:
+            self.connection.execute("ROLLBACK")
+            return
+        self.connection.execute("COMMIT")
+        self.rows = rows
+        self.expected += events
+
+    def _statement(self, rows: dict[int, dict[str, Any]]) -> list[Expected]:
+        kind = self.chance.random()
+        if kind < 0.5 or not rows:
+            new = {"id": self.next_id, "total": self.chance.random(), "status": None}
+            self.next_id += 1
+            self.connection.execute("INSERT INTO orders VALUES (:id, :total, :status)", new)
+            rows[new["id"]] = new
+            return [("created", new, None)]
+        old = rows[self.chance.choice(list(rows))]
+        if kind < 0.8:
+            new = old | {"status": self.chance.choice("abc")}
+            self.connection.execute("UPDATE orders SET status = :status WHERE id = :id", new)
+            rows[old["id"]] = new
+            return [("updated", new, old)]
+        self.connection.execute("DELETE FROM orders WHERE id = ?", (old["id"],))
+        del rows[old["id"]]
+        return [("deleted", None, old)]
+
+
+def crashing(chance: random.Random):
+    def maybe(events: Sequence[NewEvent]) -> None:
+        if chance.random() < 0.2:
+            raise Crash
+
+    return maybe
+
+
+@pytest.mark.parametrize(
+    "transactions", [3000, pytest.param(50_000, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
+)
+def test_over_many_random_transactions_with_crashes_of_the_hub(tmp_path: Path, transactions: int):
+    chance = random.Random(f"commit and event {transactions}")
+    shop = Shop(tmp_path)
+    owner = Owner(shop.owner, chance)
+    crashes = 0
+
+    async def story() -> None:
+        nonlocal crashes
+        await shop.watched.install(ORDERS)
+        shop.store.before = shop.store.after = crashing(chance)
+        for _ in range(transactions):
+            owner.transaction()
+            if chance.random() < 0.1:
+                try:
+                    await shop.drain.run_once()
+                except Crash:
+                    crashes += 1
+                    await shop.watched.close()
+                    shop.reopen()
+        shop.store.before = shop.store.after = nothing
+        await shop.drain_all()
+        await shop.watched.close()
+
+    asyncio.run(story())
+    assert [(payload["event"], payload["new"], payload["old"]) for payload in shop.store.payloads] == owner.expected
+    assert crashes > transactions / 60
+    assert shop.store.duplicates > 0
+    assert shop.waiting() == 0
+    shop.store.close()
+    shop.owner.close()
+
+
+WRITER = """
+import random, sqlite3, sys
+path, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+chance = random.Random(name)
+connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+connection.execute("PRAGMA synchronous=OFF")
+for number in range(count):
+    connection.execute("BEGIN IMMEDIATE")
+    for _ in range(chance.randint(1, 3)):
+        connection.execute("INSERT INTO orders (total, status) VALUES (?, ?)", (number, name))
+    connection.execute("ROLLBACK" if chance.random() < 0.1 else "COMMIT")
+    print(number, flush=True)
+"""
+
+
+def run(program: str, shop: Shop, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", program, str(shop.path), *arguments], stdout=subprocess.PIPE, text=True
+    )
+
+
+def writer(shop: Shop, name: str, count: int) -> subprocess.Popen[str]:
+    return run(WRITER, shop, name, str(count))
+
+
+def table(shop: Shop) -> list[tuple[Any, ...]]:
+    return sorted(shop.owner.execute("SELECT id, total, status FROM orders"))
+
+
+def created(store: DurableStore) -> list[tuple[Any, ...]]:
+    return sorted((p["new"]["id"], p["new"]["total"], p["new"]["status"]) for p in store.payloads)
+
+
+def test_writers_in_other_processes_while_the_hub_drains(shop: Shop):
+    async def story() -> None:
+        await shop.watched.install(ORDERS)
+        writers = [writer(shop, name, 150) for name in ("one", "two")]
+        meanwhile = 0
+        while any(process.poll() is None for process in writers):
+            meanwhile += await shop.drain.run_once()
+            await asyncio.sleep(0.001)
+        for process in writers:
+            assert process.communicate() is not None
+            assert process.returncode == 0
+        await shop.drain_all()
+        assert meanwhile > 0
+
+    asyncio.run(story())
+    assert created(shop.store) == table(shop)
+    assert len(table(shop)) > 400
+    assert shop.store.duplicates == 0
+
+
+def test_a_writer_killed_in_the_middle(shop: Shop):
+    """What the file holds after its recovery is what has events, five times over."""
+
+    async def story() -> None:
+        await shop.watched.install(ORDERS)
+        for round_ in range(5):
+            process = writer(shop, f"round {round_}", 100_000)
+            assert process.stdout is not None
+            for _ in range(10 + round_):
+                process.stdout.readline()
+            await shop.drain.run_once()
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            process.stdout.close()
+            await shop.drain_all()
+
+    asyncio.run(story())
+    assert created(shop.store) == table(shop)
+    assert len(table(shop)) > 50
+
+
+LOCKER = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
+connection.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+time.sleep(2)
+connection.execute("INSERT INTO orders (total) VALUES (2)")
+connection.execute("COMMIT")
+"""
+
+
+def test_locked_for_two_seconds_by_another_process(tmp_path: Path):
+    shop = Shop(tmp_path, journal="delete")
+
+    async def story() -> None:
+        await shop.watched.install(ORDERS)
+        shop.owner.execute("INSERT INTO orders (total) VALUES (1)")
+        process = run(LOCKER, shop)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        troubles = set()
+        while process.poll() is None:
+            await shop.drain.run_once()
+            troubles.add(shop.drain.trouble)
+        process.stdout.close()
+        assert any("is locked by another process" in str(trouble) for trouble in troubles)
+        await shop.drain_all()
+        assert shop.drain.trouble is None
+        await shop.watched.close()
+
+    asyncio.run(story())
+    assert [payload["new"]["total"] for payload in shop.store.payloads] == [1, 2]
+    assert shop.store.duplicates == 0
+    shop.store.close()
+    shop.owner.close()

@@ -12,7 +12,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from hub.declare.reading import Where
+from hub.declare.document import Where
 
 _MOST_PROBLEMS = 10
 _REFERENCES = ("$ref", "$dynamicRef")
@@ -45,7 +45,7 @@ def flaws(schema: Mapping[str, Any]) -> list[tuple[Where, str]]:
     """What is wrong with the schema itself, each with the place in it; empty when it can be used."""
     metaschema: Any = Draft202012Validator(Draft202012Validator.META_SCHEMA)
     found = [
-        (tuple(error.absolute_path), f'not a JSON Schema: "{error.validator}" does not hold here')
+        (where := tuple(error.absolute_path), f"not a JSON Schema: {_path(where)} cannot have this value")
         for error in metaschema.iter_errors(schema)
     ]
     found += _outward(schema, ())
@@ -104,13 +104,15 @@ def _is_our_schema(error: Exception) -> bool:
 
 
 def _rule(error: ValidationError) -> str:
-    match error.validator, error.validator_value:
-        case "required", list() as names:
-            return "missing " + ", ".join(str(name) for name in names if name not in error.instance)
-        case "type", (str() | list()) as kinds:
-            return f"must be {kinds if isinstance(kinds, str) else ' or '.join(kinds)}"
-        case keyword, (int() | float() | str()) as limit:
-            return f"{keyword} {limit}"
+    says: Any = error.validator_value
+    match error.validator, says:
+        case "required", list():
+            given: Any = error.instance
+            return "missing " + ", ".join(str(name) for name in says if name not in given)
+        case "type", (str() | list()):
+            return f"must be {says if isinstance(says, str) else ' or '.join(says)}"
+        case keyword, (int() | float() | str()) if not isinstance(says, bool):
+            return f"{keyword} {says}"
         case keyword, _:
             return f"{keyword} does not hold"
 

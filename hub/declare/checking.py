@@ -17,7 +17,7 @@ from typing import Any, Literal
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
-from hub.declare.reading import Document, Where, shown
+from hub.declare.document import Document, Where, shown
 from hub.model.executor import Position, Problem
 from hub.model.names import advice, closest
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from hub.declare import scalars
 from hub.declare.checking import Kind, dotted, mismatches
-from hub.declare.reading import Document, Where
+from hub.declare.document import Document, Where
 from hub.declare.secrets import Secrets, references, revealed, try_fill
 from hub.model.executor import Problem
 
@@ -69,15 +69,10 @@ def _fit(value: Any, kind: Kind, places: Mapping[Where, str]) -> dict[Where, str
     """Turn filled-in texts into the numbers and flags that their places need, in `value` itself; say what does not fit."""
     if not places:
         return {}
-    before: dict[Where, Any] = {}
     for where in mismatches(revealed(value), kind):
-        if where and where in places and (number := _read(_get(value, where))) is not _NOTHING:
-            before[where] = _get(value, where)
-            _set(value, where, number)
-    unfit = mismatches(revealed(value), kind)
-    for where in unfit.keys() & before.keys():
-        _set(value, where, before[where])
-    return unfit
+        if where and where in places and (read := _read(_get(value, where))) is not _NOTHING:
+            _set(value, where, read)
+    return mismatches(revealed(value), kind)
 
 
 def _read(text: Any) -> Any:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, SupportsIndex
 
-from hub.declare.reading import Where, read_file, shown
+from hub.declare.document import Where, shown
+from hub.declare.reading import read_file
 from hub.model.errors import ConfigError, NotFound
 from hub.model.executor import Position, Problem
 from hub.model.names import closest

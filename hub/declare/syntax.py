@@ -6,10 +6,11 @@ up by their stable fragments and never passed on.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import yaml
+
+from hub.declare.document import lines_of
 
 INDENT_WITH_SPACES = "a tab stands here; YAML indents with spaces"
 
@@ -51,8 +52,6 @@ _SENTENCES: tuple[tuple[str, str], ...] = (
     ("YAML", "directives (lines that begin with %) are not allowed"),
 )
 
-_LINES = re.compile(r"\r\n|\r|\n")
-
 
 @dataclass(frozen=True, slots=True)
 class SyntaxProblem:
@@ -71,7 +70,7 @@ def explain(error: yaml.MarkedYAMLError, text: str, unclosed: tuple[int, int] | 
     said = str(error.problem or "")
     here = _from_1(error.problem_mark)
     begun = _from_1(error.context_mark)
-    lines = _LINES.split(text)
+    lines = lines_of(text)
     if "could not find expected" in said or "end of stream" in said:
         # The parser notices at the end of the text or of the line; the mistake is where the key or the quotes begin.
         here = begun or here

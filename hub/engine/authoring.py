@@ -77,17 +77,26 @@ class Workflow(Generic[In, Out]):
         concurrency_policy: ConcurrencyPolicy | None = None,
         timeout: Duration | None = None,
     ) -> None:
+        #: `file:line` of the declaration, for messages.
+        self.declared = _caller()
         if not is_name(name):
-            raise ValueError(f'"{name}" is not a workflow name: it must be {NAME_RULE}')
+            raise ValueError(f'{self.declared}: "{name}" is not a workflow name: it must be {NAME_RULE}')
         if not isinstance(main_job, Job):
-            raise TypeError(f'workflow "{name}": main_job must be a job; put @job on the function')
+            raise TypeError(
+                f'{self.declared}: main_job of the workflow "{name}" must be a job; put @job on the function'
+            )
         self.name = name
         self.main_job = main_job
         self.retry_policy = retry_policy
         self.concurrency_policy = concurrency_policy
         self.timeout = None if timeout is None else milliseconds(timeout)
-        frame = sys._getframe(2)  # noqa: SLF001 - the place of the declaration, for messages
-        self.declared = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+    @classmethod
+    def around(cls, name: str, main_job: Job[In, Out]) -> Workflow[In, Out]:
+        """A one-job workflow of the hub's own; its name need not be one that people may give."""
+        made = cls(main_job.name, main_job)
+        made.name = name
+        return made
 
     def trigger(
         self,
@@ -108,7 +117,19 @@ class Workflow(Generic[In, Out]):
 
 
 @overload
+def job(function: Callable[[], Awaitable[Out]], /) -> Job[None, Out]: ...
+@overload
+def job(function: Callable[[Context], Awaitable[Out]], /) -> Job[None, Out]: ...
+@overload  # a function of a Context alone has met the one above
+def job(function: Callable[[In], Awaitable[Out]], /) -> Job[In, Out]: ...  # type: ignore[overload-overlap]
+@overload
 def job(function: Callable[[In, Context], Awaitable[Out]], /) -> Job[In, Out]: ...
+@overload
+def job(function: Callable[[], Out], /) -> Job[None, Out]: ...
+@overload
+def job(function: Callable[[Context], Out], /) -> Job[None, Out]: ...
+@overload
+def job(function: Callable[[In], Out], /) -> Job[In, Out]: ...
 @overload
 def job(function: Callable[[In, Context], Out], /) -> Job[In, Out]: ...
 @overload
@@ -140,7 +161,19 @@ def job(
 
 class _Decorator(typing.Protocol):
     @overload
+    def __call__(self, function: Callable[[], Awaitable[Out]], /) -> Job[None, Out]: ...
+    @overload
+    def __call__(self, function: Callable[[Context], Awaitable[Out]], /) -> Job[None, Out]: ...
+    @overload  # likewise
+    def __call__(self, function: Callable[[In], Awaitable[Out]], /) -> Job[In, Out]: ...  # type: ignore[overload-overlap]
+    @overload
     def __call__(self, function: Callable[[In, Context], Awaitable[Out]], /) -> Job[In, Out]: ...
+    @overload
+    def __call__(self, function: Callable[[], Out], /) -> Job[None, Out]: ...
+    @overload
+    def __call__(self, function: Callable[[Context], Out], /) -> Job[None, Out]: ...
+    @overload
+    def __call__(self, function: Callable[[In], Out], /) -> Job[In, Out]: ...
     @overload
     def __call__(self, function: Callable[[In, Context], Out], /) -> Job[In, Out]: ...
 
@@ -168,6 +201,14 @@ def trigger_workflow(
     return scope.run.start_other(scope, name, args, auth_invoker, idempotency_key)
 
 
+def _caller() -> str:
+    """`file:line` of the first frame outside this file."""
+    frame = sys._getframe(1)  # noqa: SLF001 - the place of a declaration, for messages
+    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
 def where(function: Callable[..., Any]) -> str:
     """`file:line` of a function."""
     code = getattr(function, "__code__", None)
@@ -183,15 +224,21 @@ def _signature(function: Callable[..., Any], local_names: Mapping[str, Any]) -> 
     takes: list[str] = []
     input_type: Any = Any
     for parameter in inspect.signature(function).parameters.values():
-        if parameter.default is not inspect.Parameter.empty:
+        if parameter.default is not parameter.empty and parameter.name not in ("input", "ctx"):
             continue
+        if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            raise TypeError(
+                f'{where(function)}: a job takes `input` and `ctx` by position; "{parameter}" of {function.__name__} is neither'
+            )
         if parameter.name == "ctx" or hints.get(parameter.name) is Context:
             takes.append("context")
         else:
             takes.append("input")
             input_type = hints.get(parameter.name, Any)
     if len(takes) != len(set(takes)):
-        raise TypeError(f"{where(function)}: a job takes `input` and `ctx`, each at most once")
+        raise TypeError(
+            f"{where(function)}: a job takes `input` and `ctx`, each at most once; {function.__name__} takes more"
+        )
     try:
         return tuple(takes), Shape(input_type), Shape(hints.get("return", Any))
     except TypeError as error:

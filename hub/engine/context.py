@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Context:
     """What a job knows of the execution that it belongs to."""
 
-    __slots__ = ("_run", "attempt", "input", "log", "path")
+    __slots__ = ("_run", "attempt", "input", "path")
 
     def __init__(self, run: Run, path: str, input: Any, attempt: int) -> None:
         self._run = run
@@ -27,8 +27,11 @@ class Context:
         self.input = input
         #: Which try of this job it is, from 1.
         self.attempt = attempt
-        #: Lines that are kept with the execution.
-        self.log = JobLog(run, path)
+
+    @property
+    def log(self) -> JobLog:
+        """For lines that are kept with the execution."""
+        return JobLog(self._run, self.path)
 
     @property
     def execution_id(self) -> str:
@@ -75,6 +78,8 @@ class Jobs:
         self._run = run
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
         jobs = self._run.registry.jobs
         found = jobs.get(name.replace("_", "-"))
         if found is None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import cache
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from hub.model.errors import JobFailed
+
+_MOST_MESSAGE = 10_000
 
 
 def describe(error: BaseException, job: str, path: str) -> dict[str, Any]:
@@ -20,8 +23,8 @@ def describe(error: BaseException, job: str, path: str) -> dict[str, Any]:
         return {**error.as_json(), "path": error.path, "class": getattr(error, "origin", "")}
     kind = type(error)
     return {
-        "type": kind.__name__,
-        "message": _message(error),
+        "type": error.type if isinstance(error, JobFailed) else kind.__name__,
+        "message": _message(error.message if isinstance(error, JobFailed) else error),
         "job": job,
         "path": path,
         "class": f"{kind.__module__}:{kind.__qualname__}",
@@ -32,38 +35,62 @@ def dump(description: dict[str, Any]) -> str:
     return json.dumps(description, ensure_ascii=True)
 
 
-def rebuild(text: str) -> JobFailed:
-    """The exception of a stored description."""
+def rebuild(text: str, call: str) -> JobFailed:
+    """The exception of a stored description, as the call at the path `call` raises it."""
     found = json.loads(text)
-    kind = _failure_class(found.get("class", ""))
-    error = kind.__new__(kind)
-    JobFailed.__init__(error, found["type"], found["message"], job=found["job"], path=found["path"])
-    error.origin = found.get("class", "")  # type: ignore[attr-defined]  # only this module reads it
+    origin = found.get("class", "")
+    error = _empty(_loaded(origin))
+    error.type, error.message, error.job, error.path = found["type"], found["message"], found["job"], found["path"]
+    # Not the class's own __init__: that wants the arguments of which nobody knows any more.
+    Exception.__init__(error, _text(error))
+    vars(error).update(origin=origin, call=call)
     return error
 
 
-@cache
-def _failure_class(origin: str) -> type[JobFailed]:
-    """JobFailed and the original type in one, where that type is loaded and can be combined."""
+def calls_behind(error: BaseException) -> Iterator[str]:
+    """The paths of the failed calls whose error this is, or was raised `from`."""
+    seen: set[int] = set()
+    behind: BaseException | None = error
+    while behind is not None and id(behind) not in seen:
+        seen.add(id(behind))
+        if isinstance(behind, JobFailed) and hasattr(behind, "call"):
+            yield behind.call
+        behind = behind.__cause__
+
+
+def _loaded(origin: str) -> type[Exception]:
+    """The class that a description names, if it is loaded."""
     module_name, _, qualified = origin.partition(":")
     found: Any = sys.modules.get(module_name)
     for part in qualified.split("."):
         found = getattr(found, part, None)
-    if not isinstance(found, type) or not issubclass(found, Exception):
-        return JobFailed
+    return found if isinstance(found, type) and issubclass(found, Exception) else JobFailed
+
+
+def _empty(found: type[Exception]) -> JobFailed:
+    try:
+        kind = _failure_class(found)  # type: ignore[arg-type]  # classes are hashable
+        return kind.__new__(kind)
+    except Exception:  # noqa: BLE001 - layouts that do not mix, or a class with ideas of its own
+        return JobFailed.__new__(JobFailed)
+
+
+@lru_cache(maxsize=1024)
+def _failure_class(found: type[Exception]) -> type[JobFailed]:
+    """JobFailed and the original type in one. Known by the class, not its name: a file may be loaded anew."""
     if issubclass(found, JobFailed):
         return found
-    try:
-        return type(found.__name__, (JobFailed, found), {"__str__": _text, "__module__": found.__module__})
-    except TypeError:  # two layouts that do not mix
-        return JobFailed
+    return type(found.__name__, (JobFailed, found), {"__str__": _text, "__module__": found.__module__})
 
 
 def _text(error: JobFailed) -> str:
     return f"{error.type}: {error.message}" if error.message else error.type
 
 
-def _message(error: BaseException) -> str:
-    text = str(error)
-    # A KeyError's text is the repr of its key; lone surrogates cannot be stored.
-    return text.encode(errors="replace").decode()[:10_000]
+def _message(error: object) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception of a user whose text cannot be made
+        text = f"({type(error).__name__} without a text)"
+    # Lone surrogates cannot be stored.
+    return text.encode(errors="replace").decode()[:_MOST_MESSAGE]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hub.engine.authoring import Job, Workflow, where
-from hub.engine.revision import revision
+from hub.engine.revision import reachable, revision
 from hub.model.errors import BadInput, NotFound
 
 
@@ -28,8 +28,8 @@ class Registry:
             return
         if known is not None:
             raise BadInput(f'{workflow.declared}: there is a workflow "{workflow.name}" already, at {known.declared}')
-        self.workflows[workflow.name] = workflow
         self.add_job(workflow.main_job)
+        self.workflows[workflow.name] = workflow
 
     def add_job(self, job: Job[Any, Any]) -> None:
         known = self.jobs.get(job.name)
@@ -40,16 +40,26 @@ class Registry:
                 f'{where(job.function)}: there is a job "{job.name}" already, at {where(known.function)}; '
                 "give one of them another name with @job(name=…)"
             )
-        _refuse_cycles(job, [])
+        _refuse_cycles(job, [], set())
         self.jobs[job.name] = job
         for needed in job.deps:
             self.add_job(needed)
+
+    def wrap_job(self, name: str, job: str) -> None:
+        """Add a one-job workflow round a job, under a name that no person can give."""
+        if name not in self.workflows:
+            self.workflows[name] = Workflow.around(name, self.jobs[job])
 
     def workflow(self, name: str) -> Workflow[Any, Any]:
         """Raises NotFound with the closest name."""
         if name not in self.workflows:
             raise NotFound("workflow", name, self.workflows)
         return self.workflows[name]
+
+    def jobs_of(self, name: str) -> list[Job[Any, Any]]:
+        """The jobs that a workflow's code can reach, its main job first, then by name."""
+        main = self.workflow(name).main_job
+        return [main, *sorted(reachable(main) - {main}, key=lambda job: job.name)]
 
     def revision(self, name: str) -> str:
         """The content hash of a workflow's definition."""
@@ -58,9 +68,11 @@ class Registry:
         return self._revisions[name]
 
 
-def _refuse_cycles(job: Job[Any, Any], above: list[Job[Any, Any]]) -> None:
+def _refuse_cycles(job: Job[Any, Any], above: list[Job[Any, Any]], clear: set[Job[Any, Any]]) -> None:
     if job in above:
         circle = " -> ".join(part.name for part in [*above[above.index(job) :], job])
         raise BadInput(f"{where(job.function)}: jobs need each other in a circle: {circle}")
     for needed in job.deps:
-        _refuse_cycles(needed, [*above, job])
+        if needed not in clear:
+            _refuse_cycles(needed, [*above, job], clear)
+    clear.add(job)

@@ -34,23 +34,23 @@ class RaiseAgain:
 Decision = Perform | GiveBack | RaiseAgain
 
 
-def decide(stored: Checkpoint | None, *, name: str, path: str, args: str, args_hash: str, base_epoch: int) -> Decision:
-    """What a call at `path` with these arguments comes to, given what is stored there.
+def decide(stored: Checkpoint | None, call: Checkpoint, *, base_epoch: int) -> Decision:
+    """What a call comes to, given what is stored at its path.
 
     A success is final. A failure is final when the caller caught it, or when it belongs to the present attempt;
-    otherwise a retry or a resume has begun since, and it runs again. Raises ArgumentHashMismatch when the stored call
-    is a different one.
+    otherwise a retry or a resume has begun since, and it runs again, with other arguments too: code that called it
+    wrongly can be mended. Raises ArgumentHashMismatch when the stored call is a different one.
     """
     if stored is None:
         return Perform()
-    if stored.name != name or stored.args_hash != args_hash:
-        raise ArgumentHashMismatch(name, path, _short(stored.args), _short(args))
+    if stored.status is JobStatus.FAILED and not stored.handled and stored.epoch < base_epoch:
+        return Perform(stored.attempts)
+    if stored.name != call.name or stored.args_hash != call.args_hash:
+        raise ArgumentHashMismatch(call.name, call.path, _short(stored.args), _short(call.args))
     if stored.status is JobStatus.SUCCESS and stored.result is not None:
         return GiveBack(stored.result)
     if stored.status is JobStatus.FAILED and stored.error is not None:
-        if stored.handled or stored.epoch >= base_epoch:
-            return RaiseAgain(stored.error)
-        return Perform(stored.attempts)
+        return RaiseAgain(stored.error)
     return Perform(stored.attempts)
 
 

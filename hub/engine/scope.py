@@ -13,16 +13,22 @@ from contextvars import Context as Variables
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
-from hub.model.errors import HubError
+from hub.model.errors import HubError, JobFailed
 
 if TYPE_CHECKING:
-    from hub.engine.context import Context
     from hub.engine.runner import Run
 
 _scope: ContextVar[Scope | None] = ContextVar("hub_scope", default=None)
 
 #: Wrappers that asyncio itself puts round an awaitable; nobody makes calls in them.
 _WRAPPERS = frozenset({"_wrap_awaitable"})
+
+
+class Unwind(BaseException):
+    """Takes a job's stack down without being an error: the claim is over, or the execution has to stop here.
+
+    Not an Exception, so that `except Exception` in a job cannot swallow it.
+    """
 
 
 class OutsideJob(HubError):
@@ -32,19 +38,32 @@ class OutsideJob(HubError):
 class Scope:
     """A place to make durable calls from."""
 
-    __slots__ = ("_counts", "children", "closed", "context", "failures", "path", "run")
+    __slots__ = ("_above", "_closed", "_counts", "abandoned", "children", "failures", "path", "run", "unseen")
 
-    def __init__(self, run: Run, path: str, context: Context | None) -> None:
+    def __init__(self, run: Run, path: str, above: Scope | None = None) -> None:
         self.run = run
         self.path = path
-        self.context = context
+        #: The scope that this one branched off; None: a job's own.
+        self._above = above
         self._counts: dict[str, int] = {}
-        #: Calls under way that were made from here.
-        self.children: set[asyncio.Task[Any]] = set()
+        self._closed = False
+        #: Calls under way. A branch shares them with its job: they end with it.
+        self.children: set[asyncio.Task[Any]] = set() if above is None else above.children
+        #: Failed calls whose error nobody has looked at, by path. Shared likewise.
+        self.unseen: dict[str, JobFailed] = {} if above is None else above.unseen
         #: Paths of failed calls whose error the caller has been given.
         self.failures: list[str] = []
-        #: True when the job has ended: nothing may be called any more.
-        self.closed = False
+        #: The job was given up before its end: a thread that still runs it is taken down at its next call.
+        self.abandoned = False
+
+    @property
+    def closed(self) -> bool:
+        """True when the job has ended: nothing may be called any more."""
+        return self._closed or (self._above is not None and self._above.closed)
+
+    def close(self, *, abandoned: bool) -> None:
+        self._closed = True
+        self.abandoned = abandoned
 
     def next_path(self, name: str) -> str:
         """The path of the next call of `name` made from here."""
@@ -53,11 +72,27 @@ class Scope:
         return f"{self.path}/{name}" if count == 1 else f"{self.path}/{name}#{count}"
 
     def branch(self, coroutine: Any) -> Scope:
-        """A scope for a task that this one starts. It shares the children: they end with the job."""
+        """A scope for a task that this one starts."""
         label = getattr(coroutine, "__qualname__", "task").rpartition(".")[2]
-        branch = Scope(self.run, self.next_path(f"~{label}"), self.context)
-        branch.children = self.children
-        return branch
+        return Scope(self.run, self.next_path(f"~{label}"), self)
+
+    def branch_ended(self, task: asyncio.Task[Any]) -> None:
+        """A branch that ends well has caught its failures; otherwise they are now the concern of where it began."""
+        if not self.failures or task.cancelled():
+            return
+        if task.exception() is None:
+            self.run.note_handled(self)
+        elif self._above is not None:
+            self._above.failures += self.failures
+
+    def refuse_if_closed(self) -> None:
+        scope: Scope | None = self
+        while scope is not None:
+            if scope._closed:  # noqa: SLF001 - its own kind
+                if scope.abandoned or scope.run.stopped:
+                    raise Unwind
+                raise OutsideJob(f"the job at {scope.path} has ended: nothing can be called from it any more.")
+            scope = scope._above  # noqa: SLF001
 
 
 def current() -> Scope:
@@ -68,8 +103,7 @@ def current() -> Scope:
             "this works only inside a running job. To start a workflow from elsewhere use Client.start_workflow, "
             "`hub workflow start` or the API."
         )
-    if scope.closed:
-        raise OutsideJob(f"the job at {scope.path} has ended: nothing can be called from it any more.")
+    scope.refuse_if_closed()
     return scope
 
 
@@ -88,6 +122,10 @@ def branching_task_factory(
     """A task factory under which tasks started by a job get a scope of their own, in the order of their creation."""
     variables = copy_context() if context is None else context
     scope = variables.get(_scope)
-    if scope is not None and getattr(coro, "__name__", "") not in _WRAPPERS:
-        variables.run(_scope.set, scope.branch(coro))
-    return asyncio.Task(coro, loop=loop, context=variables, **options)
+    if scope is None or getattr(coro, "__name__", "") in _WRAPPERS:
+        return asyncio.Task(coro, loop=loop, context=variables, **options)
+    branch = scope.branch(coro)
+    variables.run(_scope.set, branch)
+    task = asyncio.Task(coro, loop=loop, context=variables, **options)
+    task.add_done_callback(branch.branch_ended)
+    return task

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from hub.engine.policies import ConcurrencyPolicy
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.model.clock import Clock, new_id
 from hub.model.errors import BadInput
-from hub.model.execution import StartRequest
+from hub.model.execution import Claimed, StartRequest
 from hub.model.identity import MachineUser
-from hub.model.values import canonical
+from hub.model.values import canonical, digest, parse
 
 MOST_ARGS = 1_048_576
+_LONGEST_KEY = 200
 
 
 def start_request(
@@ -35,7 +38,7 @@ def start_request(
     """
     found = registry.workflow(workflow)
     if invoker is not None:
-        surroundings.allow(invoker, "workflow:start", workflow)
+        surroundings.allow(invoker, "workflow:start", workflow.removeprefix("job."))
     given = {} if args is None else args
     text, _ = found.main_job.input.dump(given)
     if len(text) > MOST_ARGS:
@@ -51,4 +54,55 @@ def start_request(
         executor=executor,
         event_id=event_id,
         requested_by=requested_by,
+        concurrency_key=_concurrency_key(found.concurrency_policy, text),
     )
+
+
+def nested_request(
+    registry: Registry,
+    surroundings: Surroundings,
+    clock: Clock,
+    running: Claimed,
+    *,
+    workflow: str,
+    args: Any,
+    invoker: str | Mapping[str, str] | None,
+    idempotency_key: str,
+) -> StartRequest:
+    """What a running execution starts. By default it acts as the running invoker; it never gains rights.
+
+    Raises Refused unless the running invoker may start the workflow, and when `invoker` may do what it may not.
+    """
+    own = surroundings.invoker(running.invoker)
+    acting = own
+    if isinstance(invoker, str):
+        acting = surroundings.named_user(invoker, None if own is None else own.auth_namespace)
+    elif invoker is not None:
+        if "machine_user_name" not in invoker:
+            raise BadInput('auth_invoker needs "machine_user_name", and "namespace" where several have such a user.')
+        acting = surroundings.named_user(invoker["machine_user_name"], invoker.get("namespace"))
+    if own is not None or acting is not None:
+        surroundings.allow(own, "workflow:start", workflow)
+    if own is not None and acting is not None:
+        surroundings.refuse_more_rights(own, acting)
+    return start_request(
+        registry,
+        surroundings,
+        clock,
+        workflow=workflow,
+        args=args,
+        invoker=acting,
+        requested_by=f"execution:{running.id}",
+        idempotency_key=idempotency_key,
+    )
+
+
+def _concurrency_key(policy: ConcurrencyPolicy | None, args: str) -> str:
+    """The value that the policy's key has in these arguments, as JSON text; a missing one is null."""
+    if policy is None or policy.key is None:
+        return ""
+    value = parse(args)
+    for name in policy.key.split(".")[1:]:
+        value = value.get(name) if isinstance(value, dict) else None
+    text = canonical(value)
+    return text if len(text) <= _LONGEST_KEY else digest(text)

@@ -29,7 +29,7 @@ class Triggered(Generic[Out]):
         try:
             found: Out = yield from self._future.__await__()
         except JobFailed:
-            self._scope.failures.append(self._path)
+            self._failed()
             raise
         return found
 
@@ -40,9 +40,14 @@ class Triggered(Generic[Out]):
         try:
             found: Out = self._future.result()
         except JobFailed:
-            self._scope.failures.append(self._path)
+            self._failed()
             raise
         return found
 
     def done(self) -> bool:
         return self._future.done()
+
+    def _failed(self) -> None:
+        """The caller has the error now; whether it catches it shows later."""
+        self._scope.unseen.pop(self._path, None)
+        self._scope.failures.append(self._path)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
+from itertools import count
 from typing import Any
 
+from hub.engine.authoring import Workflow
 from hub.engine.registry import Registry
 from hub.engine.runner import Run, Tools
 from hub.engine.scope import branching_task_factory
 from hub.engine.surroundings import Surroundings
+from hub.engine.threads import JobThreads
 from hub.engine.waking import Waker
 from hub.model.clock import Clock
-from hub.model.errors import HubError
+from hub.model.errors import HubError, StoreUnavailable
 from hub.model.execution import Claimed
 from hub.store import Store
 from hub.store.executions import Claimable, ClaimRequest
@@ -22,7 +24,6 @@ log = logging.getLogger(__name__)
 
 #: How long a ring may go unheard: another process may have started something.
 _POLL_SECONDS = 1.0
-_MOST_THREADS = 4_096
 
 
 class Worker:
@@ -43,11 +44,12 @@ class Worker:
         self._node = node
         self._slots = slots
         self.waker = Waker()
-        self._threads = concurrent.futures.ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="hub-job")
+        self._threads = JobThreads()
         self._tools = Tools(store, registry, surroundings, clock, self._threads)
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._next_due: int | None = None
         self._may_claim = True
+        self._turns = count()
 
     @property
     def running(self) -> int:
@@ -68,27 +70,28 @@ class Worker:
         self._next_due = None
         if room <= 0 or not self._may_claim:
             return 0
-        registry = self._tools.registry
-        workflows = tuple(
-            Claimable(name, registry.revision(name), _limit(workflow))
-            for name, workflow in sorted(registry.workflows.items())
-        )
+        _branch_tasks()
+        tools = self._tools  # they may be replaced while this claims
+        registry = tools.registry
+        workflows = self._in_turn(registry)
         claimed = await self._store.claim(ClaimRequest(self._node, workflows, room, self._clock.now()))
         for one in claimed:
-            self._begin(one)
+            self._begin(tools, one)
         if not claimed:
             self._next_due = await self._store.next_due(list(registry.workflows))
         return len(claimed)
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Claim whenever somebody rings, something comes due, or a second has passed."""
-        asyncio.get_running_loop().set_task_factory(branching_task_factory)  # type: ignore[arg-type]  # its stub lacks context
         self.waker.bind()
         while not stop.is_set():
             try:
                 claimed = await self.run_once()
             except HubError as error:
                 log.warning("claiming failed, trying again: %s", error)
+                claimed = 0
+            except Exception:
+                log.exception("claiming failed by a fault of the hub, trying again")
                 claimed = 0
             if claimed:
                 continue
@@ -108,26 +111,40 @@ class Worker:
         self._threads.shutdown(wait=False, cancel_futures=True)
         return len(left)
 
-    def stop_execution(self, execution_id: str) -> None:
-        """It was cancelled, or somebody else has it: take it down if it runs here."""
-        found = self._runs.get(execution_id)
-        if found is not None:
-            found[0].stop()
+    async def sweep(self) -> int:
+        """Take down what was cancelled, or what somebody else has by now; how many executions that were."""
+        claims = [(run.claimed.id, run.claimed.epoch) for run, _ in self._runs.values()]
+        lost = await self._store.lost(claims) if claims else []
+        for execution_id in lost:
+            if execution_id in self._runs:
+                self._runs[execution_id][0].stop()
+        return len(lost)
 
-    def executions(self) -> list[str]:
-        """The ids of those under way here."""
-        return list(self._runs)
+    def _in_turn(self, registry: Registry) -> tuple[Claimable, ...]:
+        """Each workflow is the first to be served in its turn, so that one with a long queue cannot starve the others."""
+        known = sorted(registry.workflows.items())
+        first = next(self._turns) % len(known) if known else 0
+        return tuple(
+            _claimable(name, registry.revision(name), workflow) for name, workflow in [*known[first:], *known[:first]]
+        )
 
-    def _begin(self, claimed: Claimed) -> None:
-        run = Run(self._tools, claimed, self._tools.registry.workflow(claimed.workflow))
+    def _begin(self, tools: Tools, claimed: Claimed) -> None:
+        run = Run(tools, claimed, tools.registry.workflow(claimed.workflow))
+        if claimed.id in self._runs:  # this node was taken for dead
+            self._runs[claimed.id][0].stop()
         task = asyncio.Task(run.execute(), loop=asyncio.get_running_loop())
         self._runs[claimed.id] = (run, task)
-        task.add_done_callback(lambda done: self._ended(claimed, done))
+        task.add_done_callback(lambda done: self._ended(run, done))
 
-    def _ended(self, claimed: Claimed, task: asyncio.Task[None]) -> None:
+    def _ended(self, run: Run, task: asyncio.Task[None]) -> None:
+        claimed = run.claimed
         full = len(self._runs) >= self._slots
-        self._runs.pop(claimed.id, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if self._runs.get(claimed.id, (None, None))[0] is run:
+            del self._runs[claimed.id]
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, StoreUnavailable):
+            log.warning("execution %s could not be settled and is rescued later: %s", claimed.id, error)
+        elif error is not None:
             log.error("execution %s stopped with a fault of the hub", claimed.id, exc_info=error)
         workflow = self._tools.registry.workflows.get(claimed.workflow)
         if full or (workflow is not None and workflow.concurrency_policy is not None):
@@ -139,6 +156,15 @@ class Worker:
         return min(max((self._next_due - self._clock.now()) / 1000, 0.001), _POLL_SECONDS)
 
 
-def _limit(workflow: Any) -> int | None:
+def _claimable(name: str, revision: str, workflow: Workflow[Any, Any]) -> Claimable:
     policy = workflow.concurrency_policy
-    return None if policy is None else policy.max_concurrent_executions
+    if policy is None:
+        return Claimable(name, revision)
+    return Claimable(name, revision, policy.max_concurrent_executions, by_key=policy.key is not None)
+
+
+def _branch_tasks() -> None:
+    """Tasks that jobs start in this loop get scopes of their own."""
+    loop = asyncio.get_running_loop()
+    if loop.get_task_factory() is not branching_task_factory:
+        loop.set_task_factory(branching_task_factory)  # type: ignore[arg-type]  # its stub lacks context

@@ -75,6 +75,14 @@ class NotFound(HubError):
         super().__init__(f'there is no {kind} "{name}".' + ("" if known is None else f" {advice(name, known)}"))
 
 
+class ExecutionNotFound(NotFound):
+    """No execution has this id."""
+
+    def __init__(self, execution_id: str) -> None:
+        self.execution_id = execution_id
+        super().__init__("execution", execution_id)
+
+
 class Refused(HubError):
     """The invoker may not do this."""
 

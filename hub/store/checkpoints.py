@@ -22,11 +22,13 @@ class CallWrite:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """The caller caught this call's error and went on."""
+    """The caller caught this call's error and went on: the failure is final."""
 
     execution_id: str
     epoch: int
     path: str
+    #: False: the caller caught it for a while and raised it again after all.
+    caught: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +54,19 @@ _FENCED_INSERT = (
 )
 
 #: A stored success is final.
-_FINISH = Bulk(
-    _COLUMNS, _FENCED_INSERT + "checkpoints.status <> 'SUCCESS' RETURNING checkpoints.execution_id, checkpoints.path"
-)
+_FINISH = Bulk(_COLUMNS, _FENCED_INSERT + "checkpoints.status <> 'SUCCESS' RETURNING execution_id, path, epoch")
 
 #: A mark never covers what the same try has already stored.
 _MARK = Bulk(
     _COLUMNS,
     _FENCED_INSERT + "checkpoints.status <> 'SUCCESS' AND "
     "(checkpoints.epoch < excluded.epoch OR checkpoints.attempts < excluded.attempts) "
-    "RETURNING checkpoints.execution_id, checkpoints.path",
+    "RETURNING execution_id, path, epoch",
 )
 
 _HANDLED = Bulk(
-    "execution_id:text epoch:int path:text",
-    "UPDATE checkpoints SET handled = 1 FROM v, executions e WHERE checkpoints.execution_id = v.execution_id "
+    "execution_id:text epoch:int path:text caught:int",
+    "UPDATE checkpoints SET handled = v.caught FROM v, executions e WHERE checkpoints.execution_id = v.execution_id "
     "AND checkpoints.path = v.path AND e.id = v.execution_id AND e.epoch = v.epoch AND e.status = 'RUNNING'",
 )
 
@@ -106,12 +106,14 @@ def checkpoint(row: Row) -> Checkpoint:
     )
 
 
-def _finish(tx: Tx, items: Sequence[CallWrite]) -> list[Exception | None]:
+def finish_calls(tx: Tx, items: Sequence[CallWrite]) -> list[Exception | None]:
+    """Store what calls gave, each under its claim's epoch."""
     written = set(tx.bulk(_FINISH, [_row(item) for item in items]))
     if len(written) == len(items):
         return [None] * len(items)
     return [
-        None if (item.execution_id, item.checkpoint.path) in written else Fenced(item.execution_id) for item in items
+        None if (item.execution_id, item.checkpoint.path, item.epoch) in written else Fenced(item.execution_id)
+        for item in items
     ]
 
 
@@ -122,7 +124,7 @@ def _mark(tx: Tx, items: Sequence[CallWrite]) -> list[None]:
 
 def _begin(tx: Tx, items: Sequence[CallWrite]) -> list[Exception | None]:
     """A try counted durably before it begins. Calls that failed for good in the last one run again."""
-    answers = _finish(tx, items)
+    answers = finish_calls(tx, items)
     for item, answer in zip(items, answers, strict=True):
         if answer is None:
             tx.run(
@@ -134,7 +136,7 @@ def _begin(tx: Tx, items: Sequence[CallWrite]) -> list[Exception | None]:
 
 
 def _handle(tx: Tx, items: Sequence[Handled]) -> list[None]:
-    tx.bulk(_HANDLED, [(item.execution_id, item.epoch, item.path) for item in items])
+    tx.bulk(_HANDLED, [(item.execution_id, item.epoch, item.path, int(item.caught)) for item in items])
     return [None] * len(items)
 
 
@@ -166,7 +168,7 @@ def _row(item: CallWrite) -> Row:
     )
 
 
-CHECKPOINT: Verb[CallWrite, None] = Verb("checkpoint", _finish, order=1)
+CHECKPOINT: Verb[CallWrite, None] = Verb("checkpoint", finish_calls, order=1)
 BEGIN: Verb[CallWrite, None] = Verb("begin", _begin)
 MARK: Verb[CallWrite, None] = Verb("mark", _mark)
 HANDLED: Verb[Handled, None] = Verb("handled", _handle)

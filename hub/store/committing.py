@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hub.store.dialects.base import Connection, StoreBroken, StoreBusy
 from hub.store.verbs import Bell, Probe, Verb, no_bell, no_probe
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -48,7 +51,10 @@ class Committer:
                 raise
             self._apart(batch)
         for topic in {topic for operation in batch for topic in operation.verb.rings}:
-            self.bell(topic)
+            try:
+                self.bell(topic)
+            except Exception:
+                log.exception('a listener to "%s" failed; what was committed is committed', topic)
 
     def _together(self, batch: Sequence[Operation]) -> None:
         groups: dict[Verb[Any, Any], list[Operation]] = {}
@@ -66,6 +72,7 @@ class Committer:
 
     def _apart(self, batch: Sequence[Operation]) -> None:
         """Again, each in a savepoint of its own: one of them cannot be applied."""
+        names = list({operation.verb.name: None for operation in batch})
         transaction = self.connection.begin()
         try:
             for operation in sorted(batch, key=lambda one: one.verb.order):
@@ -79,7 +86,9 @@ class Committer:
                     operation.result = error
                 else:
                     self.connection.release()
+            self._probe("before", names)
             self.connection.commit()
+            self._probe("after", names)
         except BaseException:
             self.connection.rollback()
             raise

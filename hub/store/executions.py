@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hub.model.errors import Conflict, Fenced, NotFound
+from hub.model.errors import Conflict, ExecutionNotFound, Fenced
 from hub.model.execution import ENDED, Claimed, Settled, Started, StartRequest, Status
 from hub.store.checkpoints import read_checkpoints
 from hub.store.dialects.base import Bulk, Row, Tx
@@ -24,6 +24,8 @@ class Claimable:
     revision: str
     #: Executions of it that may run at once in the whole installation; None: any number.
     limit: int | None = None
+    #: The limit is for each concurrency key by itself.
+    by_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,22 @@ _SETTLE = Bulk(
     "UPDATE executions SET status = v.status, result = v.result, error = v.error, due_at = v.due_at, reason = v.reason, "
     "retries = v.retries, owner = NULL, finished_at = CASE WHEN v.ended = 1 THEN v.at ELSE NULL END "
     "FROM v WHERE executions.id = v.id AND executions.epoch = v.epoch AND executions.status = 'RUNNING' "
-    "RETURNING executions.id",
+    "RETURNING executions.id, executions.epoch",
+)
+
+_DUE = (
+    "SELECT id FROM executions WHERE workflow = ? AND due_at IS NOT NULL AND due_at <= ? "
+    "ORDER BY priority DESC, due_at, id LIMIT ?"
+)
+
+#: As many of each key as its limit leaves room for.
+_DUE_BY_KEY = (
+    "SELECT id FROM (SELECT id, priority, due_at, concurrency_key, row_number() OVER "
+    "(PARTITION BY concurrency_key ORDER BY priority DESC, due_at, id) AS place FROM executions "
+    "WHERE workflow = ? AND due_at IS NOT NULL AND due_at <= ?) due "
+    "WHERE place <= ? - (SELECT count(*) FROM executions held WHERE held.workflow = ? AND held.status = 'RUNNING' "
+    "AND held.due_at IS NULL AND held.concurrency_key = due.concurrency_key) "
+    "ORDER BY priority DESC, due_at, id LIMIT ?"
 )
 
 _CLAIMED = (
@@ -115,7 +132,7 @@ def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
     claimed: list[Claimed] = []
     for workflow in request.workflows:
         room = request.slots - len(claimed)
-        if workflow.limit is not None:
+        if workflow.limit is not None and not workflow.by_key:
             running = tx.rows(
                 "SELECT count(*) FROM executions WHERE workflow = ? AND status = 'RUNNING' AND due_at IS NULL",
                 (workflow.workflow,),
@@ -132,13 +149,18 @@ def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
             "base_epoch = CASE WHEN status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN epoch + 1 ELSE base_epoch END, "
             "status = 'RUNNING', owner = ?, epoch = epoch + 1, due_at = NULL, reason = NULL, "
             "started_at = COALESCE(started_at, ?), revision = COALESCE(revision, ?) "
-            "WHERE id IN (SELECT id FROM executions WHERE workflow = ? AND due_at IS NOT NULL AND due_at <= ? "
-            f"ORDER BY priority DESC, due_at, id LIMIT ? {tx.skip_locked}) "
-            f"RETURNING {_CLAIMED}",
-            (request.node, request.now, workflow.revision, workflow.workflow, request.now, room),
+            f"WHERE id IN ({_DUE_BY_KEY if workflow.by_key else _DUE} {tx.skip_locked}) RETURNING {_CLAIMED}",
+            (request.node, request.now, workflow.revision, *_due(workflow, request.now, room)),
         )
         claimed += [_claimed(tx, row) for row in sorted(rows)]
     return claimed
+
+
+def _due(workflow: Claimable, now: int, room: int) -> Row:
+    """What `_DUE` or `_DUE_BY_KEY` is asked with."""
+    if workflow.by_key:
+        return workflow.workflow, now, workflow.limit, workflow.workflow, room
+    return workflow.workflow, now, room
 
 
 def _claimed(tx: Tx, row: Row) -> Claimed:
@@ -146,7 +168,8 @@ def _claimed(tx: Tx, row: Row) -> Claimed:
     return made if made.epoch == 1 else replace(made, history=tuple(read_checkpoints(tx, made.id)))
 
 
-def _settle(tx: Tx, items: Sequence[Settled]) -> list[Status | Exception]:
+def settle_executions(tx: Tx, items: Sequence[Settled]) -> list[Status | Exception]:
+    """Let go of executions, each under its claim's epoch."""
     rows = [
         (
             item.execution_id,
@@ -162,8 +185,8 @@ def _settle(tx: Tx, items: Sequence[Settled]) -> list[Status | Exception]:
         )
         for item in items
     ]
-    settled = {row[0] for row in tx.bulk(_SETTLE, rows)}
-    return [item.status if item.execution_id in settled else Fenced(item.execution_id) for item in items]
+    settled = set(tx.bulk(_SETTLE, rows))
+    return [item.status if (item.execution_id, item.epoch) in settled else Fenced(item.execution_id) for item in items]
 
 
 def _cancel(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:
@@ -195,7 +218,7 @@ def _resume(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:
 def _unmoved(tx: Tx, execution_id: str, verb: str) -> Exception:
     found = tx.rows("SELECT status FROM executions WHERE id = ?", (execution_id,))
     if not found:
-        return NotFound("execution", execution_id)
+        return ExecutionNotFound(execution_id)
     return Conflict(f"execution {execution_id} is {found[0][0]} and cannot be {verb}.")
 
 
@@ -217,7 +240,7 @@ def _rescue(tx: Tx, items: Sequence[Rescue]) -> list[int]:
 
 START: Verb[StartRequest, Started] = Verb("start", insert_executions, rings=("executions",))
 CLAIM: Verb[ClaimRequest, list[Claimed]] = Verb("claim", _claim, order=4)
-SETTLE: Verb[Settled, Status] = Verb("settle", _settle, rings=("settled",), order=2)
+SETTLE: Verb[Settled, Status] = Verb("settle", settle_executions, rings=("settled",), order=2)
 CANCEL: Verb[Move, Status] = Verb("cancel", _cancel, rings=("canceled",), order=3)
 RESUME: Verb[Move, Status] = Verb("resume", _resume, rings=("executions",), order=3)
 RESCUE: Verb[Rescue, int] = Verb("rescue", _rescue, rings=("executions",), order=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, SQLModel
 
 from hub.model.errors import BadInput, StoreUnavailable
@@ -28,7 +29,17 @@ def dialect_for(url: str, *, checkpoints: bool) -> Dialect:
 
 
 def prepare(engine: Engine) -> None:
-    """Create what is missing. Raises StoreUnavailable for a schema that a newer hub made."""
+    """Create what is missing. Raises StoreUnavailable for a schema that a newer hub made, and when that cannot be seen."""
+    try:
+        _create(engine)
+    except (OperationalError, IntegrityError):
+        try:
+            _create(engine)  # another process may just have created the same
+        except (OperationalError, IntegrityError) as error:
+            raise StoreUnavailable(f"the store cannot be opened: {error.orig}") from error
+
+
+def _create(engine: Engine) -> None:
     SQLModel.metadata.create_all(engine)
     with Session(engine) as session:
         row = session.get(MetaRow, "schema")

@@ -117,6 +117,23 @@ def status_of(session: Session, execution_id: str) -> Status | None:
     return None if found is None else Status(found)
 
 
+def lost(session: Session, claims: Sequence[tuple[str, int]]) -> list[str]:
+    """Which of these executions are not held under this epoch any more."""
+    epochs = dict(claims)
+    gone = []
+    for start in range(0, len(claims), 500):
+        part = [identifier for identifier, _ in claims[start : start + 500]]
+        statement = select(ExecutionRow.id, ExecutionRow.epoch, ExecutionRow.status).where(
+            col(ExecutionRow.id).in_(part)
+        )
+        gone += [
+            identifier
+            for identifier, epoch, status in session.exec(statement)
+            if epoch != epochs[identifier] or status != Status.RUNNING
+        ]
+    return gone
+
+
 def count_by_status(session: Session) -> dict[str, int]:
     statement = select(ExecutionRow.status, func.count()).group_by(ExecutionRow.status)
     return dict(session.exec(statement).all())

@@ -7,16 +7,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
 from hub.model.clock import Clock
+from hub.model.errors import StoreUnavailable
 from hub.model.event import Delivery, Event, NewEvent, StoredEvent
 from hub.model.execution import Claimed, ExecutionRecord, LogLine, Settled, Started, StartRequest, Status
 from hub.model.schedule import Slot, StoredSchedule
 from hub.store import reading
 from hub.store.checkpoints import BEGIN, CHECKPOINT, HANDLED, LOG, MARK, CallWrite, Handled, LogWrite
+from hub.store.combined import FINISH, START_NESTED, Finish, NestedStart
 from hub.store.committing import Committer
-from hub.store.dialects.base import Dialect
+from hub.store.dialects.base import Dialect, StoreBroken, StoreBusy
 from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, Dispatched, arrival
 from hub.store.executions import CANCEL, CLAIM, RESCUE, RESUME, SETTLE, START, ClaimRequest, Move, Rescue
 from hub.store.executors import OFFER_TOKEN, PAUSE, Pause, TokenOffer
@@ -52,6 +55,10 @@ class Store:
     def change_counter(self) -> int:
         """Moves when another process has committed."""
         return self._dialect.change_counter()
+
+    def take_seat(self) -> bool:
+        """Whether this process may serve the store now. Where only one may, it holds the seat until it ends."""
+        return self._dialect.take_seat()
 
     async def flush(self) -> None:
         """Durable when it returns: also marks and logs, for which nobody waited."""
@@ -131,6 +138,16 @@ class Store:
         """Let go of an execution. Raises Fenced when the claim is over."""
         return await self._writer.submit(SETTLE, settled)
 
+    async def finish(self, main: CallWrite | None, settled: Settled) -> Status:
+        """Let go of an execution and store how its main job ended, in one. Raises Fenced when the claim is over."""
+        if main is not None:
+            self._writer.forget(MARK, (main.execution_id, main.checkpoint.path))
+        return await self._writer.submit(FINISH, Finish(main, settled))
+
+    async def start_nested(self, request: StartRequest, call: CallWrite) -> Started:
+        """A running execution's call starts another one. Raises Fenced when the claim is over."""
+        return await self._writer.submit(START_NESTED, NestedStart(request, call))
+
     async def cancel(self, execution_id: str) -> Status:
         """After this commits, its holder can write nothing. Raises NotFound, or Conflict when it has ended."""
         return await self._writer.submit(CANCEL, Move(execution_id, self._clock.now()))
@@ -163,6 +180,10 @@ class Store:
 
     async def status_of(self, execution_id: str) -> Status | None:
         return await self._read(reading.status_of, execution_id)
+
+    async def lost(self, claims: Sequence[tuple[str, int]]) -> list[str]:
+        """Which of these executions are not held under this epoch any more: cancelled, or taken over."""
+        return await self._read(reading.lost, claims)
 
     async def count_by_status(self) -> dict[str, int]:
         return await self._read(reading.count_by_status)
@@ -255,10 +276,13 @@ class Store:
             with Session(self._engine) as session:
                 return question(session, *args, **kwargs)
 
-        if self._readers is None:
-            await self._writer.flush()
-            return ask()
-        return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
+        try:
+            if self._readers is None:
+                await self._writer.flush()
+                return ask()
+            return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
+        except OperationalError as error:
+            raise StoreUnavailable(f"the store cannot be read now: {error.orig}") from error
 
 
 def open_store(
@@ -276,8 +300,16 @@ def open_store(
     serves. Raises BadInput, or StoreUnavailable when the database cannot be used.
     """
     dialect = dialect_for(url, checkpoints=checkpoints)
-    connection = dialect.connect()
-    prepare(dialect.engine())
+    try:
+        connection = dialect.connect()
+    except (StoreBusy, StoreBroken) as error:
+        raise StoreUnavailable(f"{url} cannot be opened: {error}") from error
+    try:
+        prepare(dialect.engine())
+    except BaseException:
+        connection.close()
+        dialect.close()
+        raise
     bells: list[Bell] = []
 
     def ring(topic: str) -> None:

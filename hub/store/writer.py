@@ -58,6 +58,7 @@ class InlineWriter:
     def __init__(self, committer: Committer) -> None:
         self._committer = committer
         self._riders: dict[tuple[Verb[Any, Any], Hashable], Any] = {}
+        self._lock = threading.Lock()  # plain jobs ride from their threads
 
     def submit(
         self,
@@ -80,21 +81,27 @@ class InlineWriter:
         return future
 
     def ride(self, verb: Verb[T, Any], key: Hashable, item: T) -> None:
-        self._riders[verb, key] = item
+        with self._lock:
+            self._riders[verb, key] = item
 
     def forget(self, verb: Verb[T, Any], key: Hashable) -> None:
-        self._riders.pop((verb, key), None)
+        with self._lock:
+            self._riders.pop((verb, key), None)
 
     async def flush(self) -> None:
         if self._riders:
-            self._committer.commit(self._take())
+            # With an operation beside them, a rider that cannot be written fails by itself.
+            await self.submit(_NOTHING, None)
 
     async def close(self) -> None:
-        await self.flush()
-        self._committer.connection.close()
+        try:
+            await self.flush()
+        finally:
+            self._committer.connection.close()
 
     def _take(self) -> list[Operation]:
-        riders, self._riders = self._riders, {}
+        with self._lock:
+            riders, self._riders = self._riders, {}
         return [Operation(verb, item) for (verb, _), item in riders.items()]
 
 
@@ -111,7 +118,8 @@ class ThreadWriter:
         self._lock = threading.Lock()
         self._signal = threading.Event()
         self._closing = False
-        self._broken: Exception | None = None
+        #: The thread takes nothing more.
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="hub-writer", daemon=True)
         self._thread.start()
 
@@ -123,12 +131,15 @@ class ThreadWriter:
     def submit(self, verb: Verb[T, R], item: T, *, timeout: float | None = None) -> asyncio.Future[R]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
-        if self._broken is not None or self._closing or (timeout is not None and len(self._queue) >= _MOST_QUEUED):
-            future.set_exception(StoreUnavailable("the store takes nothing more at this moment."))
-            return future
         deadline = None if timeout is None else self._clock.monotonic() + timeout
-        self._queue.append(Operation(verb, item, _Waiter(future, loop), deadline))
-        if not self._signal.is_set():
+        operation = Operation(verb, item, _Waiter(future, loop), deadline)
+        with self._lock:
+            refused = self._closing or self._ended or (timeout is not None and len(self._queue) >= _MOST_QUEUED)
+            if not refused:
+                self._queue.append(operation)
+        if refused:
+            future.set_exception(StoreUnavailable("the store takes nothing more at this moment."))
+        elif not self._signal.is_set():
             self._signal.set()
         return future
 
@@ -150,11 +161,21 @@ class ThreadWriter:
         await self.submit(_NOTHING, None)
 
     async def close(self) -> None:
-        self._closing = True
+        with self._lock:
+            self._closing = True
         self._signal.set()
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
+        try:
+            self._commit_all()
+        finally:
+            with self._lock:
+                self._ended = True
+            self._refuse(self._take(len(self._queue)), StoreUnavailable("the store is closed."))
+            self._committer.connection.close()
+
+    def _commit_all(self) -> None:
         pending: list[Operation] = []
         while True:
             if not pending and not self._queue and not self._closing:
@@ -163,7 +184,7 @@ class ThreadWriter:
             pending += self._take(_MOST_IN_A_BATCH - len(pending))
             if not pending:
                 if self._closing:
-                    break
+                    return
                 continue
             try:
                 self._committer.commit(pending)
@@ -171,11 +192,10 @@ class ThreadWriter:
                 pending = self._expire(pending, error)
                 if self._closing:
                     self._refuse(pending, StoreUnavailable(f"the store is busy: {error}"))
-                    break
+                    return
                 self._signal.wait(_AGAIN_AFTER)
                 continue
             except StoreBroken as error:
-                self._broken = error
                 self._refuse(pending, StoreUnavailable(f"storage failed: {error}"))
                 self._on_broken(error)
                 return
@@ -184,7 +204,6 @@ class ThreadWriter:
             else:
                 _deliver(pending)
             pending = []
-        self._committer.connection.close()
 
     def _take(self, most: int) -> list[Operation]:
         with self._lock:

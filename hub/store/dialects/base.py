@@ -81,6 +81,10 @@ class Dialect(Protocol):
         """Moves when another process has committed. Costs microseconds."""
         ...
 
+    def take_seat(self) -> bool:
+        """Whether this process may serve the database now. One file has one server; the kernel frees its seat."""
+        ...
+
     def close(self) -> None: ...
 
 

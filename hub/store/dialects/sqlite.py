@@ -6,6 +6,8 @@ when several connections checkpoint (https://sqlite.org/wal.html): only the proc
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -126,6 +128,7 @@ class SqliteDialect:
         self._memory: sqlite3.Connection | None = None
         self._watch: sqlite3.Connection | None = None
         self._engine: Engine | None = None
+        self._seat: int | None = None
 
     def connect(self) -> SqliteConnection:
         return SqliteConnection(self._memory_connection() if self._path is None else self._open())
@@ -148,7 +151,23 @@ class SqliteDialect:
         found: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
         return found
 
+    def take_seat(self) -> bool:
+        """By a lock on a file beside the database, which the kernel lets go when the process ends, however it ends."""
+        if self._path is None or self._seat is not None:
+            return True
+        seat = os.open(f"{self._path}-seat", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(seat, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(seat)
+            return False
+        self._seat = seat
+        return True
+
     def close(self) -> None:
+        if self._seat is not None:
+            os.close(self._seat)
+            self._seat = None
         for connection in (self._watch, self._memory):
             if connection is not None:
                 connection.close()
@@ -158,19 +177,22 @@ class SqliteDialect:
 
     def _open(self) -> sqlite3.Connection:
         assert self._path is not None
-        connection = sqlite3.connect(
-            self._path,
-            isolation_level=None,
-            timeout=_BUSY_MS / 1000,
-            check_same_thread=False,
-            cached_statements=512,
-        )
+        try:
+            connection = sqlite3.connect(
+                self._path,
+                isolation_level=None,
+                timeout=_BUSY_MS / 1000,
+                check_same_thread=False,
+                cached_statements=512,
+            )
+        except sqlite3.Error as error:
+            raise StoreBroken(str(error)) from error
         self._path.chmod(0o600)
         try:
             mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:  # locked, or no database at all
             connection.close()
-            raise classified(error) from error
+            raise StoreBroken(str(error)) from error
         if mode != "wal":
             connection.close()
             raise StoreBroken(f"{self._path} cannot be put in WAL mode; is it on a network file system?")

@@ -6,6 +6,7 @@ then deletes them; a crash in between copies them again, and the hub answers "du
 
 - `wanted` says which tables and kinds the executors ask for (pure).
 - `watched` is the seam: what a database must offer, whatever its make.
-- `sqlite` is that for SQLite; `sqlite_text`, `sqlite_catalogue`, `sqlite_plan`, `sqlite_wire` and `sqlite_file` are its parts.
+- `sqlite` is that for SQLite; `sqlite_text`, `sqlite_catalogue`, `sqlite_plan`, `sqlite_outbox`,
+  `sqlite_wire` and `sqlite_file` are its parts.
 - `drain` hands rows over, `keeper` keeps triggers as they should be, `watching` runs both when something moved.
 """

@@ -10,12 +10,12 @@ from typing import cast
 
 from hub.model.clock import Clock
 from hub.model.errors import Conflict
-from hub.model.executor import RECORD_EVENTS, RecordEvent
-from hub.triggers.record_events import sqlite_wire
+from hub.triggers.record_events import sqlite_outbox
 from hub.triggers.record_events.sqlite_catalogue import Catalogue, read_catalogue
 from hub.triggers.record_events.sqlite_file import File, reading, writing
+from hub.triggers.record_events.sqlite_outbox import READY
 from hub.triggers.record_events.sqlite_plan import Plan, compare, matching, standing
-from hub.triggers.record_events.sqlite_text import FINDINGS, INSTALLED, MARK, OUTBOX, TABLES, quoted
+from hub.triggers.record_events.sqlite_text import FINDINGS, INSTALLED, OUTBOX, TABLES, quoted
 from hub.triggers.record_events.wanted import Wanted
 from hub.triggers.record_events.watched import (
     Finding,
@@ -27,13 +27,6 @@ from hub.triggers.record_events.watched import (
     TableStatus,
     shown,
 )
-
-_FINDINGS_KEPT = 100
-
-#: A batch ends with the row that passes this many characters, so that wide rows do not fill the memory.
-_BATCH_CHARACTERS = 4_000_000
-
-_READY, _SET_ASIDE = 0, 1
 
 
 class SQLiteWatched:
@@ -79,14 +72,14 @@ class SQLiteWatched:
         return await self._file.run(self._moved)
 
     async def read(self, limit: int) -> list[OutboxRow]:
-        return await self._file.run(lambda connection: _read(connection, limit))
+        return await self._file.run(lambda connection: sqlite_outbox.read(connection, limit))
 
     async def delete(self, rows: Sequence[OutboxRow]) -> None:
-        await self._file.run(lambda connection: _delete(connection, rows))
+        await self._file.run(lambda connection: sqlite_outbox.delete(connection, rows))
 
     async def set_aside(self, row: OutboxRow, why: str) -> None:
         finding = Finding("set_aside", row.model, f"outbox row {row.id} was not handed over: {why}", self._clock.now())
-        await self._file.run(lambda connection: _set_aside(connection, row, finding))
+        await self._file.run(lambda connection: sqlite_outbox.set_aside(connection, row, finding))
 
     async def close(self) -> None:
         await self._file.close()
@@ -162,15 +155,7 @@ def _apply(connection: sqlite3.Connection, catalogue: Catalogue, plan: Plan, nam
             for name, record in plan.remember.items()
         ],
     )
-    _record(connection, plan.gaps)
-
-
-def _record(connection: sqlite3.Connection, findings: Sequence[Finding]) -> None:
-    connection.executemany(
-        f"INSERT INTO {FINDINGS} (at, kind, model, sentence) VALUES (?, ?, ?, ?)",
-        [(finding.at, finding.kind, finding.table, finding.sentence) for finding in findings],
-    )
-    connection.execute(f"DELETE FROM {FINDINGS} WHERE id <= (SELECT max(id) FROM {FINDINGS}) - ?", (_FINDINGS_KEPT,))
+    sqlite_outbox.record(connection, plan.gaps)
 
 
 def _uninstall(connection: sqlite3.Connection, namespace: str, *, discard: bool) -> None:
@@ -204,10 +189,10 @@ def _status(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Status:
         aside, oldest, findings = 0, None, standing(catalogue, wanted, now)
         if OUTBOX in catalogue.own:
             depths = dict(
-                connection.execute(f"SELECT model, count(*) FROM {OUTBOX} WHERE state = {_READY} GROUP BY model")
+                connection.execute(f"SELECT model, count(*) FROM {OUTBOX} WHERE state = {READY} GROUP BY model")
             )
-            (oldest,) = connection.execute(f"SELECT min(at) FROM {OUTBOX} WHERE state = {_READY}").fetchone()
-            (aside,) = connection.execute(f"SELECT count(*) FROM {OUTBOX} WHERE state <> {_READY}").fetchone()
+            (oldest,) = connection.execute(f"SELECT min(at) FROM {OUTBOX} WHERE state = {READY}").fetchone()
+            (aside,) = connection.execute(f"SELECT count(*) FROM {OUTBOX} WHERE state <> {READY}").fetchone()
         if FINDINGS in catalogue.own:
             rows = connection.execute(f"SELECT kind, model, sentence, at FROM {FINDINGS} ORDER BY id DESC")
             findings += [Finding(*row) for row in rows]
@@ -216,64 +201,3 @@ def _status(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Status:
         for table in sorted(wanted)
     )
     return Status(tables, sum(depths.values()), aside, oldest, tuple(findings))
-
-
-def _has_outbox(connection: sqlite3.Connection) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM main.sqlite_master WHERE name = ? AND instr(sql, ?)", (OUTBOX, MARK)
-    ).fetchone()
-    return found is not None
-
-
-def _read(connection: sqlite3.Connection, limit: int) -> list[OutboxRow]:
-    if not _has_outbox(connection):
-        return []
-    found: list[OutboxRow] = []
-    characters = 0
-    cursor = connection.execute(
-        f"SELECT id, lower(hex(uid)), at, model, kind, new_row, old_row FROM {OUTBOX} WHERE state = {_READY} ORDER BY id LIMIT ?",
-        (limit,),
-    )
-    try:
-        for row in cursor:
-            found.append(_row(*row))
-            characters += len(row[5] or "") + len(row[6] or "")
-            if characters > _BATCH_CHARACTERS:
-                break
-    finally:
-        cursor.close()  # a cursor left half read keeps a read lock
-    return found
-
-
-def _row(id: int, uid: str, at: int, model: str, kind: RecordEvent, new: str | None, old: str | None) -> OutboxRow:
-    key = f"{id}-{at}-{uid}"
-    if kind not in RECORD_EVENTS or not isinstance(at, int) or not isinstance(model, str):
-        return OutboxRow(
-            id, key, 0, str(model), kind, None, None, unreadable="it was not written by a trigger of the hub"
-        )
-    try:
-        return OutboxRow(id, key, at, model, kind, sqlite_wire.record(new), sqlite_wire.record(old))
-    except ValueError as error:
-        return OutboxRow(id, key, at, model, kind, None, None, unreadable=str(error))
-
-
-def _delete(connection: sqlite3.Connection, rows: Sequence[OutboxRow]) -> None:
-    if not _has_outbox(connection):
-        return
-    with writing(connection):
-        connection.executemany(
-            f"DELETE FROM {OUTBOX} WHERE id = ? AND lower(hex(uid)) = ?", [_identity(row) for row in rows]
-        )
-
-
-def _set_aside(connection: sqlite3.Connection, row: OutboxRow, finding: Finding) -> None:
-    with writing(connection):
-        connection.execute(
-            f"UPDATE {OUTBOX} SET state = {_SET_ASIDE} WHERE id = ? AND lower(hex(uid)) = ?", _identity(row)
-        )
-        _record(connection, [finding])
-
-
-def _identity(row: OutboxRow) -> tuple[int, str]:
-    """Number and random bits: the number alone may belong to a later row by now."""
-    return row.id, row.key.rsplit("-", 1)[1]

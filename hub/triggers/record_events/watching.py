@@ -46,8 +46,7 @@ class Watching:
         try:
             moved = await self._watched.moved()
         except DatabaseUnavailable as error:
-            self.trouble = str(error)
-            self._rows_due = self._check_due = True
+            self.trouble = str(error)  # what may have moved is said by the next `moved` that works
             return 0
         self.trouble = None
         self._rows_due |= moved.rows

@@ -84,6 +84,7 @@ class Scheduler:
             if known is None or known.definition != definition(trigger):
                 row = _fresh(name, trigger, now, paused=known is not None and known.paused)
                 changed += [] if row is None else [row]
+                await asyncio.sleep(0)  # thousands of new schedules take seconds: let others work in between
         gone = sorted(stored.keys() - wanted.keys())
         if changed or gone:
             await self._store.put_schedules(changed, gone)
@@ -126,10 +127,10 @@ class Scheduler:
         row, plan = check.row, check.plan
         assert row.next_fire_at is not None  # it is due
         new = await self._store.record_slots(row.executor, check.slots(), plan.next_fire_at, row.next_fire_at)
-        if plan.records:
-            _log.warning(
-                "schedule %s: %d slots did not fire: %s", row.executor, len(plan.records), plan.records[-1].reason
-            )
+        if plan.records and not plan.more:
+            level = logging.INFO if row.paused else logging.WARNING
+            last = plan.records[-1]
+            _log.log(level, "schedule %s did not fire at %s: %s", row.executor, iso(last.slot), last.reason)
         return new
 
     def _was_set_back(self, now: int) -> bool:
@@ -147,8 +148,9 @@ class Scheduler:
         known = self._known(row.executor for row in rows)
         moved = []
         for row in rows:
-            if row.executor in known:
-                trigger, cron = known[row.executor]
+            trigger, cron = known.get(row.executor, (None, None))
+            if trigger is not None and cron is not None and row.definition == definition(trigger):
+                await asyncio.sleep(0)  # as above
                 first = first_fire_at(trigger, cron, now, name=row.executor)
                 if first is not None and (row.next_fire_at is None or first < row.next_fire_at):
                     moved.append(replace(row, next_fire_at=first))
@@ -173,7 +175,7 @@ class _Check:
 
     def _firing(self, slot: int) -> Slot:
         late = self._now - slot
-        reason = "on time." if late <= ON_TIME else f"{spoken(late)} after its instant."
+        reason = "on time." if late < ON_TIME else f"{spoken(late)} after its instant."
         return Slot(slot, slot_event(self.row.executor, self._cron, slot), None, reason)
 
 

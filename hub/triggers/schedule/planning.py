@@ -14,7 +14,7 @@ from hub.model.event import Outcome
 from hub.model.executor import ScheduleTrigger
 from hub.triggers.schedule.cron import Cron
 
-#: A slot checked up to this many milliseconds after its time is on time: whatever `missed` says, it fires.
+#: A slot checked less than this many milliseconds after its time is on time: whatever `missed` says, it fires.
 ON_TIME = 60_000
 #: How many slots one plan holds at most, so that a long outage does not hold up the other schedules.
 CHUNK = 200
@@ -134,7 +134,7 @@ class _Verdict:
         self._slots = slots
         self._now = now
         self._paused = paused
-        late = not paused and now - slots.fire_at(oldest) > ON_TIME
+        late = not paused and now - slots.fire_at(oldest) >= ON_TIME
         #: The newest slot that is due. Like the next one not looked for when every slot is on time.
         self._newest = slots.latest(now) if late else None
         #: Missed slots from this one on are caught up; None: none is.
@@ -145,7 +145,7 @@ class _Verdict:
         if self._paused:
             return Record(slot, Outcome.PAUSED, "the schedule was paused when this slot came due.")
         age = self._now - self._slots.fire_at(slot)
-        if age <= ON_TIME or (self._from is not None and slot >= self._from):
+        if age < ON_TIME or (self._from is not None and slot >= self._from):
             return None
         late = f"checked {spoken(age)} after it came due"
         if self._trigger.missed == "skip":
@@ -166,8 +166,9 @@ class _Verdict:
             return None
         if self._trigger.missed == "latest":
             return self._newest if self._in_window(self._newest) else None
-        earliest, slot = None, self._newest
-        while slot is not None and self._now - self._slots.fire_at(slot) <= ON_TIME:
+        earliest: int | None = None
+        slot: int | None = self._newest
+        while slot is not None and self._now - self._slots.fire_at(slot) < ON_TIME:
             slot = self._slots.before(slot)
         for _ in range(self._trigger.missed_max):
             if slot is None or slot < oldest or not self._in_window(slot):

@@ -7,6 +7,7 @@ set back by an hour would stop it for an hour, hence the watchdog, which runs on
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,8 @@ from hub.triggers.schedule.loop import Scheduler
 #: Seconds between two checks when nothing is near. Less than the horizon of a check.
 INTERVAL = 1.0
 
+#: Milliseconds between two checks while work is left over.
+_BREATH = 10
 _JOB = "check-schedules"
 
 
@@ -35,6 +38,7 @@ class Ticking:
 
     def start(self) -> None:
         """Begin with a check at once. Raises RuntimeError without a running event loop."""
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of every single check
         self._jobs = AsyncIOScheduler(timezone=UTC, event_loop=asyncio.get_running_loop())
         self._job = self._jobs.add_job(
             self._check,
@@ -65,16 +69,17 @@ class Ticking:
             try:
                 await self._scheduler.run_once()
             finally:
-                self._again()
+                # Not at once: APScheduler would skip the next run while it still counts this one as running.
+                asyncio.get_running_loop().call_soon(self._again)
 
     def _again(self) -> None:
         """Ask for the next check: after one interval, or when a schedule is due before that."""
         if self._jobs is None or self._jobs.get_job(_JOB) is None:
             return
         now = self._clock.now()
-        soonest = now + round(self._interval * 1000)
+        latest = now + round(self._interval * 1000)
         due = self._scheduler.next_due
-        self._job.modify(next_run_time=self._time(soonest if due is None else max(now, min(due, soonest))))
+        self._job.modify(next_run_time=self._time(latest if due is None else max(now + _BREATH, min(due, latest))))
         self._watch()
 
     def _watch(self) -> None:
@@ -83,7 +88,7 @@ class Ticking:
         self._watchdog = asyncio.get_running_loop().call_later(3 * self._interval, self._bark)
 
     def _bark(self) -> None:
-        """No check has ended for a while. One that is under way is left alone; otherwise ask for one now."""
+        """No check has ended for a while. One that is under way is left alone; otherwise set the time of the next anew."""
         if self._checking.locked():
             self._watch()
         else:

@@ -9,6 +9,7 @@ from hub.model.executor import ScheduleTrigger
 from hub.triggers.schedule import zones
 from hub.triggers.schedule.cron import Cron, cron_of
 from hub.triggers.schedule.planning import Slots
+from hub.triggers.schedule.zones import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +60,28 @@ def _overlap_note(cron: Cron, slot: int) -> str | None:
 
 
 def _gap_note(cron: Cron, slot: int) -> str | None:
-    """A fixed time that was moved to the end of a gap, or times of an interval job that the gap left out before this slot."""
+    """A fixed time that was moved to the end of a gap, or times before this slot that a gap leaves out."""
     before = cron.previous_before(slot)
-    change = zones.last_change(cron.zone, slot - 1 if before is None else before, slot)
-    if change is None or not change.forward:
-        return None
-    unseen = cron.unseen(change)
-    if not unseen:
-        return None
-    gap = f"the clock jumps from {change.old_local:%H:%M} to {change.new_local:%H:%M}"
-    if slot == change.at and not cron.fields.elapsed and not cron.skips_gaps:
-        return f"{_times(unseen)} does not exist, as {gap}; it fires at the first instant after that."
-    return f"before this one {_times(unseen)} is left out, as {gap}."
+    change = zones.next_change(cron.zone, slot - 1 if before is None else before, slot)
+    while change is not None:
+        unseen = cron.unseen(change) if change.forward else []
+        if unseen:
+            moved = slot == change.at and not cron.fields.elapsed and not cron.skips_gaps
+            return _gap_sentence(change, unseen, moved=moved)
+        change = zones.next_change(cron.zone, change.at, slot)
+    return None
 
 
-def _times(locals_: list[datetime]) -> str:
-    shown = [f"{local:%H:%M}" for local in locals_]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"[:60]
+def _gap_sentence(change: Change, unseen: list[datetime], *, moved: bool) -> str:
+    times = f"{unseen[0]:%H:%M}" + (
+        f" (also {', '.join(f'{time:%H:%M}' for time in unseen[1:])})" if unseen[1:] else ""
+    )
+    jump = (
+        f"{change.old_local:%Y-%m-%d}, when the clock jumps from {change.old_local:%H:%M} to {change.new_local:%H:%M}"
+    )
+    if moved:
+        return f"{times} does not exist on {jump}; it fires at the first instant after that."
+    return f"before this one, {times} is left out on {jump}."
 
 
 def _signed(offset: timedelta) -> str:

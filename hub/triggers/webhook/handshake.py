@@ -22,7 +22,6 @@ _ECHO = re.compile(r"[A-Za-z0-9_.~-]{1,256}")
 # Graph's tokens are sentences with spaces and colons; nothing that could open a tag is among the characters.
 _GRAPH = re.compile(r"[A-Za-z0-9 _.~:;,+/=@()-]{1,2048}")
 _CRC = re.compile(r"[A-Za-z0-9_.~+/=-]{1,256}")
-_CODE = re.compile(r"[A-Za-z0-9_.~-]{1,256}")
 _ORIGIN = re.compile(r"[A-Za-z0-9.-]{1,253}")
 _RATE = re.compile(rb"[0-9]{1,9}|\*")
 
@@ -46,11 +45,7 @@ def proven(scheme: Scheme, keys: Sequence[Key], index: int | None, request: RawR
         case "twitch" if request.value(b"twitch-eventsub-message-type") == b"webhook_callback_verification":
             return _echo_field(at(value, ("challenge",)))
         case "zoom" if at(value, ("event",)) == "endpoint.url_validation":
-            token = at(value, ("payload", "plainToken"))
-            if not isinstance(token, str) or _CRC.fullmatch(token) is None or not keys:
-                return problem(400)
-            digest = hmac.digest(keys[index or 0].raw, token.encode(), "sha256").hex()
-            return json_answer({"plainToken": token, "encryptedToken": digest})
+            return _zoom(at(value, ("payload", "plainToken")), keys, index)
         case "discord":
             kind = at(value, ("type",))
             # Interactions ping with 1, webhook events with 0; a webhook event itself is a 1 that holds an event.
@@ -58,11 +53,21 @@ def proven(scheme: Scheme, keys: Sequence[Key], index: int | None, request: RawR
                 return Answer(204)
             return json_answer({"type": 1}) if kind == 1 and at(value, ("event",)) is None else None
         case "eventgrid" if request.value(b"aeg-event-type") == b"SubscriptionValidation":
-            code = at(value, (0, "data", "validationCode"))
-            if not isinstance(code, str) or _CODE.fullmatch(code) is None:
-                return problem(400)
-            return json_answer({"validationResponse": code})
+            return _validation(at(value, (0, "data", "validationCode")))
     return None
+
+
+def _zoom(token: Any, keys: Sequence[Key], index: int | None) -> Answer:
+    if not isinstance(token, str) or _CRC.fullmatch(token) is None or not keys:
+        return problem(400)
+    digest = hmac.digest(keys[index or 0].raw, token.encode(), "sha256").hex()
+    return json_answer({"plainToken": token, "encryptedToken": digest})
+
+
+def _validation(code: Any) -> Answer:
+    if not isinstance(code, str) or _ECHO.fullmatch(code) is None:
+        return problem(400)
+    return json_answer({"validationResponse": code})
 
 
 def _echo_field(value: Any) -> Answer:

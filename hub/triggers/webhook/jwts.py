@@ -55,10 +55,12 @@ class BearerVerifier(Checked):
         if token is None:
             raise Refusal("header", "the token is missing")
         claims, index = self._claims(token, now_ms)
-        if claims.get("iss") not in self._issuers:
+        issuer = claims.get("iss")
+        if not isinstance(issuer, str) or issuer not in self._issuers:
             raise Refusal("credential", "the token was issued by somebody else")
         audience = claims.get("aud")
-        if not any(one in self._audiences for one in (audience if isinstance(audience, list) else [audience])):
+        listed = audience if isinstance(audience, list) else [audience]
+        if not any(isinstance(one, str) and one in self._audiences for one in listed):
             raise Refusal("credential", "the token is meant for another receiver: look at audience")
         if self._email is not None and (claims.get("email") != self._email or claims.get("email_verified") is not True):
             raise Refusal("credential", "the token is of another account: look at email")

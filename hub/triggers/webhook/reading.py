@@ -23,7 +23,7 @@ from hub.triggers.webhook.scheme import (
 
 #: Keys with a meaning for some special check or handshake only.
 OPTIONS = frozenset(
-    [
+    {
         "verify_token",
         "topic_arns",
         "certs",
@@ -33,57 +33,16 @@ OPTIONS = frozenset(
         "jwks_url",
         "keys",
         "origins",
-        "max_rate",
-        "region",
-        "allowed_hosts",
-        "challenge_secret",
-    ]
+        "client_id",
+        "environment",
+    }
 )
-_KEYS = OPTIONS | frozenset(
-    [
-        "preset",
-        "type",
-        "header",
-        "signature",
-        "algorithm",
-        "encoding",
-        "prefix",
-        "list",
-        "content",
-        "timestamp",
-        "secret_encoding",
-        "strip_prefix",
-        "secret",
-        "id",
-        "event",
-        "handshake",
-        "content_types",
-        "methods",
-        "url",
-        "username",
-        "query",
-        "requires",
-    ]
-)
-#: What only presets write.
-_PRESET_KEYS = frozenset(
-    [
-        "families",
-        "url_unescape",
-        "description",
-        "id_note",
-        "response",
-        "dedupe",
-        "answer",
-        "limits",
-        "conflict",
-        "key_note",
-        "setup",
-    ]
-)
+_PLACES = frozenset({"header", "signature", "timestamp", "id", "event", "query", "requires", "url", "username"})
+_FORM = frozenset({"type", "algorithm", "encoding", "prefix", "list", "content", "secret_encoding", "strip_prefix"})
+_KEYS = OPTIONS | _PLACES | _FORM | {"preset", "secret", "handshake", "content_types", "methods"}
 
 _HANDSHAKES = frozenset(
-    [
+    {
         "none",
         "slack",
         "zoom",
@@ -97,7 +56,7 @@ _HANDSHAKES = frozenset(
         "sns",
         "twitter_crc",
         "notion",
-    ]
+    }
 )
 _NESTED = ("timestamp", "list", "id", "event")
 _WIDEST_TOLERANCE = 86_400_000

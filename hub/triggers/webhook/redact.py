@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,19 +17,17 @@ _SECRET_NAME = re.compile(
 _SECRET_PARAMETER = re.compile(r"token|secret|password|signature|\bsig\b|\bcode\b|\bkey\b|api_?key|auth", re.IGNORECASE)
 
 
-def stored_headers(headers: Iterable[tuple[bytes, bytes]], own: frozenset[bytes]) -> dict[str, Any]:
-    """Lower-case names; a repeated header is a list. `own` are the names that the endpoint's credential stands in."""
+def stored_headers(headers: Mapping[bytes, list[bytes]], own: frozenset[bytes]) -> dict[str, Any]:
+    """Headers by lower-case name; a repeated one is a list. `own` are the names that the endpoint's credential stands in."""
     stored: dict[str, Any] = {}
-    for raw_name, raw_value in headers:
-        lower = raw_name.lower()
-        name = lower.decode("latin-1")
-        value = REDACTED if lower in own or _is_secret(name) else raw_value.strip(b" \t").decode("latin-1")
-        if name not in stored:
-            stored[name] = value
-        elif isinstance(stored[name], list):
-            stored[name].append(value)
+    for raw_name, values in headers.items():
+        name, is_secret = _known.get(raw_name) or _look_at(raw_name)
+        if is_secret or raw_name in own:
+            stored[name] = REDACTED if len(values) == 1 else [REDACTED] * len(values)
+        elif len(values) == 1:
+            stored[name] = values[0].decode("latin-1")
         else:
-            stored[name] = [stored[name], value]
+            stored[name] = [value.decode("latin-1") for value in values]
     return stored
 
 
@@ -53,15 +51,14 @@ def stored_query(text: str, own: frozenset[str]) -> dict[str, Any]:
     return stored
 
 
-_known: dict[str, bool] = {}
+_known: dict[bytes, tuple[str, bool]] = {}
 _MOST_KNOWN = 1_000
 
 
-def _is_secret(name: str) -> bool:
-    """Whether a header's name says that its value is a credential. Senders use the same few names over and over."""
-    found = _known.get(name)
-    if found is None:
-        found = _SECRET_NAME.search(name) is not None
-        if len(_known) < _MOST_KNOWN:
-            _known[name] = found
+def _look_at(raw_name: bytes) -> tuple[str, bool]:
+    """A header's name as text, and whether it says that its value is a credential. Senders use the same few over and over."""
+    name = raw_name.decode("latin-1")
+    found = (name, _SECRET_NAME.search(name) is not None)
+    if len(_known) < _MOST_KNOWN:
+        _known[raw_name] = found
     return found

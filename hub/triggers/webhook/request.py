@@ -56,31 +56,36 @@ class RawRequest:
     `url` is path and query as received (`/webhooks/erp?x=1`); header names may be in any case; `body` is what was signed.
     """
 
-    __slots__ = ("_headers", "_json", "body", "headers", "method", "url")
+    __slots__ = ("_json", "body", "headers", "index", "method", "url")
 
     def __init__(self, method: str, url: str, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
-        self._headers: dict[bytes, list[bytes]] | None = None
+        index: dict[bytes, list[bytes]] = {}
+        for key, value in headers:
+            name = key.lower()
+            if name in index:
+                index[name].append(value.strip(b" \t"))
+            else:
+                index[name] = [value.strip(b" \t")]
+        #: Every header's values by lower-case name, without the white space around them (RFC 9110, 5.5).
+        self.index = index
         self._json: tuple[Any] | None = None
 
     def values(self, name: bytes) -> list[bytes]:
-        """Every value of a header (lower-case name), without the white space around it (RFC 9110, 5.5)."""
-        if self._headers is None:
-            index: dict[bytes, list[bytes]] = {}
-            for key, value in self.headers:
-                index.setdefault(key.lower(), []).append(value.strip(b" \t"))
-            self._headers = index
-        return self._headers.get(name, [])
+        """Every value of a header; its name is given in lower case."""
+        return self.index.get(name, [])
 
     def value(self, name: bytes) -> bytes | None:
         """The one value of a header; None when it is missing or empty. Two different ones are refused, never chosen from."""
-        found = self.values(name)
+        found = self.index.get(name)
+        if found is None:
+            return None
         if len(found) > 1 and any(other != found[0] for other in found):
             raise Refusal("header", f"the header {name.decode('latin-1')} came more than once, with different values")
-        return found[0] or None if found else None
+        return found[0] or None
 
     def query(self, name: str) -> str | None:
         """The one value of a query parameter; None when it is missing or empty. Two different ones are refused."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
 from collections.abc import Sequence
 
+from hub.model.errors import BadInput
 from hub.triggers.webhook.grammar import read_base64
 from hub.triggers.webhook.request import RawRequest, Refusal, Verdict
 from hub.triggers.webhook.scheme import Scheme
@@ -21,12 +23,22 @@ class TokenVerifier(Checked):
         self.scheme = scheme
         self.keys: tuple[Key, ...] = ()
         self._hashes = hashed([secret.encode("utf-8", "surrogateescape") for secret in secrets], weak=weak)
+        self._newest = secrets[0]
 
     def judge(self, request: RawRequest, _now_ms: int, /) -> Verdict:
         given = self._given(request)
         if given is None:
             raise Refusal("header", "the token is missing")
         return Verdict(ok=True, secret_index=match_hash(given, self._hashes, "the token is another one"))
+
+    def example(self) -> dict[str, str]:
+        """The headers of a request that is accepted."""
+        header = self.scheme.families[0].headers
+        if self.scheme.type == "bearer":
+            return {"authorization": f"Bearer {self._newest}"}
+        if header:
+            return {header[0].decode(): self.scheme.prefix.decode() + self._newest}
+        raise BadInput(f"the token of this sender stands in the URL: call it with ?{self.scheme.query}=…")
 
     def _given(self, request: RawRequest) -> bytes | None:
         found = None
@@ -55,6 +67,12 @@ class BasicVerifier(Checked):
         if any(":" not in pair for pair in pairs):
             raise BadSecret("basic needs user:password as its secret, or a username beside it")
         self._hashes = hashed([pair.encode("utf-8", "surrogateescape") for pair in pairs], weak=weak)
+        self._newest = pairs[0]
+
+    def example(self) -> dict[str, str]:
+        """The headers of a request that is accepted."""
+        pair = self._newest.encode("utf-8", "surrogateescape")
+        return {"authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
     def judge(self, request: RawRequest, _now_ms: int, /) -> Verdict:
         given = credentials(request, b"basic")

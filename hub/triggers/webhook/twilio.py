@@ -26,7 +26,7 @@ class TwilioVerifier(Checked):
     def __init__(self, scheme: Scheme, secrets: Sequence[str], *, public_url: str = "", weak: bool = False) -> None:
         self.scheme = scheme
         self.keys = make_keys(scheme, secrets, weak=weak)
-        self._public_url = public_url
+        self.public_url = public_url
 
     def judge(self, request: RawRequest, _now_ms: int, /) -> Verdict:
         given = request.value(self.scheme.families[0].headers[0])
@@ -38,7 +38,7 @@ class TwilioVerifier(Checked):
         tail = self._signed_body(request)
         contents = [
             url.encode("latin-1", "replace") + tail
-            for url in spellings(full_url(self.scheme, request, self._public_url))
+            for url in spellings(full_url(self.scheme, request, self.public_url))
         ]
         matched = None
         for index, key in enumerate(self.keys):
@@ -51,15 +51,16 @@ class TwilioVerifier(Checked):
 
     def _signed_body(self, request: RawRequest) -> bytes:
         """What of the body stands behind the URL; refuses a body that nothing covers."""
-        kind = media_type(request.value(b"content-type") or b"")
-        if kind == FORM_TYPE or not request.body:
-            return _sorted_fields(request.body)
-        claimed = read_hex((request.query("bodySHA256") or "").encode("latin-1", "replace"))
-        if claimed is None:
+        named = request.query("bodySHA256")
+        if named is None:
+            if media_type(request.value(b"content-type") or b"") == FORM_TYPE or not request.body:
+                return sorted_fields(request.body)
             raise Refusal(
                 "content", "the body is no form, and the URL does not hold its hash in bodySHA256: nothing proves it"
             )
-        if not hmac.compare_digest(claimed, hashlib.sha256(request.body).digest()):
+        # A URL that holds a hash was signed for that body alone, so neither an empty body nor a form may take its place.
+        claimed = read_hex(named.encode("latin-1", "replace"))
+        if claimed is None or not hmac.compare_digest(claimed, hashlib.sha256(request.body).digest()):
             raise Refusal("signature", "the body is not the one that bodySHA256 was made of")
         return b""
 
@@ -77,7 +78,8 @@ def spellings(url: str) -> list[str]:
     )
 
 
-def _sorted_fields(body: bytes) -> bytes:
+def sorted_fields(body: bytes) -> bytes:
+    """Names and values of a form, sorted and each pair once, as Twilio puts them behind the URL."""
     try:
         pairs = set(form_fields(body))
     except BadBody as error:

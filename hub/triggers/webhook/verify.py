@@ -49,7 +49,7 @@ class SignatureVerifier(Checked):
     def __init__(self, scheme: Scheme, secrets: Sequence[str], *, public_url: str = "", weak: bool = False) -> None:
         self.scheme = scheme
         self.keys = make_keys(scheme, secrets, weak=weak)
-        self._public_url = public_url
+        self.public_url = public_url
         self._decode = read_hex if scheme.encoding == "hex" else read_base64
         self._whole_body = len(scheme.content) == 1 and scheme.content[0].kind == "body"
 
@@ -67,7 +67,7 @@ class SignatureVerifier(Checked):
         if self._whole_body:
             content = request.body
         else:
-            content = build_content(scheme, family, request, stamp=stamp, public_url=self._public_url)
+            content = build_content(scheme, family, request, stamp=stamp, public_url=self.public_url)
         index = self._match(content, fields)
         if moment is not None and scheme.tolerance is not None:
             check_window(moment, now_ms, scheme.tolerance)

@@ -175,6 +175,24 @@ def test_a_restored_file_brings_back_its_own_events_and_none_of_the_others(tmp_p
     shop.owner.close()
 
 
+def test_a_row_that_took_the_number_of_a_stored_one_is_not_deleted_with_it(shop: Shop):
+    """While the hub stores row 1 it is taken away, and another change gets number 1."""
+
+    def replace(events: Sequence[NewEvent]) -> None:
+        if shop.store.calls == 1:
+            shop.owner.execute("DELETE FROM _hub_outbox")
+            insert(shop)
+
+    async def story() -> None:
+        await shop.watched.install(ORDERS)
+        insert(shop)
+        shop.store.before = replace
+        assert await shop.drain_all() == 2
+
+    asyncio.run(story())
+    assert [key.split("-")[0] for (key,) in shop.store.rows("key")] == ["1", "1"]
+
+
 def test_an_unreadable_row_is_set_aside_with_a_finding_and_the_rest_goes_on(shop: Shop):
     async def story() -> None:
         await shop.watched.install(ORDERS)

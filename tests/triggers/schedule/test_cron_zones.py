@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from cronsim import CronSim
 from crondst import CronDst
+from cronsim import CronSim
 
 from hub.triggers.schedule.cron import parse
 
@@ -58,9 +58,7 @@ class Watched:
         self.start, self.end = start, start + days * DAY
         self.minutes = [start + number * MINUTE for number in range(days * 24 * 60)]
         self.shown = [minute.astimezone(zone).replace(tzinfo=None) for minute in self.minutes]
-        self.first: dict[datetime, datetime] = {}
-        for minute, local in zip(self.minutes, self.shown, strict=True):
-            self.first.setdefault(local, minute)
+        self.on_the_wall = list(self._wall_times())
 
     def elapsed(self, minutes: set[int], hours: set[int]) -> list[datetime]:
         return [
@@ -70,14 +68,19 @@ class Watched:
         ]
 
     def wall(self, minutes: set[int], hours: set[int]) -> list[datetime]:
-        """Every wall time from the first to the last one seen; one that was never seen counts as soon as it is past."""
-        found = set()
+        return sorted({minute for local, minute in self.on_the_wall if local.minute in minutes and local.hour in hours})
+
+    def _wall_times(self) -> Iterator[tuple[datetime, datetime]]:
+        """Each wall time and the minute in which it counts: the first that shows it; for one that is never shown, the
+        first after which it is past.
+        """
+        first: dict[datetime, datetime] = {}
+        for minute, local in zip(self.minutes, self.shown, strict=True):
+            first.setdefault(local, minute)
         local = self.shown[0]
         while local <= self.shown[-1]:
-            if local.minute in minutes and local.hour in hours:
-                found.add(self.first.get(local) or self._past(local))
+            yield local, first.get(local) or self._past(local)
             local += MINUTE
-        return sorted(found)
 
     def _past(self, local: datetime) -> datetime:
         return next(minute for minute, shown in zip(self.minutes, self.shown, strict=True) if shown > local)
@@ -137,14 +140,26 @@ def check_minutes(zone: str, change: datetime, chooser: random.Random, count: in
 
 
 def check_libraries(zone: str, change: datetime, chooser: random.Random, count: int) -> None:
+    """Compare with crondst and cronsim. They are right about changes of an hour at most at a full hour: beyond, crondst
+    misses slots after a gap of two hours and both may search without end; cronsim is also wrong about half hours.
+    """
+    before, after = (change - MINUTE).astimezone(ZoneInfo(zone)), change.astimezone(ZoneInfo(zone))
+    size = abs(offset(after) - offset(before))
+    if size > timedelta(hours=1) or before.minute != 59:
+        return
     watched = Watched(ZoneInfo(zone), change.replace(minute=0) - DAY, 2)
-    jobs = [*fixed_jobs(chooser, count), *interval_jobs(chooser, count)]
-    before = (watched.start - MINUTE).astimezone(ZoneInfo(zone))
-    for expression, _, _ in jobs:
+    start = (watched.start - MINUTE).astimezone(ZoneInfo(zone))
+    for expression, _, _ in [*fixed_jobs(chooser, count), *interval_jobs(chooser, count)]:
         found = slots(expression, zone, watched)
-        assert found == upto(watched.end, CronDst(expression).iter(before)), f"crondst: {expression} in {zone}, {change}"
-        if zone not in ("Australia/Lord_Howe", "Australia/LHI"):  # cronsim is wrong about half hours
-            assert found == upto(watched.end, CronSim(expression, before)), f"cronsim: {expression} in {zone}, {change}"
+        assert found == upto(watched.end, CronDst(expression).iter(start)), f"crondst: {expression} in {zone}, {change}"
+        if size == timedelta(hours=1):
+            assert found == upto(watched.end, CronSim(expression, start)), f"cronsim: {expression} in {zone}, {change}"
+
+
+def offset(moment: datetime) -> timedelta:
+    found = moment.utcoffset()
+    assert found is not None
+    return found
 
 
 def upto(end: datetime, moments: Iterable[datetime]) -> list[datetime]:
@@ -174,7 +189,7 @@ def test_a_skipped_day_comes_due_once_when_the_next_one_begins():
     assert slots("0,30 9,17 * * *", "Pacific/Apia", watched) == wanted
 
 
-@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "America/Santiago", "Antarctica/Troll"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "America/Santiago", "Australia/Lord_Howe"])
 def test_the_libraries_that_know_clock_changes_agree(zone):
     chooser = random.Random(zone)
     for change in list(changes(ZoneInfo(zone), date(2026, 1, 1), date(2027, 1, 1))):
@@ -187,8 +202,8 @@ def test_every_change_of_every_zone_until_2040():
     for zone, met in different_zones():
         chooser = random.Random(zone)
         for change in met:
-            check_minutes(zone, change, chooser, 8)
-            check_libraries(zone, change, chooser, 4)
+            check_minutes(zone, change, chooser, 4)
+            check_libraries(zone, change, chooser, 2)
 
 
 @pytest.mark.long
@@ -197,12 +212,12 @@ def test_every_minute_of_every_day_with_a_change_until_2040():
     for zone, met in different_zones():
         for change in met:
             watched = Watched(ZoneInfo(zone), change.replace(minute=0) - DAY, 2)
-            for number in range(24 * 60):
-                hour, minute = divmod(number, 60)
-                wanted = watched.wall({minute}, {hour})
-                cron = parse(f"{minute} {hour} * * *", zone)
-                found = cron.between(ms(watched.start) - 1, ms(watched.end) - 1, 10)
-                assert found == [ms(moment) for moment in wanted], f"{minute} {hour} in {zone} around {change}"
+            wanted: dict[tuple[int, int], list[int]] = {}
+            for local, minute in watched.on_the_wall:
+                wanted.setdefault((local.hour, local.minute), []).append(ms(minute))
+            for (hour, minute), instants in wanted.items():
+                found = parse(f"{minute} {hour} * * *", zone).between(ms(watched.start) - 1, ms(watched.end) - 1, 10)
+                assert found == instants, f"{minute} {hour} in {zone} around {change}"
 
 
 def different_zones() -> Iterator[tuple[str, list[datetime]]]:

@@ -1,0 +1,115 @@
+"""The hub's side of engine_vs_dbos.py: prints one line of JSON.
+
+python hub_side.py FOLDER EXECUTIONS CHAIN [--profile]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import json
+import pstats
+import time
+from pathlib import Path
+
+from hub import Context, job, workflow
+from hub.engine.registry import Registry
+from hub.engine.starting import start_request
+from hub.engine.surroundings import Surroundings
+from hub.engine.waking import Waker
+from hub.engine.worker import Worker
+from hub.model.clock import SystemClock
+from hub.store import open_store
+
+JOBS_EACH = 5
+
+
+@job
+async def add_one(input: int, _: Context) -> int:
+    return input + 1
+
+
+@job
+async def count_up(input: int, _: Context) -> int:
+    n = 0
+    for _ in range(input):
+        n = await add_one.trigger(n)
+    return n
+
+
+counting = workflow("counting", count_up)
+
+
+class Bench:
+    """One engine on one fresh SQLite file, with its own settings: WAL, synchronous=FULL."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = SystemClock()
+        self.registry, self.surroundings = Registry([counting]), Surroundings()
+        self.store = open_store(f"sqlite:///{folder}/hub.db", self.clock)
+        self.worker = Worker(self.store, self.registry, self.surroundings, self.clock, "bench")
+        self.settled = Waker()
+        self.settled.bind()
+        self.store.listen(self._rang)
+        self.done = 0
+
+    async def run(self, executions: int, length: int) -> float:
+        """Start them all at once; seconds until the last one's end is durable."""
+        begin = time.perf_counter()
+        await asyncio.gather(*[self._start(length) for _ in range(executions)])
+        self.done += executions
+        while (await self.store.count_by_status()).get("SUCCESS", 0) < self.done:
+            await self.settled.wait(1)
+        return time.perf_counter() - begin
+
+    async def _start(self, length: int) -> None:
+        request = start_request(
+            self.registry,
+            self.surroundings,
+            self.clock,
+            workflow="counting",
+            args=length,
+            invoker=None,
+            requested_by="bench",
+        )
+        await self.store.start(request)
+
+    def _rang(self, topic: str) -> None:
+        (self.worker.waker if topic == "executions" else self.settled).ring()
+
+
+async def measure(folder: Path, executions: int, chain: int, profile: cProfile.Profile | None) -> dict[str, float]:
+    bench = Bench(folder)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(bench.worker.serve(stop))
+    await bench.run(1, 1)
+    if profile is not None:
+        profile.enable()
+    found = {"wide": await bench.run(executions, JOBS_EACH), "deep": await bench.run(1, chain)}
+    if profile is not None:
+        profile.disable()
+    stop.set()
+    bench.worker.waker.ring()
+    await serving
+    await bench.worker.drain(1)
+    await bench.store.close()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("executions", type=int)
+    parser.add_argument("chain", type=int)
+    parser.add_argument("--profile", action="store_true", help="print where the loop's thread spends its time")
+    given = parser.parse_args()
+    profile = cProfile.Profile() if given.profile else None
+    found = asyncio.run(measure(given.folder, given.executions, given.chain, profile))
+    if profile is not None:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(30)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The HTTP face: what machines talk to. It translates, and decides nothing."""

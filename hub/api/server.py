@@ -1,0 +1,80 @@
+"""The HTTP server: uvicorn inside the hub's own loop, its life in the hub's hands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+_KEEP_ALIVE = 5
+_BACKLOG = 2048
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the hub's, which stops its parts in order."""
+        yield
+
+
+class HttpServer:
+    """Listens from `start()` to `stop()`."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._socket: socket.socket | None = None
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    def bind(self) -> None:
+        """Take the address, before anything else begins. Raises OSError when it is taken. Port 0 takes any free one."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        taken = socket.socket(family, socket.SOCK_STREAM)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind((self._host, self._port))
+        except OSError:
+            taken.close()
+            raise
+        self._port = taken.getsockname()[1]
+        self._socket = taken
+
+    async def start(self, app: ASGIApp) -> None:
+        """Answering when it returns."""
+        assert self._socket is not None
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = _Server(config)
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+                raise RuntimeError("the HTTP server ended before it began.")
+            await asyncio.sleep(0.005)
+
+    async def stop(self) -> None:
+        """Finish the requests under way, at most two seconds."""
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            await self._task
+        elif self._socket is not None:
+            self._socket.close()

@@ -1,0 +1,153 @@
+"""A project's files, read and held against each other: what the hub is going to do, and everything that is wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hub.declare.body_schema import BodySchema
+from hub.declare.config import Config, sqlite_path
+from hub.declare.cross_check import Checkers, cross_check
+from hub.declare.project import Project, load_project
+from hub.declare.secrets import Secret, Secrets, fill, revealed
+from hub.engine.discover import discover
+from hub.engine.registry import Registry
+from hub.engine.surroundings import Surroundings
+from hub.expressions import check_expression, check_variables
+from hub.model.errors import BadInput
+from hub.model.executor import Executor, Position, Problem, WebhookTrigger
+from hub.store.databases import Database
+from hub.targets.target import add_job_workflows, unsupported
+from hub.triggers.schedule.cron import parse
+from hub.triggers.webhook.building import build
+from hub.triggers.webhook.documents import Documents
+from hub.triggers.webhook.endpoint import Endpoint
+from hub.triggers.webhook.presets import preset_names
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What the files say. With problems it is what is left of them: one broken file takes only itself out."""
+
+    root: Path
+    #: None when config/hub.yaml cannot be used.
+    config: Config | None
+    executors: tuple[Executor, ...]
+    #: Names of executors whose file cannot be read now.
+    broken: frozenset[str]
+    registry: Registry
+    endpoints: Mapping[str, Endpoint]
+    problems: tuple[Problem, ...]
+    secret: Callable[[str], str]
+
+    def surroundings(self) -> Surroundings:
+        """What executions see of the installation."""
+        config = self.config or Config()
+        databases = {name: Database(name, database_url(url, self.root)) for name, url in config.databases.items()}
+        return Surroundings(config.env, config.auth, databases, self.secret)
+
+
+def read_files(root: Path, environment: Mapping[str, str] | None = None, documents: Documents | None = None) -> Files:
+    """Read config/, executors/ and workflows/, and check them against each other. Nothing is raised for what is wrong."""
+    environment = os.environ if environment is None else environment
+    project = load_project(root, environment)
+    discovered = discover(root)
+    executors = project.loaded.executors
+    problems = {*project.problems, *discovered.problems}
+    problems.update(
+        cross_check(
+            executors,
+            project.config,
+            workflows=_names(discovered.registry.workflows, complete=not discovered.problems),
+            jobs=_names(discovered.registry.jobs, complete=not discovered.problems),
+            presets=preset_names(),
+            checkers=Checkers(expression=check_expression, variables=check_variables, cron=_check_cron),
+        )
+    )
+    add_job_workflows(discovered.registry, list(executors))
+    for executor in executors:
+        if (why := unsupported(executor)) is not None:
+            problems.add(Problem(executor.at("target"), why))
+    public_url = "" if project.config is None else project.config.server.public_url or ""
+    endpoints, in_endpoints = _endpoints(project, environment, public_url, documents or Documents())
+    problems.update(in_endpoints)
+    broken = project.loaded.broken | {
+        executor.name
+        for executor in executors
+        if isinstance(executor.trigger, WebhookTrigger) and executor.name not in endpoints and not executor.disabled
+    }
+    return Files(
+        root,
+        project.config,
+        tuple(executors),
+        frozenset(broken),
+        discovered.registry,
+        endpoints,
+        tuple(sorted(problems)),
+        lambda name: project.secrets.get(name).reveal(),
+    )
+
+
+def database_url(url: Secret, root: Path) -> str:
+    """An address with the path of a SQLite file made absolute."""
+    path = sqlite_path(url, root)
+    return url.reveal() if path is None else f"sqlite:///{path.resolve()}"
+
+
+def _names(found: Mapping[str, Any], *, complete: bool) -> Mapping[str, Any] | None:
+    """Names to hold executors against. When a file could not be imported, an unknown name may be in it."""
+    return found if complete else None
+
+
+def _endpoints(
+    project: Project, environment: Mapping[str, str], public_url: str, documents: Documents
+) -> tuple[dict[str, Endpoint], list[Problem]]:
+    endpoints: dict[str, Endpoint] = {}
+    problems: list[Problem] = []
+    for executor in project.loaded.executors:
+        if not isinstance(executor.trigger, WebhookTrigger) or executor.disabled:
+            continue
+        made = build(
+            executor,
+            partial(_fill, environment=environment, secrets=project.secrets, at=_place(executor)),
+            public_url=public_url,
+            documents=documents,
+            compile_schema=_compile,
+        )
+        if isinstance(made, Endpoint):
+            endpoints[executor.name] = made
+        else:
+            problems += made
+    return endpoints, problems
+
+
+def _fill(
+    value: Any,
+    *,
+    environment: Mapping[str, str],
+    secrets: Secrets,
+    at: Callable[[tuple[str | int, ...]], Position],
+) -> Any:
+    """Filled in and revealed: the endpoint that is built from it is where the secrets are used."""
+    return revealed(fill(value, environment, secrets, at=at))
+
+
+def _place(executor: Executor) -> Callable[[tuple[str | int, ...]], Position]:
+    return lambda where: executor.at("trigger", "webhook", *where)
+
+
+def _compile(schema: Mapping[str, Any]) -> Callable[[Any], str | None]:
+    compiled = BodySchema(schema)
+    return lambda value: "; ".join(compiled.problems(value)) or None
+
+
+def _check_cron(cron: str, timezone: str) -> str | None:
+    try:
+        parse(cron, timezone)
+    except BadInput as error:
+        return str(error)
+    return None

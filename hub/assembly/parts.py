@@ -1,0 +1,105 @@
+"""The parts of a hub, wired: for the command line one by one, for `hub serve` all running."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from hub.assembly.files import Files, database_url
+from hub.client import Client
+from hub.declare.config import Config
+from hub.dispatch.deliver import Dispatcher, Rules
+from hub.dispatch.match import Bindings
+from hub.drivers import Driver
+from hub.engine.lease import Lease
+from hub.engine.surroundings import Surroundings
+from hub.engine.worker import Worker
+from hub.expressions import Evaluator
+from hub.model.clock import Clock, SystemClock, new_id
+from hub.model.errors import ConfigError
+from hub.store import Store, open_store
+from hub.store.verbs import Probe, no_probe
+
+
+@dataclass(slots=True)
+class Parts:
+    """A hub that is wired and not running."""
+
+    files: Files
+    config: Config
+    clock: Clock
+    store: Store
+    surroundings: Surroundings
+    evaluator: Evaluator
+    dispatcher: Dispatcher
+    client: Client
+    #: This process as a worker of executions.
+    node: str
+
+    def worker(self) -> tuple[Worker, Lease]:
+        """A worker for this node. It is woken by what this process commits."""
+        slots = self.config.engine.max_running
+        worker = Worker(
+            self.store,
+            self.files.registry,
+            self.surroundings,
+            self.clock,
+            self.node,
+            **({} if slots is None else {"slots": slots}),
+        )
+        self.store.listen(lambda topic: worker.waker.ring() if topic == "executions" else None)
+        return worker, Lease(self.store, self.clock, self.node, worker)
+
+    async def close(self) -> None:
+        await self.evaluator.close()
+        await self.store.close()
+        for database in self.surroundings.databases.values():
+            database.close()
+
+
+async def open_parts(
+    files: Files, *, serving: bool = False, clock: Clock | None = None, probe: Probe = no_probe
+) -> Parts:
+    """Open the store and wire everything to it. `serving` is for the one process that serves.
+
+    Raises ConfigError when config/hub.yaml cannot be used, StoreUnavailable when the database cannot.
+    """
+    if files.config is None:
+        raise ConfigError(files.problems)
+    config, clock = files.config, clock or SystemClock()
+    store = open_store(database_url(config.store, files.root), clock, checkpoints=serving, probe=probe)
+    surroundings = files.surroundings()
+    evaluator = Evaluator()
+    rules = Rules(Bindings(files.executors, paused=await store.paused_executors()), files.registry, surroundings)
+    dispatcher = Dispatcher(store, evaluator, clock, rules)
+    store.listen(lambda topic: dispatcher.waker.ring() if topic == "events" else None)
+    driver = Driver(
+        store=store,
+        registry=files.registry,
+        surroundings=surroundings,
+        clock=clock,
+        executors={executor.name: executor for executor in files.executors},
+        public_url=public_url(config),
+        dispatch=dispatcher.run_once,
+        replay=dispatcher.replay,
+    )
+    return Parts(files, config, clock, store, surroundings, evaluator, dispatcher, Client(driver), new_id(clock.now()))
+
+
+def public_url(config: Config) -> str:
+    """Where senders reach the hub."""
+    return config.server.public_url or f"http://{config.server.host}:{config.server.port}"
+
+
+async def run_in_process(parts: Parts, until: asyncio.Event) -> None:
+    """Work on the project's executions in this process until the event is set: for commands that wait without a server.
+
+    The caller has taken the store's seat.
+    """
+    worker, lease = parts.worker()
+    await lease.take()
+    tasks = [asyncio.create_task(worker.serve(until)), asyncio.create_task(lease.serve(until))]
+    await until.wait()
+    worker.waker.ring()
+    await asyncio.gather(*tasks)
+    await worker.drain(5.0)

@@ -1,0 +1,182 @@
+"""The running hub: intake, schedules, record events, dispatch and workers in one process, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from hub.api.app import Readiness, create_app
+from hub.api.server import HttpServer
+from hub.assembly.jobs_thread import JobsThread
+from hub.assembly.parts import Parts
+from hub.declare.config import sqlite_path
+from hub.engine.worker import Worker
+from hub.model.errors import Conflict, HubError
+from hub.triggers.record_events.drain import Drain
+from hub.triggers.record_events.keeper import Keeper
+from hub.triggers.record_events.sqlite import SQLiteWatched
+from hub.triggers.record_events.wanted import wanted
+from hub.triggers.record_events.watching import Watching
+from hub.triggers.schedule.loop import Scheduler
+from hub.triggers.schedule.ticking import Ticking
+from hub.triggers.webhook.intake import Intake
+
+log = logging.getLogger(__name__)
+
+#: How long executions may go on after a stop was asked for. The whole stop takes less than 10 s.
+_GRACE = 6.0
+#: How soon another process's writes are noticed.
+_LOOK_SECONDS = 0.05
+
+
+class Serving:
+    """One hub that serves. `start()`, then `stop()`."""
+
+    def __init__(self, parts: Parts, *, host: str | None = None, port: int | None = None) -> None:
+        self._parts = parts
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._tokens: dict[str, bytes] = {}
+        self._watched: list[SQLiteWatched] = []
+        self.watching: dict[str, Watching] = {}
+        self._worker, self._lease = parts.worker()
+        self._jobs = JobsThread(self._worker)
+        self._ticking: Ticking | None = None
+        server = parts.config.server
+        self._http = HttpServer(host or server.host, server.port if port is None else port)
+        #: Set when something failed that only a restart can mend.
+        self.failed: BaseException | None = None
+
+    @property
+    def worker(self) -> Worker:
+        return self._worker
+
+    @property
+    def address(self) -> str:
+        """Where it listens: `http://127.0.0.1:8700`."""
+        return self._http.address
+
+    async def start(self) -> int:
+        """Answering when it returns. How many executions of an earlier process go on.
+
+        Raises Conflict when another process serves this store, StoreUnavailable, or OSError when the address is taken.
+        """
+        parts = self._parts
+        if not parts.store.take_seat():
+            raise Conflict("another hub serves this store already: stop it first, or give this project its own store.")
+        self._http.bind()
+        rescued = await self._lease.take()
+        for webhook in await parts.client.webhooks():
+            self._tokens[webhook["executor"]] = webhook["url"].rpartition("/")[2].encode()
+        intake = Intake(parts.store, parts.clock, endpoints=parts.files.endpoints, tokens=self._tokens.get)
+        intake.broken = parts.files.broken
+        parts.evaluator.start()
+        self._begin(parts.dispatcher.serve(self._stop))
+        self._begin(self._lease.serve(self._stop))
+        self._begin(self._notice_others())
+        self._jobs.start()
+        await self._start_schedules()
+        self._start_record_events()
+        await self._http.start(create_app(intake, Readiness(parts.store, self.troubles)))
+        return rescued
+
+    async def run(self, asked: asyncio.Event) -> None:
+        """Until somebody asks for the end, or a part fails."""
+        waiting = asyncio.create_task(asked.wait())
+        done, _ = await asyncio.wait({waiting, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        for task in done:
+            if task is not waiting and not task.cancelled():
+                self.failed = task.exception()
+
+    async def stop(self) -> int:
+        """No new work, let what runs finish or give it back; how many executions were given back."""
+        await self._http.stop()
+        if self._ticking is not None:
+            await self._ticking.stop()
+        self._stop.set()
+        given_back = await self._jobs.stop(_GRACE)
+        self._parts.dispatcher.waker.ring()
+        done, late = await asyncio.wait(self._tasks, timeout=2) if self._tasks else (set(), set())
+        for task in late:
+            task.cancel()
+        for task in done | late:
+            with contextlib.suppress(asyncio.CancelledError, HubError):
+                await task
+        for watched in self._watched:
+            await watched.close()
+        return given_back
+
+    def troubles(self) -> list[str]:
+        """Sentences about what does not work now; empty when all is well."""
+        found = [watching.trouble for watching in self.watching.values() if watching.trouble is not None]
+        if not self._jobs.alive:
+            found.append("the loop of jobs has ended.")
+        found += [f"a background loop has ended: {task.get_coro()}" for task in self._tasks if task.done()]
+        return found
+
+    async def _start_schedules(self) -> None:
+        executors = list(self._parts.files.executors)
+        scheduler = Scheduler(
+            self._parts.store, self._parts.clock, lambda: executors, self._parts.dispatcher.waker.ring
+        )
+        await scheduler.sync_definitions()
+        self._ticking = Ticking(scheduler, self._parts.clock)
+        self._ticking.start()
+
+    def _start_record_events(self) -> None:
+        parts = self._parts
+        tables = wanted(parts.files.executors)
+        for name, url in parts.config.databases.items():
+            path = sqlite_path(url, parts.files.root)
+            if path is None:
+                if name in tables:
+                    log.warning("record events of the database %s are not watched: it is no SQLite file", name)
+                continue
+            watched = SQLiteWatched(name, path.resolve(), parts.clock)
+            self._watched.append(watched)
+            drain = Drain(watched, parts.store)
+            watching = Watching(watched, drain, Keeper(watched, tables.get(name, {})), parts.clock)
+            self.watching[name] = watching
+            self._begin(self._watch(name, watching))
+
+    async def _watch(self, name: str, watching: Watching) -> None:
+        """One watched database; its trouble is said once, and is nobody else's."""
+        said: str | None = None
+
+        async def tell() -> None:
+            nonlocal said
+            while not self._stop.is_set():
+                if watching.trouble != said:
+                    said = watching.trouble
+                    log.log(
+                        logging.INFO if said is None else logging.WARNING,
+                        "database %s: %s",
+                        name,
+                        said or "is watched again",
+                    )
+                await self._parts.clock.sleep(1.0)
+
+        telling = asyncio.create_task(tell())
+        try:
+            await watching.watch(self._stop)
+        finally:
+            telling.cancel()
+
+    async def _notice_others(self) -> None:
+        """Ring when another process has written: a command line that started, cancelled or resumed something."""
+        store, seen = self._parts.store, 0
+        while not self._stop.is_set():
+            await self._parts.clock.sleep(_LOOK_SECONDS)
+            moved = await asyncio.to_thread(store.change_counter)
+            if moved != seen:
+                seen = moved
+                self._parts.dispatcher.waker.ring()
+                self._worker.waker.ring()
+                self._jobs.sweep()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))

@@ -1,0 +1,62 @@
+"""The command line: `hub`."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+
+import click
+
+_COMMANDS = {
+    "check": ("hub.cli.checking:check", "Validate config, executors, workflows and expressions."),
+    "db": ("hub.cli.databases:db", "The record-event triggers in a watched database."),
+    "demo": ("hub.cli.demo:demo", "The example project end to end, with real HTTP, SQL and clock."),
+    "event": ("hub.cli.events:event", "What was noticed, and what became of it."),
+    "executor": ("hub.cli.executors:executor", "What listens to what, and starts what."),
+    "init": ("hub.cli.init:init", "Make a new project that runs."),
+    "schedule": ("hub.cli.schedules:schedule", "When schedules are next due."),
+    "schema": ("hub.cli.checking:schema", "Print the JSON Schema of an executor or of hub.yaml."),
+    "serve": ("hub.cli.serve:serve", "Run everything: intake, schedules, record events, workers."),
+    "webhook": ("hub.cli.webhooks:webhook", "Make correctly signed test requests."),
+    "workflow": ("hub.cli.workflows:workflow", "Start and follow executions."),
+}
+
+
+class _Commands(click.Group):
+    """Commands are imported when they are called: `hub --help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hub", prog_name="hub")
+@click.option("--project", metavar="DIR", help="The project's folder; by default $HUB_PROJECT, else this one.")
+@click.pass_context
+def cli(ctx: click.Context, project: str | None) -> None:
+    """Hub: record events, webhooks and schedules start durable workflows."""
+    ctx.obj = project
+
+
+def main() -> None:
+    """Run a command. Exit status: 0 done, 1 it failed, 2 usage, 3 a wait timed out."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    cli()
+
+
+__all__ = ["cli", "main"]

@@ -1,0 +1,91 @@
+"""`hub event`: what was noticed, and what became of it."""
+
+from __future__ import annotations
+
+import click
+
+from hub.cli.printing import print_fields, print_json, print_table, show
+from hub.cli.session import FAILED, command, json_option, opened, project_option
+from hub.model.clock import Clock, from_iso
+from hub.model.durations import milliseconds
+from hub.model.event import Outcome
+
+_DELIVERIES = ("executor", "outcome", "reason", "execution_id")
+
+
+@click.group()
+def event() -> None:
+    """What was noticed, and what became of it."""
+
+
+@event.command("list")
+@click.option("--executor", help="Only those that this executor met.")
+@click.option("--outcome", type=click.Choice([one.value for one in Outcome], case_sensitive=False))
+@click.option("--since", metavar="TIME", help="A duration (`2h`) or an ISO 8601 instant.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@json_option
+@project_option
+@command
+async def list_events(executor: str | None, outcome: str | None, since: str | None, limit: int, as_json: bool) -> None:
+    """Events, newest first, each with its outcomes."""
+    from hub.views import event_view
+
+    async with opened() as parts:
+        after = None if since is None else _since(since, parts.clock)
+        found = await parts.client.events(executor=executor, outcome=outcome, since=after, limit=limit)
+        rows = [event_view(one, deliveries) for one, deliveries in found]
+        if as_json:
+            print_json(rows)
+            return
+        flat = [
+            {**row, "became": ", ".join(f"{one['executor']}: {one['outcome']}" for one in row["deliveries"]) or "-"}
+            for row in rows
+        ]
+        print_table(flat, ("id", "type", "source", "received_at", "became"), "no events yet")
+
+
+@event.command("show")
+@click.argument("event_id", metavar="ID")
+@json_option
+@project_option
+@command
+async def show_event(event_id: str, as_json: bool) -> None:
+    """One event and each delivery with its outcome."""
+    from hub.views import event_view
+
+    async with opened() as parts:
+        view = event_view(*await parts.client.event(event_id))
+        if as_json:
+            print_json(view)
+            return
+        deliveries = view.pop("deliveries")
+        print_fields(view)
+        print_table(deliveries, _DELIVERIES, "no executor was concerned")
+
+
+@event.command("replay")
+@click.argument("event_id", metavar="ID")
+@click.option("--executor", "executors", multiple=True, help="Only at this executor.")
+@json_option
+@project_option
+@command
+async def replay(event_id: str, executors: tuple[str, ...], as_json: bool) -> int:
+    """Hold an event against its executors again, as the files are now."""
+    from hub.views import delivery_view
+
+    async with opened() as parts:
+        deliveries = await parts.client.replay(event_id, executors or None)
+        rows = [delivery_view(one) for one in deliveries]
+        show(rows, as_json=as_json, columns=("id", *_DELIVERIES), empty="no executor is concerned")
+        return 0 if all(one.outcome is not Outcome.FAILED for one in deliveries) else FAILED
+
+
+def _since(text: str, clock: Clock) -> int:
+    try:
+        return clock.now() - milliseconds(text)
+    except ValueError:
+        pass
+    try:
+        return from_iso(text)
+    except ValueError:
+        raise click.UsageError(f"--since {text} is neither a duration such as 2h nor an ISO 8601 instant") from None

@@ -1,0 +1,83 @@
+"""Output: tables on a terminal, plain text in a pipe, JSON when asked. Data to stdout, progress to stderr."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+#: Escape sequences and other control characters of stored texts must not reach a terminal.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+_COLOURS = {
+    "SUCCESS": "green",
+    "started": "green",
+    "FAILED": "red",
+    "failed": "red",
+    "rejected": "red",
+    "CANCELED": "yellow",
+    "RUNNING": "cyan",
+    "WAITING": "blue",
+    "PENDING_RETRY": "yellow",
+}
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def clean(value: Any) -> str:
+    """A value as one safe piece of text."""
+    if value is None:
+        return "-"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], empty: str) -> None:
+    """A table on a terminal, tab-separated lines in a pipe."""
+    if not rows:
+        click.echo(empty, err=True)
+        return
+    if not sys.stdout.isatty():
+        click.echo("\t".join(columns))
+        for row in rows:
+            click.echo("\t".join(clean(row.get(column)).replace("\n", " ").replace("\t", " ") for column in columns))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        cells = [clean(row.get(column)) for column in columns]
+        table.add_row(*[Text(cell, style=_COLOURS.get(cell, "")) for cell in cells])
+    Console().print(table)
+
+
+def print_fields(row: Mapping[str, Any]) -> None:
+    """One thing, a line a field."""
+    width = max(len(name) for name in row)
+    for name, value in row.items():
+        click.echo(f"{name.ljust(width)}  {clean(value)}")
+
+
+def show(value: Any, *, as_json: bool, columns: Sequence[str] = (), empty: str = "none") -> None:
+    """A list or one thing, as asked."""
+    if as_json:
+        print_json(value)
+    elif isinstance(value, list):
+        print_table(value, columns, empty)
+    else:
+        print_fields(value)
+
+
+def note(text: str) -> None:
+    """Progress, for people."""
+    click.echo(clean(text), err=True)

@@ -1,0 +1,99 @@
+"""`hub serve`: everything in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import sys
+
+import click
+
+from hub.cli.session import FAILED, command, project_option, project_root
+from hub.model.clock import iso
+from hub.model.errors import ConfigError
+
+log = logging.getLogger("hub")
+
+
+@click.command()
+@click.option("--host", help="Address to listen on; by default the one in config/hub.yaml.")
+@click.option("--port", type=click.IntRange(0, 65535), help="0: any free one.")
+@project_option
+@command
+async def serve(host: str | None, port: int | None) -> int:
+    """Run everything: intake, schedules, record events, workers. SIGTERM stops it in order."""
+    from hub.assembly.files import read_files
+    from hub.assembly.parts import open_parts
+    from hub.assembly.serving import Serving
+
+    log_to_stderr()
+    files = read_files(project_root())
+    for problem in files.problems:
+        click.echo(str(problem), err=True)
+    if files.config is None:
+        raise ConfigError(())
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    parts = await open_parts(files, serving=True)
+    serving = Serving(parts, host=host, port=port)
+    try:
+        rescued = await serving.start()
+    except BaseException:
+        with contextlib.suppress(Exception):
+            await parts.close()
+        raise
+    log.info("serving %s at %s", files.root.name, serving.address)
+    if rescued:
+        log.info("%d executions of an earlier process go on", rescued)
+    await serving.run(asked)
+    given_back = await serving.stop()
+    await parts.close()
+    log.info("stopped; %d executions go on at the next start", given_back)
+    if serving.failed is not None:
+        log.error("stopped because a part failed: %s", serving.failed)
+        return FAILED
+    return 0
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line, whatever the message holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": iso(round(record.created * 1000)),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage()[:10_000],
+        }
+        for name in ("execution_id", "job", "event_id"):
+            if hasattr(record, name):
+                line[name] = getattr(record, name)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=True)
+
+
+class _Lines(logging.Formatter):
+    """A line for a person at a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from hub.cli.printing import clean
+
+        where = f" {record.execution_id} {record.job}:" if hasattr(record, "execution_id") else ""  # type: ignore[attr-defined]  # set by the engine's extra
+        text = f"{iso(round(record.created * 1000))} {record.levelname:7}{where} {clean(record.getMessage())}"
+        return text if not record.exc_info else f"{text}\n{self.formatException(record.exc_info)}"
+
+
+def log_to_stderr() -> None:
+    """Lines for people on a terminal, JSON lines in a pipe."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines() if sys.stderr.isatty() else _JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("hub").setLevel(logging.INFO)

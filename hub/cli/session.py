@@ -1,0 +1,93 @@
+"""What every command needs: the project, a hub opened on it, and errors told in sentences."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+import click
+
+from hub.model.errors import ConfigError, HubError
+
+if TYPE_CHECKING:
+    from hub.assembly.parts import Parts
+
+P = ParamSpec("P")
+
+FAILED, USAGE, TIMED_OUT = 1, 2, 3
+
+
+def project_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--project` behind a command as well as before it."""
+
+    def keep(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            ctx.find_root().obj = value
+
+    return click.option("--project", metavar="DIR", expose_value=False, callback=keep, help="The project's folder.")(
+        command
+    )
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def project_root() -> Path:
+    """The project's folder. Ends the command when there is none."""
+    given = click.get_current_context().find_root().obj or os.environ.get("HUB_PROJECT") or "."
+    root = Path(given).resolve()
+    if not (root / "config" / "hub.yaml").exists() and not (root / "executors").is_dir():
+        raise click.UsageError(
+            f"{root} is no project: it has neither config/hub.yaml nor executors/. "
+            "Make one with `hub init DIR`, or name one with --project DIR."
+        )
+    return root
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Parts]:
+    """A hub on the project's store, with or without a server running."""
+    from hub.assembly.files import read_files
+    from hub.assembly.parts import open_parts
+
+    files = read_files(project_root())
+    if files.config is None:
+        raise ConfigError(files.problems)
+    parts = await open_parts(files)
+    try:
+        yield parts
+    finally:
+        await parts.close()
+
+
+def command(work: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None]:
+    """Run an async command; errors of the hub become a sentence and exit status 1."""
+
+    @functools.wraps(work)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            status = asyncio.run(_told(work(*args, **kwargs)))
+        except KeyboardInterrupt:
+            sys.exit(130)
+        sys.exit(status or 0)
+
+    return run
+
+
+async def _told(work: Coroutine[Any, Any, int | None]) -> int | None:
+    try:
+        return await work
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        return FAILED
+    except (HubError, OSError) as error:
+        click.echo(f"error: {error}", err=True)
+        return FAILED

@@ -1,0 +1,212 @@
+"""`hub workflow`: start and follow executions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from hub.cli.printing import note, show
+from hub.cli.session import command, json_option, opened, project_option
+from hub.model.durations import milliseconds
+from hub.model.execution import Status
+
+_COLUMNS = ("id", "workflow", "status", "created_at", "finished_at", "error")
+
+
+@click.group()
+def workflow() -> None:
+    """Start and follow executions."""
+
+
+def _duration(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        return milliseconds(value if not value.isdigit() else float(value)) / 1000
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _wait_options(function: Any) -> Any:
+    for option in (
+        click.option("-l", "--logs", is_flag=True, help="Show the lines that jobs write."),
+        click.option(
+            "-i", "--interval", default="200ms", callback=_duration, help="How often to look.", metavar="TIME"
+        ),
+        click.option(
+            "-t", "--timeout", "seconds", callback=_duration, help="Give up waiting (exit 3).", metavar="TIME"
+        ),
+        click.option("-W", "--wait", is_flag=True, help="Wait for the end; without a server, do the work here."),
+        json_option,
+        project_option,
+    ):
+        function = option(function)
+    return function
+
+
+@workflow.command("list")
+@json_option
+@project_option
+@command
+async def list_workflows(as_json: bool) -> None:
+    """The workflows of the project."""
+    from hub.views import workflow_row
+
+    async with opened() as parts:
+        rows = [workflow_row(one, parts.client.revision(one.name)) for one in parts.client.workflows()]
+        show(rows, as_json=as_json, columns=("name", "main_job", "revision"), empty="no workflows yet")
+
+
+@workflow.command("get")
+@click.argument("name")
+@json_option
+@project_option
+@command
+async def get_workflow(name: str, as_json: bool) -> None:
+    """One workflow: its jobs, policies and input."""
+    from hub.views import workflow_view
+
+    async with opened() as parts:
+        client = parts.client
+        show(workflow_view(client.workflow(name), client.revision(name), client.jobs_of(name)), as_json=as_json)
+
+
+@workflow.command("start")
+@click.argument("name")
+@click.option("-m", "--machine-user", "--machineuser", "machine_user", help="Whom it acts as, or `anonymous`.")
+@click.option("-n", "--namespace", help="The machine user's auth namespace, when several have one of this name.")
+@click.option("-a", "--args", "-g", "--arg", "args", default="{}", metavar="JSON", help="Input of the main job.")
+@click.option("-k", "--idempotency-key", help="The same key again answers with the same execution.")
+@click.option("--app", hidden=True, help="Accepted, and not needed.")
+@_wait_options
+@command
+async def start(
+    name: str,
+    machine_user: str | None,
+    namespace: str | None,
+    args: str,
+    idempotency_key: str | None,
+    app: str | None,
+    wait: bool,
+    seconds: float | None,
+    interval: float,
+    logs: bool,
+    as_json: bool,
+) -> int:
+    """Start an execution of a workflow."""
+    del app
+    from hub.cli.waiting import finish
+
+    if machine_user is None:
+        raise click.UsageError("say whom it acts as: -m MACHINE_USER, or -m anonymous.")
+    value = parse_json(args, "-a")
+    async with opened() as parts:
+        client = parts.client
+        invoker = None if machine_user == "anonymous" else client.machine_user(machine_user, namespace)
+        started = await client.start(name, value, invoker=invoker, idempotency_key=idempotency_key)
+        if not wait:
+            show({"id": started.id, "workflow": name, "status": started.status.value}, as_json=as_json)
+            return 0
+        note(f"execution {started.id}")
+        return await finish(parts, started.id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+
+
+@workflow.command("executions")
+@click.argument("execution_id", required=False, metavar="[ID]")
+@click.option("-n", "--workflow-name", "--workflow", "workflow_name", help="Only of this workflow.")
+@click.option("-s", "--status", type=click.Choice([one.value for one in Status], case_sensitive=False))
+@click.option("--executor", help="Only those that this executor started.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@_wait_options
+@command
+async def executions(
+    execution_id: str | None,
+    workflow_name: str | None,
+    status: str | None,
+    executor: str | None,
+    limit: int,
+    wait: bool,
+    seconds: float | None,
+    interval: float,
+    logs: bool,
+    as_json: bool,
+) -> int:
+    """Executions, newest first, or one of them."""
+    from hub.cli.waiting import finish, show_execution
+    from hub.views import execution_row
+
+    async with opened() as parts:
+        if execution_id is None:
+            found = await parts.client.executions(workflow=workflow_name, status=status, executor=executor, limit=limit)
+            show([execution_row(one) for one in found], as_json=as_json, columns=_COLUMNS, empty="no executions yet")
+            return 0
+        record = await parts.client.execution(execution_id)
+        if wait:
+            return await finish(parts, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+        await show_execution(parts, record, as_json=as_json, logs=logs)
+        return 0
+
+
+@workflow.command("resume")
+@click.argument("execution_id", metavar="ID")
+@_wait_options
+@command
+async def resume(
+    execution_id: str, wait: bool, seconds: float | None, interval: float, logs: bool, as_json: bool
+) -> int:
+    """Let a failed execution go on under its id; finished jobs do not run again."""
+    from hub.cli.waiting import finish
+
+    async with opened() as parts:
+        status = await parts.client.resume(execution_id)
+        if wait:
+            return await finish(parts, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+        show({"id": execution_id, "status": status.value}, as_json=as_json)
+        return 0
+
+
+@workflow.command("cancel")
+@click.argument("execution_id", metavar="ID")
+@_wait_options
+@command
+async def cancel(
+    execution_id: str, wait: bool, seconds: float | None, interval: float, logs: bool, as_json: bool
+) -> None:
+    """End an execution: nothing of it starts any more."""
+    del wait, seconds, interval, logs
+    async with opened() as parts:
+        status = await parts.client.cancel(execution_id)
+        show({"id": execution_id, "status": status.value}, as_json=as_json)
+
+
+@workflow.command("wait")
+@click.argument("execution_id", metavar="ID")
+@_wait_options
+@command
+async def wait_for(
+    execution_id: str, wait: bool, seconds: float | None, interval: float, logs: bool, as_json: bool
+) -> int:
+    """Wait for the end of an execution (exit 0 success, 1 failed or cancelled, 3 time is up)."""
+    del wait
+    from hub.cli.waiting import finish
+
+    async with opened() as parts:
+        await parts.client.execution(execution_id)
+        return await finish(parts, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+
+
+def parse_json(text: str, option: str) -> Any:
+    """The value of a JSON option; `@FILE` reads it from a file. Ends the command when it is not JSON."""
+    try:
+        if text.startswith("@"):
+            with click.open_file(text[1:], encoding="utf-8") as file:
+                text = file.read()
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise click.UsageError(
+            f"{option} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    except OSError as error:
+        raise click.UsageError(f"{option}: {error}") from None

@@ -1,0 +1,163 @@
+"""A checked mapping as an `Executor`, and the mistakes that no schema can express."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from hub.declare.body_schema import flaws
+from hub.declare.document import Document, Where
+from hub.model.clock import from_iso
+from hub.model.durations import milliseconds
+from hub.model.executor import (
+    EventTrigger,
+    Executor,
+    GraphqlTarget,
+    HttpTarget,
+    JobTarget,
+    Problem,
+    ScheduleTrigger,
+    Target,
+    Trigger,
+    WebhookTrigger,
+    WorkflowTarget,
+)
+from hub.model.identity import InvokerRef
+from hub.model.names import closest
+
+
+def beyond_schema(value: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+    """What a schema cannot say."""
+    trigger = value["trigger"]
+    if isinstance(schedule := trigger.get("schedule"), Mapping):
+        yield from _schedule_problems(schedule, document)
+    schema = (trigger.get("webhook") or {}).get("schema")
+    if schema is not None:
+        where: Where = ("trigger", "webhook", "schema")
+        for path, message in flaws(schema):
+            yield Problem(document.at((*where, *path)), message)
+
+
+def _schedule_problems(schedule: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+    where: Where = ("trigger", "schedule")
+    timezone = schedule.get("timezone", "UTC")
+    zone = _zone(timezone)
+    if zone is None:
+        near = closest(timezone, available_timezones())
+        advice = f'Did you mean "{near}"?' if near else 'Names are those of the IANA database, such as "Europe/Berlin".'
+        yield Problem(
+            document.at((*where, "timezone")), f"there is no time zone {document.said((*where, 'timezone'))}. {advice}"
+        )
+        return
+    bounds: dict[str, int] = {}
+    for key in ("start", "end"):
+        if key in schedule:
+            try:
+                bounds[key] = _moment(schedule[key], zone)
+            except (ValueError, OverflowError):
+                yield Problem(document.at((*where, key)), f"trigger.schedule.{key}: there is no such date or time")
+    if "start" in bounds and "end" in bounds and bounds["end"] < bounds["start"]:
+        yield Problem(
+            document.at((*where, "end")), "trigger.schedule.end: it lies before start, so nothing would ever run"
+        )
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        return None
+
+
+def _moment(text: str, zone: ZoneInfo) -> int:
+    """Milliseconds since 1970 UTC; a text without an offset is a wall time in `zone`."""
+    moment = datetime.fromisoformat(text)
+    return from_iso((moment if moment.tzinfo else moment.replace(tzinfo=zone)).isoformat())
+
+
+def build(value: Mapping[str, Any], document: Document) -> Executor:
+    """The executor of a value that passed the schema and `beyond_schema`."""
+    return Executor(
+        name=value["name"],
+        description=value.get("description", ""),
+        disabled=value.get("disabled", False),
+        trigger=_trigger(value["trigger"]),
+        condition=value["trigger"].get("condition"),
+        target=_target(value["target"]),
+        positions=document.positions,
+        source=document.text,
+    )
+
+
+def _trigger(value: Mapping[str, Any]) -> Trigger:
+    if "event" in value:
+        event = value["event"]
+        types = event["type"] if isinstance(event["type"], list) else [event["type"]]
+        return EventTrigger(event["namespace"], tuple(dict.fromkeys(types)), event["model"])
+    if "schedule" in value:
+        return _schedule(value["schedule"])
+    webhook = value["webhook"] or {}
+    return WebhookTrigger(
+        verify=webhook.get("verify"),
+        events=tuple(webhook.get("events", ())),
+        methods=tuple(dict.fromkeys(webhook.get("methods", ("POST",)))),
+        dedupe=webhook.get("dedupe", {}),
+        limits=webhook.get("limits", {}),
+        response=webhook.get("response", {}),
+        schema=webhook.get("schema"),
+    )
+
+
+def _schedule(value: Mapping[str, Any]) -> ScheduleTrigger:
+    given = dict(value)
+    zone = ZoneInfo(given.get("timezone", "UTC"))
+    for key in ("missed_window", "jitter"):
+        if key in given:
+            given[key] = milliseconds(given[key])
+    for key in ("start", "end"):
+        if key in given:
+            given[key] = _moment(given[key], zone)
+    if "missed_max" in given:
+        given["missed_max"] = int(given["missed_max"])
+    return ScheduleTrigger(**given)
+
+
+def _target(value: Mapping[str, Any]) -> Target:
+    (kind, given), *_ = value.items()
+    return _TARGETS[kind](given)
+
+
+def _workflow(given: Mapping[str, Any]) -> Target:
+    return WorkflowTarget(given["workflow_name"], _invoker(given["invoker"]), given.get("variables"))
+
+
+def _job(given: Mapping[str, Any]) -> Target:
+    return JobTarget(given["job_name"], _invoker(given["invoker"]), given.get("variables"))
+
+
+def _http(given: Mapping[str, Any]) -> Target:
+    return HttpTarget(**_timed(given))
+
+
+def _graphql(given: Mapping[str, Any]) -> Target:
+    return GraphqlTarget(**_timed(given))
+
+
+_TARGETS: Mapping[str, Callable[[Mapping[str, Any]], Target]] = {
+    "workflow": _workflow,
+    "job": _job,
+    "http": _http,
+    "graphql": _graphql,
+}
+
+
+def _timed(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {**given, "timeout": milliseconds(given["timeout"])} if "timeout" in given else dict(given)
+
+
+def _invoker(value: Any) -> InvokerRef | None:
+    if not isinstance(value, Mapping):
+        return None  # the word `anonymous`: the schema allows no other
+    return InvokerRef(value["machine_user"]["auth_namespace"], value["machine_user"]["name"])

@@ -1,0 +1,181 @@
+"""config/hub.yaml as checked values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hub.declare.checking import check
+from hub.declare.document import Document, Where
+from hub.declare.filling import Rules, Sources, filled
+from hub.declare.reading import read_file
+from hub.declare.secrets import Secret, load_secrets
+from hub.model.durations import milliseconds
+from hub.model.executor import Position, Problem
+from hub.model.identity import PERMISSION_RULE, MachineUser, is_permission
+
+CONFIG_FILE = "config/hub.yaml"
+DEFAULT_STORE = "sqlite:///var/hub.db"
+
+_DAY = 86_400_000
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    #: Address that is listened on.
+    host: str = "127.0.0.1"
+    #: 0: any free one.
+    port: int = 8700
+    #: Under which senders of webhooks reach the hub, without a slash at its end. None: host and port.
+    public_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """None: the engine's own default."""
+
+    #: Threads for jobs that are plain functions.
+    workers: int | None = None
+    #: Executions that run at the same time.
+    max_running: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long finished things are kept, in milliseconds."""
+
+    events: int = 30 * _DAY
+    executions: int = 90 * _DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What one installation of the hub is told."""
+
+    #: Address of the hub's own database. A `Secret`, because it may hold a password.
+    store: Secret = field(default_factory=lambda: Secret(DEFAULT_STORE))
+    server: Server = Server()
+    #: `env` in expressions and jobs: JSON values.
+    env: Mapping[str, Any] = field(default_factory=dict)
+    #: Name -> address of each watched database.
+    databases: Mapping[str, Secret] = field(default_factory=dict)
+    #: Auth namespace -> name -> machine user.
+    auth: Mapping[str, Mapping[str, MachineUser]] = field(default_factory=dict)
+    engine: EngineSettings = EngineSettings()
+    retention: Retention = Retention()
+    #: Path of keys in the file -> where its value stands.
+    positions: Mapping[Where, Position] = field(default_factory=dict, repr=False, compare=False)
+
+    def machine_user(self, namespace: str, name: str) -> MachineUser | None:
+        return self.auth.get(namespace, {}).get(name)
+
+    def machine_users(self) -> tuple[MachineUser, ...]:
+        """All of them, by namespace and name. A name may occur in several namespaces."""
+        return tuple(user for _, users in sorted(self.auth.items()) for _, user in sorted(users.items()))
+
+    def at(self, *where: str | int) -> Position:
+        """Where a part stands in the file, or what encloses it."""
+        return Document(CONFIG_FILE, positions=self.positions).at(where)
+
+
+def load_config(root: Path, sources: Sources | None = None) -> tuple[Config | None, list[Problem]]:
+    """The configuration of the project in `root`, or None and every problem. A missing file means the defaults.
+
+    Without `sources` references are looked up in this process's environment and in config/secrets.yaml, whose problems are
+    then reported too.
+    """
+    problems: list[Problem] = []
+    if sources is None:
+        secrets, problems = load_secrets(root)
+        sources = Sources(os.environ, secrets)
+    path = root / CONFIG_FILE
+    if not path.exists():
+        return (None if problems else Config()), problems
+    config, found = parse_config(read_file(path, CONFIG_FILE), sources)
+    return (None if problems else config), sorted({*problems, *found})
+
+
+def parse_config(document: Document, sources: Sources) -> tuple[Config | None, list[Problem]]:
+    """A read file as configuration, or None and why not."""
+    problems = [*document.problems, *check(document, "config")]
+    if not document.complete:
+        return None, problems
+    value, unfilled = filled(document, sources, RULES)
+    problems += unfilled
+    problems += _bad_permissions(value, document)
+    return (None if problems else _config(value or {}, document)), sorted(set(problems))
+
+
+def sqlite_path(url: str | Secret, root: Path) -> Path | None:
+    """The file of a `sqlite:///` address: relative to the project, `sqlite:////` absolute.
+
+    None when it is another database, or one in memory.
+    """
+    text = url.reveal() if isinstance(url, Secret) else url
+    if not text.startswith(_SQLITE) or text == f"{_SQLITE}:memory:":
+        return None
+    return root / text.removeprefix(_SQLITE)
+
+
+def _may_be_secret(where: Where) -> bool:
+    return where == ("store",) or (where[:1] == ("databases",) and where[-1:] == ("url",))
+
+
+RULES = Rules(kind="config", late=lambda _: False, may_be_secret=_may_be_secret)
+
+
+def _bad_permissions(value: Any, document: Document) -> Iterator[Problem]:
+    for namespace, name, user in _users(value):
+        listed = user.get("permissions")
+        for index, text in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(text, str) and "${" not in text and not is_permission(text):
+                where: Where = ("auth", namespace, "machine_users", name, "permissions", index)
+                yield Problem(
+                    document.at(where), f"{document.said(where)} is not a permission; write {PERMISSION_RULE}"
+                )
+
+
+def _users(value: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Every machine user of a value that may not have passed its schema: namespace, name, settings."""
+    for namespace, group in _mapping(_mapping(value).get("auth")).items():
+        for name, user in _mapping(_mapping(group).get("machine_users")).items():
+            yield namespace, name, _mapping(user)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _config(value: Mapping[str, Any], document: Document) -> Config:
+    auth: dict[str, dict[str, MachineUser]] = {namespace: {} for namespace in value.get("auth") or {}}
+    for namespace, name, user in _users(value):
+        auth[namespace][name] = MachineUser(
+            namespace, name, user.get("attributes") or {}, tuple(user.get("permissions") or ())
+        )
+    return Config(
+        store=_secret(value.get("store", DEFAULT_STORE)),
+        server=_server(value.get("server") or {}),
+        env=value.get("env") or {},
+        databases={name: _secret(database["url"]) for name, database in (value.get("databases") or {}).items()},
+        auth=auth,
+        engine=EngineSettings(**{key: int(number) for key, number in (value.get("engine") or {}).items()}),
+        retention=Retention(**{key: milliseconds(text) for key, text in (value.get("retention") or {}).items()}),
+        positions=document.positions,
+    )
+
+
+def _server(given: Mapping[str, Any]) -> Server:
+    settings = dict(given)
+    if "port" in settings:
+        settings["port"] = int(settings["port"])
+    if "public_url" in settings:
+        settings["public_url"] = settings["public_url"].rstrip("/")
+    return Server(**settings)
+
+
+def _secret(text: str | Secret) -> Secret:
+    return text if isinstance(text, Secret) else Secret(text)

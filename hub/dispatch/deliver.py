@@ -1,0 +1,213 @@
+"""The dispatcher: from stored events to recorded deliveries and start requests, each event exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hub.dispatch.facts import args_of, context_of
+from hub.dispatch.match import Bindings
+from hub.engine.registry import Registry
+from hub.engine.starting import start_request
+from hub.engine.surroundings import Surroundings
+from hub.engine.waking import Waker
+from hub.expressions import Evaluated, Evaluator, Request, Scope
+from hub.model.clock import Clock
+from hub.model.errors import HubError, NotFound, Refused
+from hub.model.event import Delivery, Event, Outcome, delivery_id
+from hub.model.execution import StartRequest
+from hub.store import Store
+from hub.store.events import Dispatched
+from hub.targets.target import Aim, aim
+
+log = logging.getLogger(__name__)
+
+_BATCH = 200
+_POLL_SECONDS = 1.0
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What events are held against. Replaced as a whole when files change."""
+
+    bindings: Bindings
+    registry: Registry
+    surroundings: Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """One event and one executor, with what its expressions are asked."""
+
+    event: Event
+    executor: str
+    aim: Aim
+    condition: str | None
+
+
+class Dispatcher:
+    """Holds new events against the executors."""
+
+    def __init__(self, store: Store, evaluator: Evaluator, clock: Clock, rules: Rules) -> None:
+        self._store = store
+        self._evaluator = evaluator
+        self._clock = clock
+        self.rules = rules
+        self.waker = Waker()
+
+    async def run_once(self) -> int:
+        """Dispatch the oldest events that nobody has dispatched; how many those were."""
+        events = await self._store.new_events(limit=_BATCH)
+        if not events:
+            return 0
+        rules = self.rules
+        dispatched = await self._decide(
+            rules,
+            [(event, rules.bindings.concerned(event)) for event in events],
+            lambda event, name: delivery_id(event.id, name),
+        )
+        await asyncio.gather(*[self._store.dispatch(one) for one in dispatched])
+        return len(events)
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Dispatch whenever somebody rings or a second has passed."""
+        self.waker.bind()
+        while not stop.is_set():
+            try:
+                done = await self.run_once()
+            except HubError as error:
+                log.warning("dispatch failed, trying again: %s", error)
+                done = 0
+            if done < _BATCH:
+                await self.waker.wait(_POLL_SECONDS)
+
+    async def replay(self, event: Event, executors: Sequence[str] | None = None) -> list[Delivery]:
+        """Hold an event against its executors again, as the files are now; each delivery is a new one.
+
+        Without names: every executor that it concerns.
+        """
+        rules = self.rules
+        names = list(executors) if executors is not None else rules.bindings.concerned(event)
+        now = self._clock.now()
+        (dispatched,) = await self._decide(
+            rules, [(event, names)], lambda one, name: f"{delivery_id(one.id, name)}/replay/{now}"
+        )
+        return await self._store.replay(dispatched)
+
+    async def _decide(
+        self, rules: Rules, met: Sequence[tuple[Event, Sequence[str]]], key: Callable[[Event, str], str]
+    ) -> list[Dispatched]:
+        """Deliveries and start requests of these events; all expressions go to the evaluator in one round trip."""
+        deliveries: dict[str, list[Delivery]] = {event.id: [] for event, _ in met}
+        starts: dict[str, list[StartRequest]] = {event.id: [] for event, _ in met}
+        meetings: list[_Meeting] = []
+        for event, names in met:
+            for name in names:
+                held = rules.bindings.held_back(name, event)
+                if held is None:
+                    meeting = self._meeting(rules, event, name)
+                    if isinstance(meeting, _Meeting):
+                        meetings.append(meeting)
+                        continue
+                    held = meeting
+                deliveries[event.id].append(self._delivery(event, name, *held))
+        for meeting, answer in zip(meetings, await self._evaluate(rules, meetings), strict=True):
+            delivery, start = self._conclude(rules, meeting, answer, key(meeting.event, meeting.executor))
+            deliveries[meeting.event.id].append(delivery)
+            if start is not None:
+                starts[meeting.event.id].append(start)
+        return [Dispatched(event.id, tuple(deliveries[event.id]), tuple(starts[event.id])) for event, _ in met]
+
+    @staticmethod
+    def _meeting(rules: Rules, event: Event, name: str) -> _Meeting | tuple[Outcome, str]:
+        executor = rules.bindings.executors[name]
+        try:
+            return _Meeting(event, name, aim(executor), executor.condition)
+        except HubError as error:
+            return Outcome.FAILED, str(error)
+
+    async def _evaluate(self, rules: Rules, meetings: Sequence[_Meeting]) -> list[Evaluated]:
+        asked = [meeting for meeting in meetings if meeting.condition is not None or meeting.aim.variables is not None]
+        answers = iter(await self._evaluator.evaluate([_request(rules, meeting) for meeting in asked]) if asked else [])
+        asked_ids = {id(meeting) for meeting in asked}
+        return [
+            next(answers) if id(meeting) in asked_ids else Evaluated(matched=True, variables={}) for meeting in meetings
+        ]
+
+    def _conclude(
+        self, rules: Rules, meeting: _Meeting, answer: Evaluated, key: str
+    ) -> tuple[Delivery, StartRequest | None]:
+        """What became of one event at one executor."""
+        evaluation: dict[str, Any] = {}
+        if meeting.condition is not None:
+            evaluation["condition"] = answer.condition_value
+        if answer.error is not None:
+            evaluation["error"] = str(answer.error)
+            return self._delivery(meeting.event, meeting.executor, Outcome.FAILED, str(answer.error), evaluation), None
+        if not answer.matched:
+            reason = f"the condition {_short(meeting.condition or '')} was not met."
+            return self._delivery(meeting.event, meeting.executor, Outcome.FILTERED, reason, evaluation), None
+        evaluation["variables"] = answer.variables
+        outcome, start = Outcome.STARTED, None
+        try:
+            start = self._start(rules, meeting, answer.variables, key)
+            reason = f"execution {start.id} of {start.workflow} was started."
+        except Refused as error:
+            outcome, reason = Outcome.REJECTED, str(error)
+        except NotFound as error:
+            outcome, reason = Outcome.FAILED, str(error)
+        except HubError as error:
+            outcome, reason = Outcome.FAILED, f"the variables do not fit workflow {meeting.aim.workflow}: {error}"
+        delivery = self._delivery(
+            meeting.event, meeting.executor, outcome, reason, evaluation, None if start is None else start.id
+        )
+        return delivery, start
+
+    def _start(self, rules: Rules, meeting: _Meeting, variables: Any, key: str) -> StartRequest:
+        invoker = meeting.aim.invoker
+        return start_request(
+            rules.registry,
+            rules.surroundings,
+            self._clock,
+            workflow=meeting.aim.workflow,
+            args=variables,
+            invoker=None if invoker is None else rules.surroundings.machine_user(invoker),
+            requested_by="executor",
+            idempotency_key=key,
+            executor=meeting.executor,
+            event_id=meeting.event.id,
+        )
+
+    def _delivery(
+        self,
+        event: Event,
+        executor: str,
+        outcome: Outcome,
+        reason: str,
+        evaluation: Mapping[str, Any] | None = None,
+        execution_id: str | None = None,
+    ) -> Delivery:
+        return Delivery(
+            delivery_id(event.id, executor),
+            event.id,
+            executor,
+            outcome,
+            reason,
+            self._clock.now(),
+            execution_id,
+            dict(evaluation or {}),
+        )
+
+
+def _request(rules: Rules, meeting: _Meeting) -> Request:
+    event = meeting.event
+    scope = Scope(args_of(event), context_of(event), rules.surroundings.env, event.time, event.id)
+    return Request(scope, meeting.condition, meeting.aim.variables)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -1,0 +1,114 @@
+"""Finds jobs and workflows in a project's `workflows/` folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from hub.engine.authoring import Job, Workflow
+from hub.engine.registry import Registry
+from hub.model.errors import BadInput
+from hub.model.executor import Position, Problem
+
+_PACKAGE = "workflows"
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What the folder holds, and what is wrong in it. A file that fails takes only itself out."""
+
+    registry: Registry
+    problems: tuple[Problem, ...]
+
+
+def discover(root: Path) -> Discovered:
+    """Import every `workflows/**/*.py` of a project.
+
+    The project's folder is put on the import path, so that files import each other as `workflows.…`.
+    """
+    folder = root / _PACKAGE
+    _forget_modules()
+    sys.path[:] = [str(root), *(entry for entry in sys.path if entry != str(root))]
+    importlib.invalidate_caches()
+    registry = Registry()
+    problems: list[Problem] = []
+    found: list[Job[object, object] | Workflow[object, object]] = []
+    for path in sorted(folder.rglob("*.py")):
+        if "__pycache__" in path.parts:
+            continue
+        try:
+            module = _load(root, path)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            problems.append(_problem(root, path, error))
+            continue
+        found += [value for value in vars(module).values() if isinstance(value, Job | Workflow)]
+    _register(registry, found, root, problems)
+    return Discovered(registry, tuple(sorted(problems)))
+
+
+def _register(
+    registry: Registry, found: list[Job[object, object] | Workflow[object, object]], root: Path, problems: list[Problem]
+) -> None:
+    for value in found:
+        try:
+            if isinstance(value, Workflow):
+                registry.add_workflow(value)
+            else:
+                registry.add_job(value)
+        except BadInput as error:
+            problem = _placed(root, str(error))
+            if problem not in problems:
+                problems.append(problem)
+
+
+def _load(root: Path, path: Path) -> ModuleType:
+    name = ".".join(path.relative_to(root).with_suffix("").parts).replace("-", "_").removesuffix(".__init__")
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def _forget_modules() -> None:
+    """Another project's, or an older state of this one's."""
+    for name in [name for name in sys.modules if name == _PACKAGE or name.startswith(f"{_PACKAGE}.")]:
+        del sys.modules[name]
+
+
+def _problem(root: Path, path: Path, error: BaseException) -> Problem:
+    """The innermost place in the project's own files, and what happened there."""
+    if isinstance(error, SyntaxError) and error.filename:
+        place = Position(_relative(root, error.filename), error.lineno or 1, error.offset or 1)
+        return Problem(place, f"this is not Python: {error.msg}")
+    place = Position(_relative(root, str(path)))
+    for frame in traceback.extract_tb(error.__traceback__):
+        if Path(frame.filename).is_relative_to(root):
+            place = Position(_relative(root, frame.filename), frame.lineno or 1, (frame.colno or 0) + 1)
+    return Problem(place, f"the file cannot be imported: {type(error).__name__}: {error}")
+
+
+def _placed(root: Path, message: str) -> Problem:
+    """A message that begins with `file:line:` as a problem at that place."""
+    file, _, rest = message.partition(":")
+    line, _, text = rest.partition(":")
+    return Problem(Position(_relative(root, file), int(line) if line.isdigit() else 1), text.strip())
+
+
+def _relative(root: Path, file: str) -> str:
+    path = Path(file)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else file

@@ -1,0 +1,191 @@
+"""`${{ expression }}` inside the strings of a mapping: found here, before any value is known, and filled in once.
+
+A string that is one expression and nothing else keeps the type of its value; undefined then leaves the key out, or is
+null in a list, as in JSON. Inside other text a string stands as it is and everything else as JSON. What was filled in
+is never looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from hub.model.errors import ExpressionError
+
+OPENING = "${{"
+CLOSING = "}}"
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One expression of a string."""
+
+    source: str
+    #: "v" for one that is the whole string, "t" for one inside a text.
+    kind: str
+    #: Where the expression begins in its string, counted from 1.
+    line: int
+    column: int
+
+
+#: Stands for a value that is undefined.
+UNDEFINED = object()
+
+
+def pieces(value: Any, path: Path = ()) -> Iterator[tuple[Path, Piece]]:
+    """Every expression in a value, in the order in which `fill` wants the values. Raises Unclosed."""
+    if isinstance(value, str):
+        if OPENING in value:
+            for part in split(value):
+                if isinstance(part, Piece):
+                    yield path, part
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from pieces(item, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from pieces(item, (*path, index))
+
+
+def fill(value: Any, values: Iterator[Any]) -> Any:
+    """The value with its expressions replaced. Those inside a text come as strings."""
+    if isinstance(value, str):
+        if OPENING not in value:
+            return value
+        parts = split(value)
+        if isinstance(parts[0], Piece) and parts[0].kind == "v":
+            return next(values)
+        return "".join([next(values) if isinstance(part, Piece) else part for part in parts])
+    if isinstance(value, Mapping):
+        filled = ((key, fill(item, values)) for key, item in value.items())
+        return {key: item for key, item in filled if item is not UNDEFINED}
+    if isinstance(value, list | tuple):
+        return [None if item is UNDEFINED else item for item in [fill(item, values) for item in value]]
+    return value
+
+
+class Unclosed(ExpressionError):
+    """A `${{` whose `}}` does not come."""
+
+
+@lru_cache(maxsize=4096)
+def split(text: str) -> tuple[str | Piece, ...]:
+    """Literal text and expressions in turn. Raises Unclosed."""
+    found: list[tuple[int, int]] = []
+    at = text.find(OPENING)
+    while at >= 0:
+        start = at + len(OPENING)
+        end = _end(text, start)
+        if end is None:
+            line, column = place(text, at)
+            raise Unclosed('this "${{" has no "}}" that closes it', line=line, column=column)
+        found.append((start, end))
+        at = text.find(OPENING, end + len(CLOSING))
+    # A block scalar in YAML ends with a line feed of its own.
+    if len(found) == 1 and found[0][0] == len(OPENING) and text[found[0][1] :] in (CLOSING, CLOSING + "\n"):
+        return (_piece(text, *found[0], "v"),)
+    parts: list[str | Piece] = []
+    done = 0
+    for start, end in found:
+        parts += [text[done : start - len(OPENING)], _piece(text, start, end, "t")]
+        done = end + len(CLOSING)
+    return (*parts, text[done:])
+
+
+def place(text: str, at: int) -> tuple[int, int]:
+    """Line and column of an offset, counted from 1."""
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
+def _piece(text: str, start: int, end: int, kind: str) -> Piece:
+    return Piece(text[start:end], kind, *place(text, start))
+
+
+_CLOSERS = {"(": ")", "[": "]", "{": "}"}
+#: After one of these a `/` divides; after anything else it begins a regular expression.
+_OPERAND_ENDS = frozenset(")]}\"'`")
+_WORDS_BEFORE_A_VALUE = frozenset(
+    "await case delete do else in instanceof new of return throw typeof void yield".split()
+)
+
+
+def _end(text: str, at: int) -> int | None:
+    """Where the `}}` stands that ends the expression beginning at `at`: outside strings, comments and brackets."""
+    open_brackets: list[str] = []
+    previous = ""
+    while at < len(text):
+        char = text[at]
+        if not open_brackets and text.startswith(CLOSING, at):
+            return at
+        step = at + 1
+        if char in "\"'":
+            step = _string_end(text, step, char)
+        elif char == "`" or (char == "}" and open_brackets and open_brackets[-1] == "`"):
+            if char == "}":
+                open_brackets.pop()
+            step, holds_expression = _template_end(text, step)
+            if holds_expression:
+                open_brackets.append("`")
+                char = "("
+        elif char == "/" and text[at + 1 : at + 2] in ("/", "*"):
+            at = _comment_end(text, at)
+            continue
+        elif char == "/" and not _ends_operand(previous):
+            step = _regex_end(text, step)
+            char = ")"
+        elif char in _CLOSERS:
+            open_brackets.append(_CLOSERS[char])
+        elif open_brackets and char == open_brackets[-1]:
+            open_brackets.pop()
+        elif char.isalnum() or char in "_$":
+            while step < len(text) and (text[step].isalnum() or text[step] in "_$"):
+                step += 1
+            char = text[at:step]
+        if not char.isspace():
+            previous = char
+        at = step
+    return None
+
+
+def _ends_operand(token: str) -> bool:
+    return token in _OPERAND_ENDS or (
+        bool(token) and (token[0].isalnum() or token[0] in "_$") and token not in _WORDS_BEFORE_A_VALUE
+    )
+
+
+def _string_end(text: str, at: int, quote: str) -> int:
+    while at < len(text) and text[at] != quote:
+        at += 2 if text[at] == "\\" else 1
+    return at + 1
+
+
+def _template_end(text: str, at: int) -> tuple[int, bool]:
+    """Behind the closing backtick, or behind a `${` and True."""
+    while at < len(text):
+        if text[at] == "`":
+            return at + 1, False
+        if text.startswith("${", at):
+            return at + 2, True
+        at += 2 if text[at] == "\\" else 1
+    return at, False
+
+
+def _comment_end(text: str, at: int) -> int:
+    line = text[at + 1] == "/"
+    end = text.find("\n" if line else "*/", at + 2)
+    return len(text) if end < 0 else end + (1 if line else 2)
+
+
+def _regex_end(text: str, at: int) -> int:
+    in_class = False
+    while at < len(text) and (in_class or text[at] != "/") and text[at] != "\n":
+        if text[at] == "[":
+            in_class = True
+        elif text[at] == "]":
+            in_class = False
+        at += 2 if text[at] == "\\" else 1
+    return at + 1

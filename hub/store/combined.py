@@ -1,0 +1,59 @@
+"""Verbs that make two things durable at once: a main job with the end of its execution, a start with the call of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hub.model.errors import Fenced
+from hub.model.execution import Settled, Started, StartRequest, Status
+from hub.model.values import canonical
+from hub.store.checkpoints import CallWrite, finish_calls
+from hub.store.dialects.base import Tx
+from hub.store.executions import insert_executions, settle_executions
+from hub.store.verbs import Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """A claim comes to its end."""
+
+    #: The main job as it ended; None: it never came so far.
+    main: CallWrite | None
+    settled: Settled
+
+
+@dataclass(frozen=True, slots=True)
+class NestedStart:
+    """A running execution starts another one."""
+
+    request: StartRequest
+    #: The call in the running one. Its result will be the id of the other one.
+    call: CallWrite
+
+
+def _finish(tx: Tx, items: Sequence[Finish]) -> list[Status | Exception]:
+    """Both carry the same epoch: the one is refused when the other is."""
+    finish_calls(tx, [item.main for item in items if item.main is not None])
+    return settle_executions(tx, [item.settled for item in items])
+
+
+def _start_nested(tx: Tx, items: Sequence[NestedStart]) -> list[Started | Exception]:
+    """Nothing is started for a claim that is over, and nothing is started twice by a call that is run again."""
+    answers: list[Started | Exception] = []
+    for item in items:
+        call = item.call
+        if not tx.rows(
+            "SELECT 1 FROM executions WHERE id = ? AND epoch = ? AND status = 'RUNNING'",
+            (call.execution_id, call.epoch),
+        ):
+            answers.append(Fenced(call.execution_id))
+            continue
+        (started,) = insert_executions(tx, [item.request])
+        finish_calls(tx, [replace(call, checkpoint=replace(call.checkpoint, result=canonical(started.id)))])
+        answers.append(started)
+    return answers
+
+
+FINISH: Verb[Finish, Status] = Verb("finish", _finish, rings=("settled",), order=2)
+START_NESTED: Verb[NestedStart, Started] = Verb("start_nested", _start_nested, rings=("executions",), order=1)

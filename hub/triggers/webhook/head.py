@@ -1,0 +1,69 @@
+"""What the head of a request says, before its body is read: where it goes, how long it is, and of what kind."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from hub.triggers.webhook.answer import Answer, problem
+from hub.triggers.webhook.body import is_json_type, media_type
+from hub.triggers.webhook.endpoint import Endpoint
+from hub.triggers.webhook.request import MOST_PARAMETERS, RawRequest
+
+Scope = MutableMapping[str, Any]
+
+_CLOSE = (b"connection", b"close")
+#: Where no list says otherwise, beside JSON: what can be read without guessing.
+_READABLE = frozenset({"application/x-www-form-urlencoded", "text/plain"})
+
+
+def route(path: str) -> tuple[str, str | None]:
+    """Executor and token of `/webhooks/{executor}[/{token}]`; the executor is "" for anything else."""
+    parts = path.split("/")
+    match parts:
+        case ["", "webhooks", name]:
+            return name, None
+        case ["", "webhooks", name, token]:
+            return name, token
+    return "", None
+
+
+def received_url(scope: Scope) -> str:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    query: bytes = scope["query_string"]
+    return (raw + b"?" + query if query else raw).decode("latin-1")
+
+
+def check_head(endpoint: Endpoint, request: RawRequest) -> tuple[str | None, Answer | None]:
+    """The media type, and an answer when the request is turned away before its body is read."""
+    headers = request.index
+    for length in headers.get(b"content-length", ()):
+        if not length.isdigit():
+            return None, problem(400)
+        if int(length[:20]) > endpoint.max_body:
+            return None, problem(413)
+    for encoding in headers.get(b"content-encoding", ()):
+        if encoding.lower() not in (b"", b"identity"):
+            return None, problem(415)
+    kinds = {media_type(value) for value in headers.get(b"content-type", ())}
+    kind = kinds.pop() if kinds else ""
+    if kinds or (kind and not _takes(endpoint, kind) and request.method not in ("GET", "OPTIONS")):
+        return None, problem(415)
+    if request.url.count("&") >= MOST_PARAMETERS:
+        return None, problem(400)
+    return kind or None, None
+
+
+def _takes(endpoint: Endpoint, kind: str) -> bool:
+    if endpoint.content_types:
+        return kind in endpoint.content_types or (
+            kind.endswith("+json") and "application/json" in endpoint.content_types
+        )
+    return kind in _READABLE or is_json_type(kind)
+
+
+def unread(scope: Scope, answer: Answer) -> Answer:
+    """The same answer; the connection ends with it when a body is still on its way."""
+    if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        return answer
+    return Answer(answer.status, answer.body, answer.content_type, (*answer.headers, _CLOSE), answer.reason)

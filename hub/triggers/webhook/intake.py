@@ -1,0 +1,281 @@
+"""The door for incoming webhooks, as a bare ASGI application: gate, length, body, proof, handshake, key, store, answer.
+
+Nothing runs before the event is stored, and nothing is answered with 2xx unless it is. The table of endpoints is in memory, and
+a request touches the database once, at its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from hub.model.clock import Clock
+from hub.model.errors import StoreUnavailable
+from hub.model.event import NewEvent, StoredEvent
+from hub.triggers.webhook.answer import Answer, problem, retry_later
+from hub.triggers.webhook.body import JSON_TYPE, BadBody, Body, read_body
+from hub.triggers.webhook.documents import Documents
+from hub.triggers.webhook.endpoint import Endpoint, Network
+from hub.triggers.webhook.gate import Gate
+from hub.triggers.webhook.handshake import first_token, proven, unproven
+from hub.triggers.webhook.head import check_head, received_url, route, unread
+from hub.triggers.webhook.peer import may_send, peer_address
+from hub.triggers.webhook.receiving import Budget, Gone, Pace, TurnedAway, read_body_bytes
+from hub.triggers.webhook.recording import accepted, make_event
+from hub.triggers.webhook.request import RawRequest, Refusal, Verdict
+from hub.triggers.webhook.sns import is_aws_address
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class EventStore(Protocol):
+    """What the intake needs of the store."""
+
+    async def store_event(self, event: NewEvent, *, timeout: float) -> StoredEvent:  # noqa: ASYNC109 - the store's writer gives up by itself
+        """Make the event durable within `timeout` seconds, or raise StoreUnavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Limits of the whole intake. Seconds and bytes."""
+
+    store_timeout: float = 0.9
+    #: How long `respond: result` may take before the sender gets the plain answer; senders give up from 3 s on.
+    respond_timeout: float = 2.5
+    pace: Pace = field(default_factory=Pace)
+    #: Unfinished bodies of all senders together.
+    unfinished: int = 67_108_864
+    #: Requests of all sources at the same time.
+    concurrency: int = 2_048
+    #: Proxies whose X-Forwarded-For is believed.
+    trusted_proxies: tuple[Network, ...] = ()
+
+
+class Intake:
+    """Takes POST /webhooks/{executor} and /webhooks/{executor}/{token}.
+
+    `endpoints` and `broken` (names whose file cannot be read right now) are replaced as a whole at reload.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        clock: Clock,
+        *,
+        endpoints: Mapping[str, Endpoint] | None = None,
+        tokens: Callable[[str], bytes | None] = lambda _name: None,
+        documents: Documents | None = None,
+        settings: Settings = Settings(),
+        respond: Callable[[Endpoint, StoredEvent], Awaitable[Answer | None]] | None = None,
+        confirm: Callable[[str], Awaitable[None]] | None = None,
+        on_refused: Callable[[str, Verdict, RawRequest], None] | None = None,
+        on_first_token: Callable[[str, str], None] | None = None,
+    ) -> None:
+        """`tokens` gives the URL token of an executor; `confirm` fetches an SNS subscription's address, safely.
+
+        `on_refused(executor, verdict, request)` keeps deliveries that were refused; `on_first_token(executor, token)` shows
+        Notion's key to the operator. Neither may block.
+        """
+        self.endpoints: Mapping[str, Endpoint] = endpoints or {}
+        self.broken: Collection[str] = ()
+        self.respond = respond
+        self._store = store
+        self._clock = clock
+        self._tokens = tokens
+        self._documents = documents or Documents()
+        self._settings = settings
+        self._confirm = confirm
+        self._on_refused = on_refused
+        self._on_first_token = on_first_token
+        self._gates: dict[str, Gate] = {}
+        self._inside = 0
+        self._budget = Budget(settings.unfinished)
+        self._old_secrets: set[tuple[str, int]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            answer = await self._answer(scope, receive)
+        except Gone:
+            return
+        except TurnedAway as away:
+            answer = away.answer
+        except Exception:
+            # Whatever went wrong is ours: the sender is asked to come again, and is never told.
+            log.exception("a webhook could not be taken")
+            answer = retry_later(503, 5)
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.raw_headers()})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        name, token = route(scope["path"])
+        endpoint = self.endpoints.get(name)
+        if endpoint is None:
+            return (
+                retry_later(503, 5, "the executor's file cannot be read")
+                if name in self.broken
+                else unread(scope, problem(404))
+            )
+        if not self._token_holds(endpoint, token):
+            return unread(scope, problem(404))
+        if scope["method"] not in endpoint.methods and scope["method"] not in endpoint.handshake_methods:
+            return unread(scope, problem(405, (b"allow", endpoint.allow)))
+        gate = self._gates.setdefault(name, Gate())
+        if self._inside >= self._settings.concurrency:
+            return unread(scope, retry_later(503, 1, "too many deliveries at the same time"))
+        if (away := gate.open(endpoint, self._clock.monotonic())) is not None:
+            return unread(scope, away)
+        self._inside += 1
+        try:
+            return await self._receive(endpoint, scope, receive)
+        finally:
+            self._inside -= 1
+            gate.inside -= 1
+
+    async def _receive(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
+        if endpoint.networks and not may_send(peer_address(scope, self._settings.trusted_proxies), endpoint.networks):
+            return unread(scope, problem(403, reason="the sender's address is not in limits.networks"))
+        request = RawRequest(scope["method"], received_url(scope), scope["headers"], b"")
+        content_type, away = check_head(endpoint, request)
+        if away is not None:
+            return unread(scope, away)
+        request.body = await read_body_bytes(receive, endpoint.max_body, self._settings.pace, self._budget)
+        try:
+            return await self._take(endpoint, request, content_type)
+        except Refusal as refusal:
+            return self._refuse(endpoint, Verdict(ok=False, step=refusal.step, reason=refusal.reason), request)
+
+    async def _take(self, endpoint: Endpoint, request: RawRequest, content_type: str | None) -> Answer:
+        scheme = endpoint.scheme
+        keys = () if endpoint.verifier is None else endpoint.verifier.keys
+        if scheme.handshake != "none" and (answer := unproven(scheme, keys, request)) is not None:
+            if answer.reason:
+                log.warning("webhook %s: handshake refused: %s", endpoint.name, answer.reason)
+            return answer
+        if request.method not in endpoint.methods:
+            return problem(405, (b"allow", endpoint.allow))
+        now = self._clock.now()
+        verdict = await self._verify(endpoint, request, now)
+        if verdict.needs is not None:
+            return retry_later(503, 60, verdict.reason)
+        if not verdict.ok:
+            return self._first_token(endpoint, request) or self._refuse(endpoint, verdict, request)
+        self._note_old_secret(endpoint, verdict)
+        try:
+            # SNS sends JSON as text/plain.
+            body = read_body(JSON_TYPE if scheme.type == "sns" else content_type, request.body)
+        except BadBody as error:
+            return problem(400, detail=f"The body cannot be read: {error}.")
+        if (
+            scheme.handshake != "none"
+            and (answer := await self._proven(endpoint, keys, verdict, request, body.value)) is not None
+        ):
+            return answer
+        if endpoint.validate is not None and (wrong := endpoint.validate(body.value)) is not None:
+            return problem(422, detail=wrong)
+        return await self._store_delivery(endpoint, request, body, now)
+
+    async def _verify(self, endpoint: Endpoint, request: RawRequest, now: int) -> Verdict:
+        """The verdict; `needs` is set only when a certificate or key could not be fetched."""
+        if endpoint.verifier is None:
+            return Verdict(ok=True)
+        verdict = endpoint.verifier.verify(request, now)
+        if verdict.needs is not None and await self._documents.load(verdict.needs, now):
+            # What the sender's server gave is all there is: a key that it does not list is refused for good.
+            return replace(endpoint.verifier.verify(request, now), needs=None)
+        return verdict
+
+    async def _store_delivery(self, endpoint: Endpoint, request: RawRequest, body: Body, now: int) -> Answer:
+        event = make_event(endpoint, request, body, now)
+        try:
+            stored = await self._store.store_event(event, timeout=self._settings.store_timeout)
+        except StoreUnavailable:
+            return retry_later(503, 2, "the store could not make it durable in time")
+        if stored.conflict and endpoint.conflict == "refuse":
+            return problem(409)
+        if (
+            endpoint.response.deferred
+            and self.respond is not None
+            and (answer := await self._respond(endpoint, stored))
+        ):
+            return answer
+        return accepted(endpoint, stored)
+
+    async def _respond(self, endpoint: Endpoint, stored: StoredEvent) -> Answer | None:
+        """What expressions or the result say, when they say it in time. The event is stored: nothing here may refuse it."""
+        assert self.respond is not None
+        try:
+            async with asyncio.timeout(self._settings.respond_timeout):
+                return await self.respond(endpoint, stored)
+        except Exception:  # noqa: BLE001 - a sender must not send again what is stored
+            log.warning("webhook %s: no answer could be made for event %s in time", endpoint.name, stored.id)
+            return None
+
+    async def _proven(
+        self, endpoint: Endpoint, keys: Sequence[Any], verdict: Verdict, request: RawRequest, value: Any
+    ) -> Answer | None:
+        if endpoint.scheme.handshake != "sns":
+            return proven(endpoint.scheme, keys, verdict.secret_index, request, value)
+        if value.get("Type") == "UnsubscribeConfirmation":
+            return Answer(200)
+        if value.get("Type") != "SubscriptionConfirmation":
+            return None
+        address = value.get("SubscribeURL")
+        if not isinstance(address, str) or not is_aws_address(address):
+            return self._refuse(
+                endpoint, Verdict(ok=False, step="key", reason="SubscribeURL is not an address of SNS"), request
+            )
+        if self._confirm is None:
+            log.warning(
+                "webhook %s: SNS asks to confirm a subscription, and nothing here may fetch its address", endpoint.name
+            )
+            return retry_later(503, 60)
+        await self._confirm(address)
+        return Answer(200)
+
+    def _first_token(self, endpoint: Endpoint, request: RawRequest) -> Answer | None:
+        """Notion's first call, while no secret is set: its key goes to the operator, and nothing else happens."""
+        if endpoint.verifier is None or endpoint.verifier.keys or self._on_first_token is None:
+            return None
+        token = first_token(endpoint.scheme, request)
+        if token is None:
+            return None
+        self._on_first_token(endpoint.name, token)
+        return Answer(200)
+
+    def _refuse(self, endpoint: Endpoint, verdict: Verdict, request: RawRequest) -> Answer:
+        log.info("webhook %s: refused (%s): %s", endpoint.name, verdict.step, verdict.reason)
+        if self._on_refused is not None:
+            try:
+                self._on_refused(endpoint.name, verdict, request)
+            except Exception:
+                log.exception("a refused webhook could not be kept")
+        challenge = {"basic": b'Basic realm="hub"', "bearer": b"Bearer", "jwt": b"Bearer"}.get(endpoint.scheme.type)
+        return problem(401, *([(b"www-authenticate", challenge)] if challenge else []))
+
+    def _token_holds(self, endpoint: Endpoint, token: str | None) -> bool:
+        """Whether the URL's token is right, or not needed. A wrong one looks like an unknown executor."""
+        if token is None:
+            return endpoint.verifier is not None
+        known = self._tokens(endpoint.name)
+        wanted = hashlib.sha256(known or b"").digest()
+        given = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        return hmac.compare_digest(wanted, given) and bool(known)
+
+    def _note_old_secret(self, endpoint: Endpoint, verdict: Verdict) -> None:
+        index = verdict.secret_index
+        if index and (endpoint.name, index) not in self._old_secrets:
+            self._old_secrets.add((endpoint.name, index))
+            log.warning("webhook %s: the sender still uses secret number %d of the list", endpoint.name, index + 1)

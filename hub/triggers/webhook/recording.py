@@ -1,0 +1,52 @@
+"""A delivery as the event that is stored, and the answer that says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.model.event import NewEvent, StoredEvent, delivery_id
+from hub.triggers.webhook.answer import JSON, Answer
+from hub.triggers.webhook.body import Body
+from hub.triggers.webhook.endpoint import Endpoint
+from hub.triggers.webhook.identify import event_name
+from hub.triggers.webhook.redact import stored_headers, stored_query
+from hub.triggers.webhook.request import RawRequest
+
+_LONGEST_TYPE = 200
+
+
+def make_event(endpoint: Endpoint, request: RawRequest, body: Body, now: int) -> NewEvent:
+    """The event of a delivery whose sender is known.
+
+    `payload` holds `body` only where that is not what a JSON reader makes of the raw bytes (forms, texts, empty bodies).
+    """
+    payload: dict[str, Any] = {
+        "method": request.method,
+        "query": stored_query(request.url.partition("?")[2], endpoint.secret_parameters),
+        "headers": stored_headers(request.index, endpoint.secret_headers),
+    }
+    if not body.is_json:
+        payload["body"] = body.value
+    name = event_name(endpoint.scheme, request, body.value)
+    return NewEvent(
+        source=f"webhook:{endpoint.name}",
+        key=endpoint.key(request, body.value),
+        type=name if name is not None and len(name) <= _LONGEST_TYPE and name.isprintable() else "webhook",
+        time=now,
+        payload=payload,
+        body=request.body,
+        executors=(endpoint.name,),
+    )
+
+
+def accepted(endpoint: Endpoint, stored: StoredEvent) -> Answer:
+    """The answer for a stored delivery; a repeated one gets the very same."""
+    response = endpoint.response
+    if response.body is not None and not (response.deferred and b"${{" in response.body):
+        return Answer(response.status, response.body, response.content_type, response.headers)
+    # Names and ids are made of letters, digits and hyphens: nothing to escape.
+    text = (
+        f'{{"event_id":"{stored.id}","deliveries":[{{"executor":"{endpoint.name}",'
+        f'"id":"{delivery_id(stored.id, endpoint.name)}"}}]}}'
+    )
+    return Answer(response.status, text.encode(), JSON, response.headers)

@@ -1,0 +1,156 @@
+"""The JSON shapes that faces show: one place, so that API and command line never differ."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hub.engine.authoring import Job, Workflow
+from hub.model.clock import iso, iso_or_none
+from hub.model.event import Delivery, Event
+from hub.model.execution import Checkpoint, ExecutionRecord, LogLine
+from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
+from hub.targets.target import aim, unsupported
+
+
+def execution_view(record: ExecutionRecord) -> dict[str, Any]:
+    """An execution with its jobs."""
+    return {**execution_row(record), "jobs": [job_view(call) for call in record.jobs]}
+
+
+def execution_row(record: ExecutionRecord) -> dict[str, Any]:
+    """An execution in a list."""
+    return {
+        "id": record.id,
+        "workflow": record.workflow,
+        "status": record.status.value,
+        "reason": record.reason,
+        "invoker": record.invoker,
+        "args": record.args,
+        "result": record.result,
+        "error": _error(record.error),
+        "cause": {"executor": record.executor, "event_id": record.event_id},
+        "requested_by": record.requested_by,
+        "attempts": record.attempts,
+        "created_at": iso(record.created_at),
+        "started_at": iso_or_none(record.started_at),
+        "finished_at": iso_or_none(record.finished_at),
+        "due_at": iso_or_none(record.due_at),
+        "revision": record.revision,
+    }
+
+
+def job_view(call: Checkpoint) -> dict[str, Any]:
+    """One call of a job."""
+    return {
+        "name": call.name,
+        "path": call.path,
+        "status": call.status.value,
+        "args": json.loads(call.args),
+        "result": None if call.result is None else json.loads(call.result),
+        "error": None if call.error is None else _error(json.loads(call.error)),
+        "attempts": call.attempts,
+        "started_at": iso_or_none(call.started_at or None),
+        "finished_at": iso_or_none(call.finished_at),
+    }
+
+
+def log_view(line: LogLine) -> dict[str, Any]:
+    return {"at": iso(line.at), "job": line.path, "level": line.level, "message": line.message}
+
+
+def event_view(event: Event, deliveries: list[Delivery]) -> dict[str, Any]:
+    """An event with what became of it."""
+    shown = {key: value for key, value in event.payload.items() if key != "body"}
+    body = event.payload.get("body") if "body" in event.payload else _body(event.body)
+    return {
+        "id": event.id,
+        "source": event.source,
+        "key": event.key,
+        "type": event.type,
+        "namespace": event.namespace,
+        "model": event.model,
+        "time": iso(event.time),
+        "received_at": iso(event.received_at),
+        "payload": shown if body is None else {**shown, "body": body},
+        "deliveries": [delivery_view(delivery) for delivery in deliveries],
+    }
+
+
+def delivery_view(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "event_id": delivery.event_id,
+        "executor": delivery.executor,
+        "outcome": delivery.outcome.value,
+        "reason": delivery.reason,
+        "execution_id": delivery.execution_id,
+        "evaluation": delivery.evaluation,
+        "created_at": iso(delivery.created_at),
+    }
+
+
+def executor_view(executor: Executor, *, paused: bool) -> dict[str, Any]:
+    """An executor: kind, what it listens to, what it starts, and where it is written."""
+    goal = None if unsupported(executor) is not None else aim(executor)
+    invoker = None if goal is None or goal.invoker is None else goal.invoker
+    return {
+        "name": executor.name,
+        "description": executor.description,
+        "kind": executor.kind,
+        "state": "disabled" if executor.disabled else "paused" if paused else "enabled",
+        "trigger": _trigger(executor),
+        "condition": executor.condition,
+        "target": None if goal is None else goal.workflow,
+        "invoker": None
+        if invoker is None
+        else {"type": "machine_user", "auth_namespace": invoker.auth_namespace, "name": invoker.name},
+        "file": str(executor.at()),
+    }
+
+
+def workflow_row(workflow: Workflow[Any, Any], revision: str) -> dict[str, Any]:
+    return {
+        "name": workflow.name,
+        "main_job": workflow.main_job.name,
+        "retry_policy": None if workflow.retry_policy is None else repr(workflow.retry_policy),
+        "concurrency_policy": None if workflow.concurrency_policy is None else repr(workflow.concurrency_policy),
+        "revision": revision,
+    }
+
+
+def workflow_view(workflow: Workflow[Any, Any], revision: str, jobs: list[Job[Any, Any]]) -> dict[str, Any]:
+    """A workflow with its jobs and the schema of its input."""
+    return {
+        **workflow_row(workflow, revision),
+        "input_schema": workflow.main_job.input.schema(),
+        "output_schema": workflow.main_job.output.schema(),
+        "jobs": [
+            {"name": job.name, "retry": None if job.retry is None else repr(job.retry), "timeout_ms": job.timeout}
+            for job in jobs
+        ],
+    }
+
+
+def _trigger(executor: Executor) -> dict[str, Any]:
+    match executor.trigger:
+        case EventTrigger(namespace, types, model):
+            return {"namespace": namespace, "type": list(types), "model": model}
+        case WebhookTrigger(verify=verify, events=events, methods=methods):
+            scheme = "token in the URL" if verify is None else verify.get("preset") or verify.get("type")
+            return {"verify": scheme, "events": list(events), "methods": list(methods)}
+        case ScheduleTrigger(cron=cron, timezone=timezone, missed=missed):
+            return {"cron": cron, "timezone": timezone, "missed": missed}
+
+
+def _error(error: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if error is None else {key: error.get(key) for key in ("type", "message", "job")}
+
+
+def _body(raw: bytes | None) -> Any:
+    if not raw:
+        return None
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw.decode(errors="replace")

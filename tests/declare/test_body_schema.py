@@ -1,0 +1,87 @@
+import socket
+
+import pytest
+
+from hub.declare.body_schema import BodySchema, flaws
+
+
+def test_bodies_are_judged_without_being_repeated():
+    schema = BodySchema(
+        {
+            "type": "object",
+            "required": ["id", "kind"],
+            "properties": {"id": {"type": "integer", "minimum": 1}, "items": {"items": {"$ref": "#/$defs/item"}}},
+            "additionalProperties": False,
+            "$defs": {"item": {"type": ["string", "null"], "maxLength": 3}},
+        }
+    )
+    assert schema.problems({"id": 1, "kind": 2}) == ["$: additionalProperties does not hold"]
+    assert schema.problems({"id": 0, "items": ["abc", None, "c4nary", 5]}) == [
+        "$.id: minimum 1",
+        "$.items[2]: maxLength 3",
+        "$.items[3]: must be string or null",
+        "$: missing kind",
+    ]
+    assert schema.problems([]) == ["$: must be object"]
+    assert BodySchema({}).problems({"a": 1}) == []
+
+
+def test_at_most_ten_reasons_are_given():
+    assert len(BodySchema({"items": {"type": "string"}}).problems(list(range(1_000)))) == 10
+
+
+@pytest.mark.parametrize(
+    ("schema", "where"),
+    [
+        ({"type": "strin"}, ("type",)),
+        ({"properties": {"a": {"minimum": "1"}}}, ("properties", "a", "minimum")),
+        ({"properties": {"a": {"pattern": "("}}}, ("properties", "a", "pattern")),
+        ({"patternProperties": {"[": {}}}, ("patternProperties",)),
+        ({"required": "id"}, ("required",)),
+        ({"items": [{"type": "string"}]}, ("items",)),
+        ({"$ref": "#/$defs/gone"}, ()),
+        ({"$ref": "#"}, ()),
+        ({"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}, ()),
+        ({"properties": {"a": {"$ref": "https://example.com/schema.json"}}}, ("properties", "a", "$ref")),
+        ({"$ref": "file:///etc/passwd"}, ("$ref",)),
+        ({"properties": {"a": {"$id": "https://example.com/a", "$ref": "#/x"}}}, ("properties", "a", "$id")),
+    ],
+)
+def test_schemas_that_cannot_be_used(schema, where):
+    found = flaws(schema)
+    assert where in [path for path, _ in found]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "$id": "https://example.com/mine",
+            "$ref": "#/$defs/a",
+            "$defs": {"a": {}},
+        },
+        {"properties": {"$ref": {"type": "string"}, "pattern": {"type": "string"}}},
+        {"properties": {"child": {"$ref": "#"}}},
+    ],
+)
+def test_schemas_that_can(schema):
+    assert flaws(schema) == []
+
+
+def test_nothing_is_fetched(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a schema went to the network")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    reference = {"$ref": "http://127.0.0.1:9/x.json"}
+    assert flaws(reference)
+    assert flaws({"not": {"$dynamicRef": "http://127.0.0.1:9/x.json"}})
+
+
+def test_a_schema_without_end_deep_inside_is_an_answer_and_no_crash():
+    schema = {"properties": {"a": {"$ref": "#/properties/a"}, "b": {"$ref": "#/$defs/gone"}}}
+    assert BodySchema(schema).problems({"a": 1}) == ["$: the schema of this webhook cannot be applied to it"]
+    assert BodySchema(schema).problems({"b": 1}) == ["$: the schema of this webhook cannot be applied to it"]

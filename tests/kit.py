@@ -1,0 +1,136 @@
+"""What tests of several floors share: a clock that only moves when told, and a small hub of store, registry and worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from hub.engine.authoring import Workflow
+from hub.engine.registry import Registry
+from hub.engine.starting import start_request
+from hub.engine.surroundings import Surroundings
+from hub.engine.worker import Worker
+from hub.model.execution import ExecutionRecord, Status
+from hub.model.identity import MachineUser
+from hub.store import Store, open_store
+from hub.store.verbs import Probe, no_probe
+
+NOON = 1_790_000_000_000
+
+
+class FakeClock:
+    """Time stands still. Whoever sleeps takes it along."""
+
+    def __init__(self, now: int = NOON) -> None:
+        self.ms = now
+        self.slept: list[float] = []
+
+    def now(self) -> int:
+        return self.ms
+
+    def monotonic(self) -> float:
+        return self.ms / 1000
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(seconds)
+        await asyncio.sleep(0)
+
+    def advance(self, seconds: float) -> None:
+        self.ms += round(seconds * 1000)
+
+
+class Bench:
+    """A store and a worker. Nothing happens unless a test says so."""
+
+    def __init__(
+        self,
+        url: str,
+        workflows: Iterable[Workflow[Any, Any]],
+        *,
+        clock: FakeClock | None = None,
+        users: Iterable[MachineUser] = (),
+        env: Mapping[str, Any] | None = None,
+        node: str = "node-1",
+        probe: Probe = no_probe,
+        inline: bool = False,
+    ) -> None:
+        self.clock = clock or FakeClock()
+        self.node = node
+        self.store: Store = open_store(url, self.clock, probe=probe, inline=inline)
+        self.registry = Registry(workflows)
+        spaces: dict[str, dict[str, MachineUser]] = {}
+        for user in users:
+            spaces.setdefault(user.auth_namespace, {})[user.name] = user
+        self.surroundings = Surroundings(env=env or {}, machine_users=spaces)
+        self.worker = Worker(self.store, self.registry, self.surroundings, self.clock, node)
+
+    def redefine(self, *workflows: Workflow[Any, Any]) -> None:
+        """The files were changed."""
+        self.registry = Registry(workflows)
+        self.worker.replace(self.registry, self.surroundings)
+
+    async def start(
+        self, workflow: str, args: Any = None, *, invoker: MachineUser | None = None, key: str | None = None
+    ) -> str:
+        request = start_request(
+            self.registry,
+            self.surroundings,
+            self.clock,
+            workflow=workflow,
+            args=args,
+            invoker=invoker,
+            requested_by="test",
+            idempotency_key=key,
+        )
+        return (await self.store.start(request)).id
+
+    async def work(self) -> None:
+        """Until nothing is due and nothing runs."""
+        while await self.worker.run_once() or self.worker.running:
+            tasks = [task for _, task in self.worker._runs.values()]
+            if tasks:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.sleep(0)
+
+    async def record(self, execution_id: str) -> ExecutionRecord:
+        found = await self.store.execution(execution_id)
+        assert found is not None
+        return found
+
+    async def run(self, workflow: str, args: Any = None, **how: Any) -> ExecutionRecord:
+        """Start it, work until everything has come to rest, and look at it."""
+        execution_id = await self.start(workflow, args, **how)
+        await self.work()
+        return await self.record(execution_id)
+
+    async def succeed(self, workflow: str, args: Any = None, **how: Any) -> Any:
+        """Run it to its result."""
+        record = await self.run(workflow, args, **how)
+        assert record.status is Status.SUCCESS, record.error
+        return record.result
+
+    async def close(self) -> None:
+        await self.worker.drain(0)
+        await self.store.close()
+
+
+def play(story: Callable[[Bench], Awaitable[Any]], bench: Callable[[], Bench]) -> Any:
+    """Run a story on a bench of its own, in a loop of its own."""
+
+    async def whole() -> Any:
+        made = bench()
+        try:
+            return await story(made)
+        finally:
+            await made.close()
+
+    return asyncio.run(whole())
+
+
+def of(record: ExecutionRecord, path: str) -> Any:
+    """One job of an execution, by its path."""
+    found = {call.path: call for call in record.jobs}
+    assert path in found, sorted(found)
+    return found[path]

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+import pytest
+from webhook_kit import NOW, PUBLIC_URL, SECRET, Desk, endpoint
+
+from hub.model.errors import BadInput
+from hub.triggers.webhook.presets import preset, preset_names
+from hub.triggers.webhook.sign import as_curl, sign
+
+ONLY_THE_SENDER = {"discord", "telnyx", "sendgrid", "plaid", "sns", "oidc", "pubsub", "eventgrid", "msgraph"}
+
+
+def _verify(name: str) -> dict[str, Any]:
+    secret = {"hex": "ab" * 32, "base64": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}.get(
+        preset(name).get("secret_encoding", ""), SECRET
+    )
+    return {"preset": name, "secret": f"user:{SECRET}" if name == "basic" else secret}
+
+
+@pytest.mark.parametrize("name", sorted(preset_names() - ONLY_THE_SENDER))
+def test_a_test_request_is_accepted(name: str) -> None:
+    made = endpoint(_verify(name))
+    signed = sign(made, b'{"id": "x1", "event_code": "T", "webhookTimestamp": 0}', NOW, event="ping")
+    desk = Desk(made)
+    answer = desk.post(signed.body, signed.headers, url=f"/webhooks/erp-push{signed.query}")
+    assert answer.status_code == 202, answer.text
+    desk.clock.ms += 90_000_000
+    if made.scheme.tolerance is not None:
+        assert desk.post(signed.body, signed.headers, url=f"/webhooks/erp-push{signed.query}").status_code == 401
+
+
+def test_two_test_requests_are_two_deliveries() -> None:
+    made = endpoint({"preset": "github", "secret": SECRET})
+    desk = Desk(made)
+    for moment in (NOW, NOW + 1):
+        assert desk.post(b"{}", sign(made, b"{}", moment, event="push").headers).status_code == 202
+    assert [event.type for event in desk.store.events] == ["push", "push"]
+
+
+def test_forms_are_signed_for_twilio() -> None:
+    made = endpoint({"preset": "twilio", "secret": SECRET})
+    signed = sign(made, b"From=%2B1&Body=h%C3%A9", NOW)
+    assert signed.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert Desk(made).post(signed.body, signed.headers).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "verify",
+    [
+        {"preset": "discord", "secret": "ab" * 32},
+        {"preset": "eventgrid", "secret": SECRET},
+        {"preset": "msgraph", "secret": SECRET},
+    ],
+)
+def test_what_only_the_sender_can_sign_is_said_so(verify: dict[str, Any]) -> None:
+    with pytest.raises(BadInput) as caught:
+        sign(endpoint(verify), b"{}", NOW)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_body_without_a_place_for_the_signature_is_said_so() -> None:
+    with pytest.raises(BadInput, match="cannot be signed"):
+        sign(endpoint({"preset": "mailgun", "secret": SECRET}), b"[]", NOW)
+
+
+def test_curl_can_be_pasted_into_a_shell() -> None:
+    made = endpoint({"preset": "github", "secret": SECRET})
+    body = json.dumps({"text": "it's $HOME"}).encode()
+    command = as_curl(f"{PUBLIC_URL}/webhooks/erp-push", sign(made, body, NOW))
+    words = shlex.split(command)
+    assert words[:5] == ["curl", "-sS", "-X", "POST", f"{PUBLIC_URL}/webhooks/erp-push"]
+    assert words[-2:] == ["--data-binary", body.decode()]
+    assert any(word.startswith("x-hub-signature-256: sha256=") for word in words)

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.model.errors import HubError
 from hub.store import Store
+from hub.triggers.webhook.guard import Guard
 
 _NOT_STORED = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
@@ -52,4 +53,4 @@ def create_app(intake: ASGIApp, readiness: Readiness) -> ASGIApp:
         else:
             await routed(scope, receive, send)
 
-    return app
+    return Guard(app)

@@ -39,7 +39,9 @@ class Bindings:
             return Outcome.PAUSED, f"the executor is paused; `hub executor resume {name}` lets it go on."
         trigger = executor.trigger
         if isinstance(trigger, WebhookTrigger) and trigger.events and not event.source.startswith("manual:"):
-            if any(fnmatchcase(event.type, wanted) for wanted in trigger.events):
+            # "pull_request" means every action of it, "pull_request.opened" one.
+            names = (event.type, event.type.partition(".")[0])
+            if any(fnmatchcase(name, wanted) for wanted in trigger.events for name in names):
                 return None
             return Outcome.FILTERED, f'the event "{event.type}" is not among {", ".join(trigger.events)}.'
         return None

@@ -89,7 +89,7 @@ class Scope:
         scope: Scope | None = self
         while scope is not None:
             if scope._closed:  # noqa: SLF001 - its own kind
-                if scope.abandoned or scope.run.stopped:
+                if scope.abandoned:
                     raise Unwind
                 raise OutsideJob(f"the job at {scope.path} has ended: nothing can be called from it any more.")
             scope = scope._above  # noqa: SLF001

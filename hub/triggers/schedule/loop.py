@@ -124,9 +124,9 @@ class Scheduler:
         return found
 
     async def _record(self, check: _Check) -> int:
-        row, plan = check.row, check.plan
-        assert row.next_fire_at is not None  # it is due
-        new = await self._store.record_slots(row.executor, check.slots(), plan.next_fire_at, row.next_fire_at)
+        row, plan, expected = check.row, check.plan, check.row.next_fire_at
+        assert expected is not None  # it is due
+        new = await self._store.record_slots(row.executor, check.slots(), plan.next_fire_at, expected)
         if plan.records and not plan.more:
             level = logging.INFO if row.paused else logging.WARNING
             last = plan.records[-1]

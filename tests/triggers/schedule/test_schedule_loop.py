@@ -168,6 +168,9 @@ def test_a_changed_cron_or_zone_begins_from_now_and_a_changed_policy_does_not():
     hub.executors = [executor(cron="30 * * * *", timezone="Asia/Kolkata")]
     assert hub.sync() == 1
     assert hub.next == NOON + 6 * HOUR
+    hub.executors = [executor(cron="30 * * * *", timezone="Asia/Kolkata", start=NOON + DAY)]
+    assert hub.sync() == 1
+    assert hub.next == NOON + DAY
 
 
 def test_an_edit_keeps_the_pause():
@@ -231,6 +234,7 @@ def test_two_nodes_record_each_slot_once():
 
     assert sorted(asyncio.run(together())) == [0, 1]
     assert len(one.pages.events) == 1
+    assert one.woken + two.woken == 1
 
 
 def test_a_long_outage_is_worked_off_in_chunks_and_does_not_hold_up_others():

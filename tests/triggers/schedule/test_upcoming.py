@@ -50,6 +50,12 @@ def test_times_that_a_gap_leaves_out_are_named_by_the_next_one(more):
     assert none is None
 
 
+def test_an_interval_job_is_not_moved_although_it_comes_due_at_the_end_of_the_gap():
+    (local, note), _ = shown("2026-03-28T12:00", timezone=BERLIN, cron="*/30 2,3 * * *")
+    assert local == "2026-03-29 03:00 +02:00"
+    assert str(note).startswith("before this one, 02:00 (also 02:30) is left out")
+
+
 def test_the_list_stops_at_the_end_of_the_schedule():
     assert len(shown("2026-05-04T12:00", 10, cron="@daily", end=from_iso("2026-05-07"))) == 3
     assert shown("2026-05-04T12:00", 1, cron="@daily", start=from_iso("2026-06-01"))[0][0] == "2026-06-01 00:00 +00:00"

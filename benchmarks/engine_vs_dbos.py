@@ -9,15 +9,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 
 HERE = Path(__file__).resolve().parent
 JOBS_EACH = 5
 HUB = "hub (WAL, FULL: its default)"
+FLOOR = "bare SQLite (WAL, FULL), a commit a job"
 PEERS = {
     "DBOS (rollback journal, FULL: its default)": "delete",
     "DBOS (WAL, FULL)": "wal",
@@ -40,6 +44,19 @@ def measure(command: list[str], folder: Path, given: argparse.Namespace) -> dict
     return found
 
 
+def commits(count: int, folder: Path) -> float:
+    """Seconds for that many one-row commits without any engine: below this no engine comes that stores each job at once."""
+    with tempfile.TemporaryDirectory(dir=folder) as fresh, closing(sqlite3.connect(f"{fresh}/floor.db")) as database:
+        database.isolation_level = None
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=FULL")
+        database.execute("CREATE TABLE results (id INTEGER PRIMARY KEY, result TEXT)")
+        begin = time.perf_counter()
+        for number in range(count):
+            database.execute("INSERT INTO results VALUES (?, ?)", (number, "x" * 200))
+        return time.perf_counter() - begin
+
+
 def contenders(given: argparse.Namespace) -> dict[str, list[str]]:
     found = {HUB: [sys.executable, str(HERE / "hub_side.py")]}
     for name, journal in PEERS.items():
@@ -58,6 +75,8 @@ def table(figures: Figures, given: argparse.Namespace) -> None:
         print(f"\n{title}\n{'':44}{'median s':>10}{'jobs/s':>10}{'hub is':>12}   all rounds")
         ours = median(figures[HUB][kind])
         for name, found in figures.items():
+            if kind not in found:
+                continue
             middle = median(found[kind])
             ratio = "" if name == HUB else f"{middle / ours:.1f} times"
             rounds = " ".join(f"{seconds:.3f}" for seconds in found[kind])
@@ -86,6 +105,7 @@ def main() -> None:
             print(f"round {number}: {name}: {found}", file=sys.stderr)
             for kind, seconds in found.items():
                 figures.setdefault(name, {}).setdefault(kind, []).append(seconds)
+        figures.setdefault(FLOOR, {}).setdefault("deep", []).append(commits(given.chain, given.folder))
     table(figures, given)
 
 

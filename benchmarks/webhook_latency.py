@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
 from typing import NamedTuple
@@ -73,17 +74,33 @@ def free_port() -> int:
         return port
 
 
-def wait_until_ready(base: str, server: subprocess.Popen[bytes]) -> None:
+@contextmanager
+def serving(project: Path, base: str) -> Iterator[None]:
+    """A hub that serves the project, until the block ends."""
+    said = project / "said"
+    with said.open("wb") as output:
+        server = subprocess.Popen([COMMAND, "serve"], cwd=project, stdout=output, stderr=output)
+    try:
+        if not is_ready(base, server):
+            sys.exit(f"hub serve is not ready:\n{said.read_text()}")
+        yield
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def is_ready(base: str, server: subprocess.Popen[bytes]) -> bool:
+    """Whether it is ready within 20 seconds."""
     for _ in range(200):
         if server.poll() is not None:
-            sys.exit(f"hub serve ended with {server.returncode}")
+            return False
         try:
             if httpx.get(f"{base}/readyz").is_success:
-                return
+                return True
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    sys.exit("hub serve is not ready after 20 s")
+    return False
 
 
 def address(project: Path, base: str) -> str:
@@ -135,14 +152,9 @@ def main() -> None:
         project, port = Path(folder), free_port()
         lay_out(project, port)
         base = f"http://127.0.0.1:{port}"
-        server = subprocess.Popen([COMMAND, "serve"], cwd=project, stdout=subprocess.DEVNULL, env={**os.environ})
-        try:
-            wait_until_ready(base, server)
+        with serving(project, base):
             moments = send(address(project, base), given.warm_up + given.requests, given.pause)
             began = noted(project, len(moments))
-        finally:
-            server.terminate()
-            server.wait(20)
     counted = [(moments[n], began[n]) for n in sorted(began) if n >= given.warm_up]
     print(f"{len(counted)} of {given.requests} requests, one at a time, milliseconds")
     print(f"{'':34}{'p50':>10}{'p99':>10}{'max':>10}")

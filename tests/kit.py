@@ -58,7 +58,7 @@ class Bench:
     ) -> None:
         self.clock = clock or FakeClock()
         self.node = node
-        self.store: Store = open_store(url, self.clock, probe=probe, inline=inline)
+        self.store: Store = open_store(url, self.clock, probe=probe, inline=inline, checkpoints=False)
         self.registry = Registry(workflows)
         spaces: dict[str, dict[str, MachineUser]] = {}
         for user in users:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import httpx
 from pydantic import BaseModel, Field
-from sqlalchemy import text
 
 from hub import ConcurrencyPolicy, Context, NonRetryable, RetryPolicy, job, workflow
 
 #: Answers that another try may change: time-outs, too many requests, faults of the server.
 _TRY_AGAIN = frozenset({408, 425, 429, *range(500, 600)})
 
-_UPSERT = text(
+_UPSERT = (
     "INSERT INTO products (sku, name, price, synced_at) VALUES (:sku, :name, :price, :date) "
     "ON CONFLICT (sku) DO UPDATE SET name = excluded.name, price = excluded.price, synced_at = excluded.synced_at"
 )
@@ -72,9 +71,8 @@ def sync_page(input: PageRef, ctx: Context) -> PageStored:
     page = fetch(ctx.env["catalogue_url"], input.page)
     if page.next_page is not None and page.next_page <= input.page:
         raise NonRetryable(f"page {input.page} of the catalogue says that page {page.next_page} comes next")
-    if page.items:
-        with ctx.database("shop").transaction() as shop:
-            shop.execute(_UPSERT, [{**product.model_dump(), "date": input.date} for product in page.items])
+    rows = [{**product.model_dump(), "date": input.date} for product in page.items]
+    ctx.database("shop").run_many(_UPSERT, rows)
     return PageStored(products=len(page.items), next_page=page.next_page)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pydantic import BaseModel
-from sqlalchemy import text
 
 from hub import Context, job, workflow
 
-_RECORD = text(
+_RECORD = (
     "INSERT INTO pushes (repository, commit_id, ref, author, message, pushed_by) "
     "VALUES (:repository, :commit_id, :ref, :author, :message, :pushed_by) "
     "ON CONFLICT (repository, commit_id) DO NOTHING"
@@ -48,10 +47,8 @@ def record_push(input: Push, ctx: Context) -> Recorded:
         }
         for commit in input.commits
     ]
-    if rows:
-        with ctx.database("shop").transaction() as shop:
-            shop.execute(_RECORD, rows)
-    ctx.log.info("%d commits on %s", len(rows), input.repository)
+    ctx.database("shop").run_many(_RECORD, rows)
+    ctx.log.info("%s: %d commits", input.repository, len(rows))
     return Recorded(repository=input.repository, commits=len(rows))
 
 

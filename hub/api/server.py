@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from hub.model.errors import Conflict
 
 _KEEP_ALIVE = 5
 _BACKLOG = 2048
@@ -37,7 +40,7 @@ class HttpServer:
         return f"http://{host}:{self._port}"
 
     def bind(self) -> None:
-        """Take the address, before anything else begins. Raises OSError when it is taken. Port 0 takes any free one."""
+        """Take the address, before anything else begins. Raises Conflict when it cannot be had. Port 0 takes any free one."""
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         # Said outright: asyncio turns Nagle's algorithm off only where it reads TCP here. Left on, the second part of an
         # answer waits 40 ms for the sender's acknowledgement of the first.
@@ -45,9 +48,13 @@ class HttpServer:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             taken.bind((self._host, self._port))
-        except OSError:
+        except OSError as error:
             taken.close()
-            raise
+            why = "another program listens there already" if error.errno == errno.EADDRINUSE else error.strerror
+            raise Conflict(
+                f"{self.address} cannot be listened on: {why}. Choose another address with --host and --port, "
+                "or under server in config/hub.yaml."
+            ) from error
         self._port = taken.getsockname()[1]
         self._socket = taken
 

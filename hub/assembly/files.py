@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ class Files:
     endpoints: Mapping[str, Endpoint]
     problems: tuple[Problem, ...]
     secret: Callable[[str], str]
+    #: Certificates and keys of senders, shared by all endpoints.
+    documents: Documents = field(default_factory=Documents)
 
     def surroundings(self) -> Surroundings:
         """What executions see of the installation."""
@@ -72,8 +74,9 @@ def read_files(root: Path, environment: Mapping[str, str] | None = None, documen
     for executor in executors:
         if (why := unsupported(executor)) is not None:
             problems.add(Problem(executor.at("target"), why))
+    documents = documents or Documents()
     public_url = "" if project.config is None else project.config.server.public_url or ""
-    endpoints, in_endpoints = _endpoints(project, environment, public_url, documents or Documents())
+    endpoints, in_endpoints = _endpoints(project, environment, public_url, documents)
     problems.update(in_endpoints)
     broken = project.loaded.broken | {
         executor.name
@@ -89,6 +92,7 @@ def read_files(root: Path, environment: Mapping[str, str] | None = None, documen
         endpoints,
         tuple(sorted(problems)),
         lambda name: project.secrets.get(name).reveal(),
+        documents,
     )
 
 

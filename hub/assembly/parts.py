@@ -70,7 +70,7 @@ async def open_parts(
     store = open_store(database_url(config.store, files.root), clock, checkpoints=serving, probe=probe)
     surroundings = files.surroundings()
     evaluator = Evaluator()
-    rules = Rules(Bindings(files.executors, paused=await store.paused_executors()), files.registry, surroundings)
+    rules = Rules(Bindings(files.executors), files.registry, surroundings)
     dispatcher = Dispatcher(store, evaluator, clock, rules)
     store.listen(lambda topic: dispatcher.waker.ring() if topic == "events" else None)
     driver = Driver(

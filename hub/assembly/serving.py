@@ -10,8 +10,10 @@ from typing import Any
 
 from hub.api.app import Readiness, create_app
 from hub.api.server import HttpServer
+from hub.assembly.answering import Answering
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.parts import Parts
+from hub.assembly.releasing import project_seal
 from hub.declare.config import sqlite_path
 from hub.engine.worker import Worker
 from hub.model.errors import Conflict, HubError
@@ -23,6 +25,7 @@ from hub.triggers.record_events.watching import Watching
 from hub.triggers.schedule.loop import Scheduler
 from hub.triggers.schedule.ticking import Ticking
 from hub.triggers.webhook.intake import Intake
+from hub.triggers.webhook.keeping import RefusedKeeper
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ class Serving:
     async def start(self) -> int:
         """Answering when it returns. How many executions of an earlier process go on.
 
-        Raises Conflict when another process serves this store, StoreUnavailable, or OSError when the address is taken.
+        Raises Conflict when another process serves this store or the address is taken, or StoreUnavailable.
         """
         parts = self._parts
         if not parts.store.take_seat():
@@ -71,7 +74,20 @@ class Serving:
         rescued = await self._lease.take()
         for webhook in await parts.client.webhooks():
             self._tokens[webhook["executor"]] = webhook["url"].rpartition("/")[2].encode()
-        intake = Intake(parts.store, parts.clock, endpoints=parts.files.endpoints, tokens=self._tokens.get)
+        intake = Intake(
+            parts.store,
+            parts.clock,
+            endpoints=parts.files.endpoints,
+            tokens=self._tokens.get,
+            documents=parts.files.documents,
+            on_refused=RefusedKeeper(
+                parts.store.keep_refused,
+                parts.clock,
+                project_seal(parts.files.root),
+                lambda: parts.files.endpoints,
+            ),
+            respond=Answering(parts.store, parts.evaluator, parts.clock, parts.config.env),
+        )
         intake.broken = parts.files.broken
         parts.evaluator.start()
         self._begin(parts.dispatcher.serve(self._stop))
@@ -79,7 +95,7 @@ class Serving:
         self._begin(self._notice_others())
         self._jobs.start()
         await self._start_schedules()
-        self._start_record_events()
+        await self._start_record_events()
         await self._http.start(create_app(intake, Readiness(parts.store, self.troubles)))
         return rescued
 
@@ -127,7 +143,8 @@ class Serving:
         self._ticking = Ticking(scheduler, self._parts.clock)
         self._ticking.start()
 
-    def _start_record_events(self) -> None:
+    async def _start_record_events(self) -> None:
+        """What is written in a watched database from the moment this returns is an event, unless it is in trouble."""
         parts = self._parts
         tables = wanted(parts.files.executors)
         for name, url in parts.config.databases.items():
@@ -141,6 +158,8 @@ class Serving:
             drain = Drain(watched, parts.store)
             watching = Watching(watched, drain, Keeper(watched, tables.get(name, {})), parts.clock)
             self.watching[name] = watching
+        await asyncio.gather(*[watching.run_once() for watching in self.watching.values()])
+        for name, watching in self.watching.items():
             self._begin(self._watch(name, watching))
 
     async def _watch(self, name: str, watching: Watching) -> None:

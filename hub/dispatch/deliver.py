@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
 from hub.engine.waking import Waker
 from hub.expressions import Evaluated, Evaluator, Request, Scope
-from hub.model.clock import Clock
+from hub.model.clock import Clock, new_id
 from hub.model.errors import HubError, NotFound, Refused
 from hub.model.event import Delivery, Event, Outcome, delivery_id
 from hub.model.execution import StartRequest
@@ -61,13 +61,14 @@ class Dispatcher:
 
     async def run_once(self) -> int:
         """Dispatch the oldest events that nobody has dispatched; how many those were."""
-        events = await self._store.new_events(limit=_BATCH)
+        events, paused = await self._store.undispatched(limit=_BATCH)
         if not events:
             return 0
         rules = self.rules
         dispatched = await self._decide(
             rules,
             [(event, rules.bindings.concerned(event)) for event in events],
+            paused,
             lambda event, name: delivery_id(event.id, name),
         )
         await asyncio.gather(*[self._store.dispatch(one) for one in dispatched])
@@ -82,6 +83,9 @@ class Dispatcher:
             except HubError as error:
                 log.warning("dispatch failed, trying again: %s", error)
                 done = 0
+            except Exception:
+                log.exception("dispatch failed by a fault of the hub, trying again")
+                done = 0
             if done < _BATCH:
                 await self.waker.wait(_POLL_SECONDS)
 
@@ -92,14 +96,20 @@ class Dispatcher:
         """
         rules = self.rules
         names = list(executors) if executors is not None else rules.bindings.concerned(event)
-        now = self._clock.now()
+        paused = await self._store.paused_executors()
+        # Whoever replays means it: each time starts another execution.
+        again = new_id(self._clock.now())
         (dispatched,) = await self._decide(
-            rules, [(event, names)], lambda one, name: f"{delivery_id(one.id, name)}/replay/{now}"
+            rules, [(event, names)], paused, lambda one, name: f"{delivery_id(one.id, name)}/replay/{again}"
         )
         return await self._store.replay(dispatched)
 
     async def _decide(
-        self, rules: Rules, met: Sequence[tuple[Event, Sequence[str]]], key: Callable[[Event, str], str]
+        self,
+        rules: Rules,
+        met: Sequence[tuple[Event, Sequence[str]]],
+        paused: Collection[str],
+        key: Callable[[Event, str], str],
     ) -> list[Dispatched]:
         """Deliveries and start requests of these events; all expressions go to the evaluator in one round trip."""
         deliveries: dict[str, list[Delivery]] = {event.id: [] for event, _ in met}
@@ -107,7 +117,7 @@ class Dispatcher:
         meetings: list[_Meeting] = []
         for event, names in met:
             for name in names:
-                held = rules.bindings.held_back(name, event)
+                held = rules.bindings.held_back(name, event, paused)
                 if held is None:
                     meeting = self._meeting(rules, event, name)
                     if isinstance(meeting, _Meeting):
@@ -162,6 +172,9 @@ class Dispatcher:
             outcome, reason = Outcome.FAILED, str(error)
         except HubError as error:
             outcome, reason = Outcome.FAILED, f"the variables do not fit workflow {meeting.aim.workflow}: {error}"
+        except Exception as error:  # noqa: BLE001 - a validator of the user's raised it: it is no other event's trouble
+            outcome = Outcome.FAILED
+            reason = f"the variables do not fit workflow {meeting.aim.workflow}: {type(error).__name__}: {error}"
         delivery = self._delivery(
             meeting.event, meeting.executor, outcome, reason, evaluation, None if start is None else start.id
         )

@@ -3,22 +3,16 @@
     python -I -S child.py ENGINE_FOLDER MEMORY_BYTES CPU_SECONDS
 
 Standard input has requests, standard output an answer for each in the same order; `wire.py` describes both. After its
-imports the process gives up every right it has. End of input ends it, and so does a request that takes twice its time
-on the processor, in case that nobody is left to kill it.
+imports the process gives up every right it has (confinement.py). End of input ends it, and so does a request that
+takes twice its time on the processor, in case that nobody is left to kill it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import importlib
 import os
-import platform
-import resource
 import signal
-import struct
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,96 +26,7 @@ _MOST_RESULT = 1024 * 1024
 _MOST_KNOWN = 4096
 _MOST_MESSAGE = 500
 _MOST_CONDITION = 1000
-_NOBODY = 65534
-#: Room for Python's copies of what goes in and out, beside the engine's own limit.
-_SLACK_BYTES = 128 * 1024 * 1024
-
-# --- rights: Linux's numbers, from asm/unistd, linux/seccomp.h, linux/audit.h and linux/bpf_common.h -----------------
-
-_SET_NO_NEW_PRIVILEGES, _SET_SECCOMP, _FILTER_MODE = 38, 22, 2
-_LOAD, _IF_EQUAL, _IF_BITS, _RETURN = 0x20, 0x15, 0x45, 0x06
-_ALLOW, _NOT_PERMITTED = 0x7FFF0000, 0x00050001
-_NUMBER_AT, _MACHINE_AT, _THIRD_ARGUMENT_AT = 0, 4, 32
-_EXECUTABLE = 4
-
-#: Machine -> its audit number, calls that may map memory (never executable), and the other calls that are left:
-#: read write close lseek munmap brk mremap madvise rt_sig{action,procmask,return} sched_yield setitimer futex
-#: clock_gettime gettimeofday getrandom restart_syscall sigaltstack exit exit_group.
-_CALLS = {
-    "x86_64": (
-        0xC000003E,
-        (9, 10),
-        (0, 1, 3, 8, 11, 12, 25, 28, 13, 14, 15, 24, 38, 202, 228, 96, 318, 219, 131, 60, 231),
-    ),
-    "aarch64": (
-        0xC00000B7,
-        (222, 226),
-        (63, 64, 57, 62, 215, 214, 216, 233, 134, 135, 139, 124, 103, 98, 113, 169, 278, 128, 132, 93, 94),
-    ),
-}
-
-
-def syscall_filter(machine: str) -> bytes:
-    """The BPF program that leaves a process computing, reading and writing what it has open; empty where unknown."""
-    if machine not in _CALLS:
-        return b""
-    audit, mapping, plain = _CALLS[machine]
-    deny = 2 + len(mapping) + len(plain) + 1
-    program = [(_LOAD, 0, 0, _MACHINE_AT), (_IF_EQUAL, 0, deny - 2, audit), (_LOAD, 0, 0, _NUMBER_AT)]
-    # Behind the list stand: deny, the look at a mapping's rights (two steps), allow, deny.
-    for offset, number in enumerate((*mapping, *plain)):
-        left = len(mapping) + len(plain) - offset - 1
-        program.append((_IF_EQUAL, left + (1 if number in mapping else 3), 0, number))
-    program += [
-        (_RETURN, 0, 0, _NOT_PERMITTED),
-        (_LOAD, 0, 0, _THIRD_ARGUMENT_AT),
-        (_IF_BITS, 1, 0, _EXECUTABLE),
-        (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, _NOT_PERMITTED),
-    ]
-    return b"".join(struct.pack("=HBBI", *step) for step in program)
-
-
-def confine(memory_bytes: int) -> None:
-    """Give up files, network, other processes and further memory. What a platform does not know is left out."""
-    os.environ["TZ"] = "UTC"
-    time.tzset()
-    with contextlib.suppress(OSError):
-        os.chdir("/")
-    own = Path("/proc/self/statm")
-    if own.exists():
-        used = int(own.read_text().split()[0]) * resource.getpagesize()
-        _limit(resource.RLIMIT_AS, used + memory_bytes + _SLACK_BYTES)
-    if os.geteuid() == 0:
-        with contextlib.suppress(OSError):
-            os.setgroups([])
-            os.setgid(_NOBODY)
-            os.setuid(_NOBODY)
-    for kind, most in (
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 3),
-    ):
-        _limit(kind, most)
-    if sys.platform == "linux":
-        _filter_calls(syscall_filter(platform.machine()))
-
-
-def _limit(kind: int, most: int) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(kind, (most, most))
-
-
-def _filter_calls(program: bytes) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    no_further = ctypes.c_ulong(0)
-    libc.prctl(_SET_NO_NEW_PRIVILEGES, ctypes.c_ulong(1), no_further, no_further, no_further)
-    if program:
-        steps = ctypes.create_string_buffer(program, len(program))
-        header = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(steps)))
-        libc.prctl(_SET_SECCOMP, ctypes.c_ulong(_FILTER_MODE), ctypes.byref(header), no_further, no_further)
-
+_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(32), ord('"'), ord("\\"))}
 
 # --- evaluation ------------------------------------------------------------------------------------------------------
 
@@ -138,13 +43,13 @@ class Engines:
     """Makes engines that nobody used before, one ahead of need."""
 
     def __init__(self, memory_bytes: int, cpu_seconds: float) -> None:
-        module = importlib.import_module("_quickjs")
-        self._make: type[Context] = module.Context
-        self.thrown: type[Exception] = module.JSException
+        self._make: type[Context] = importlib.import_module("_quickjs").Context
         self._prelude = Path(__file__).with_name("prelude.js").read_text(encoding="utf-8")
         self._memory = memory_bytes
         self._seconds = cpu_seconds
         self._spare: tuple[Context, Callable[..., None]] | None = None
+        #: The one in use or last used; it is freed when there is time for it.
+        self._spent: Context | None = None
 
     def bare(self) -> Context:
         engine = self._make()
@@ -154,6 +59,7 @@ class Engines:
         return engine
 
     def prepare(self) -> None:
+        self._spent = None
         if self._spare is None:
             engine = self.bare()
             self._spare = engine, engine.eval(self._prelude)
@@ -163,6 +69,7 @@ class Engines:
         assert self._spare is not None
         (engine, pin), self._spare = self._spare, None
         pin(*pins)
+        self._spent = engine
         return engine
 
 
@@ -177,6 +84,8 @@ def fault_of(error: Exception, *, placed: bool) -> Fault:
     """What the engine threw: a message, then its stack, or the stack that is missing, in lines."""
     message, _, stack = str(error).partition("\n    at ")
     message = message.removesuffix("\n").removesuffix("\nundefined")
+    if isinstance(error, MemoryError):
+        return Fault("InternalError: out of memory")
     if not message or "obtaining QuickJS error" in message or not type(error).__module__.endswith("quickjs"):
         return Fault("something was thrown that cannot be described")
     if len(message) > _MOST_MESSAGE:
@@ -196,10 +105,7 @@ def _place(stack: str) -> str:
 
 def quote(text: str) -> str:
     """JSON text of a string, without importing `json` at every start."""
-    plain = text.replace("\\", "\\\\").replace('"', '\\"')
-    if plain.isascii() and plain.isprintable():
-        return f'"{plain}"'
-    return '"' + "".join(char if " " <= char < "\x7f" else f"\\u{min(ord(char), 0xFFFD):04x}" for char in plain) + '"'
+    return f'"{text.translate(_ESCAPES)}"'
 
 
 class Compiler:
@@ -228,12 +134,12 @@ class Compiler:
         self._known.add(source)
 
 
-def condition(engine: Context, source: str) -> str:
-    """`["type",truth,value]`; null for a value that is long or has no JSON. Raises Fault."""
+def condition(engine: Context, source: str) -> tuple[bool, str]:
+    """Whether it holds, and `["type",truth,value]`: null for a value that is long or has no JSON. Raises Fault."""
     result = engine.eval(_CONDITION % source)
     try:
         text = str(result.json())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever was thrown is the answer
         if "Promise" in str(error):
             raise fault_of(error, placed=False) from None
         text = ""
@@ -243,7 +149,7 @@ def condition(engine: Context, source: str) -> str:
         kind, rest = f'["{kind}"', f"{truth},null]"
     if kind == '["function"':
         raise Fault(_FUNCTION)
-    return f"{kind},{rest}"
+    return rest.startswith("true"), f"{kind},{rest}"
 
 
 def value(engine: Context, kind: str, source: str, most: int) -> str:
@@ -255,7 +161,7 @@ def value(engine: Context, kind: str, source: str, most: int) -> str:
         return ""
     try:
         text = str(result.json())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever was thrown is the answer
         raise fault_of(error, placed=False) from None
     if not text.startswith('{"v":'):
         raise Fault(_FUNCTION if engine.eval("({ v }) => typeof v")(result) == "function" else _NO_JSON)
@@ -279,8 +185,8 @@ def evaluate(engines: Engines, compiler: Compiler, pins: list[str], kinds: str, 
             for name, text in zip(("args", "context", "env"), scope, strict=True):
                 engine.set(name, engine.parse_json(text))
             if kind == "c":
-                found = condition(engine, source)
-                if ",false," in found[:20]:
+                matched, found = condition(engine, source)
+                if not matched:
                     break
             else:
                 values.append(f"[{value(engine, kind, source, most)}]")
@@ -344,7 +250,8 @@ def answer_with(text: str) -> None:
 
 
 def main(engine_folder: str, memory_bytes: int, cpu_seconds: float) -> None:
-    sys.path.append(engine_folder)
+    sys.path += [str(Path(__file__).parent), engine_folder]
+    confine = importlib.import_module("confinement").confine
     engines = Engines(memory_bytes, cpu_seconds)
     compiler = Compiler(engines)
     confine(memory_bytes)

@@ -21,7 +21,25 @@ _MOST_DEPTH = 200
 _MOST_INPUT = 16 * 1024 * 1024
 _MOST_SUSPECTS = 1000
 
-_decode = json.JSONDecoder().decode
+_MOST_EXACT = 2**53
+
+
+def _whole(text: str) -> int:
+    """JavaScript writes whole numbers beyond 2^53 with zeros for the digits that it rounds; this is the number itself."""
+    number = int(text)
+    if -_MOST_EXACT <= number <= _MOST_EXACT:
+        return number
+    try:
+        return int(float(number))
+    except OverflowError:
+        raise ValueError("a number is too large") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_int=_whole, parse_constant=_refuse_constant).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +142,30 @@ def _read(prepared: _Prepared, answer: bytes, limits: Limits) -> Evaluated:
     if answer[:1] == b"!":
         return _explain(prepared, *json.loads(answer[1:]), limits=limits)
     try:
-        (_, matched, condition_value), values = _decode(answer[1:].decode())
+        matched, condition_value, values = _unpacked(answer, prepared)
         if not matched:
             return Evaluated(matched=False, condition_value=condition_value)
         variables = _variables(prepared.request.variables, values)
     except _NotUsable as error:
         return _failed("variables", str(error))
-    except ValueError:
-        return _failed("variables", "the result is not JSON; was toJSON of all objects changed?")
     except RecursionError:
         return _failed("variables", _TOO_DEEP)
     if b"\\ud" in answer and not _is_unicode(variables):
         return _failed("variables", "the result holds half of a surrogate pair, which is not Unicode text")
     return Evaluated(matched=True, variables=variables, condition_value=condition_value)
+
+
+def _unpacked(answer: bytes, prepared: _Prepared) -> tuple[bool, Any, list[list[Any]]]:
+    """Raises _NotUsable for anything but an answer: an expression can change how its own values become JSON."""
+    expected = sum(source.kind != "c" for source in prepared.sources)
+    try:
+        (_, matched, condition_value), values = _decode(answer[1:].decode())
+        whole = matched is False or [len(value) <= 1 for value in values] == [True] * expected
+    except (ValueError, TypeError):
+        whole = False
+    if not whole:
+        raise _NotUsable("the result is not JSON: was toJSON of all objects changed?")
+    return matched is True, condition_value, values
 
 
 def _explain(prepared: _Prepared, which: int, line: int, column: int, message: str, *, limits: Limits) -> Evaluated:
@@ -183,7 +212,7 @@ def _each(values: list[list[Any]]) -> Iterator[Any]:
 
 def _from_text(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _decode(text)
     except ValueError as error:
         raise _NotUsable(
             f"the result is a string, which is read as JSON text, and it is not JSON ({error}). "
@@ -191,13 +220,9 @@ def _from_text(text: str) -> Any:
         ) from None
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _is_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(_MOST_DEPTH + 1):
+    for _ in range(_MOST_DEPTH):
         level = [
             item
             for outer in level

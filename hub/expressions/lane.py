@@ -118,8 +118,12 @@ class Lane:
         assert child is not None
         going_on = child.read()
         before = len(self._sent), child.ready
-        for answer in child.answers():
-            self._deliver(answer)
+        try:
+            for answer in child.answers():
+                self._deliver(answer)
+        except (ValueError, IndexError):
+            # Words that nobody asked for: whatever speaks there is not the child any more.
+            going_on = False
         if (len(self._sent), child.ready) != before:
             self._progressed()
         if child.ready and not before[1]:

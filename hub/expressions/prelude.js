@@ -1,13 +1,8 @@
-// Run first in every engine. Removes what could measure time and chance, and pins what is left of both with the function
-// that it hands back. Short, because it is compiled for every evaluation.
-(() => {
-  const Real = globalThis.Date;
-  const { construct } = Reflect;
-  let now, a, b, c, d;
-
+// Run first in every engine. Takes away what measures time, and hands back the function that pins the instant and the
+// dice. Short, because it is compiled for every evaluation.
+((construct, Real, now, a, b, c, d) => {
   function Date(...given) {
-    if (!new.target) return new Real(now).toString();
-    return construct(Real, given.length ? given : [now], new.target);
+    return new.target ? construct(Real, given.length ? given : [now], new.target) : new Real(now).toString();
   }
   Date.prototype = Real.prototype;
   Date.prototype.constructor = Date;
@@ -31,9 +26,6 @@
   };
   delete globalThis.performance;
   delete globalThis.Atomics;
-  delete globalThis.SharedArrayBuffer;
-  delete globalThis.WeakRef;
-  delete globalThis.FinalizationRegistry;
 
   return (...pins) => void ([now, a, b, c, d] = pins);
-})()
+})(Reflect.construct, Date);

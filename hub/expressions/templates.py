@@ -106,72 +106,76 @@ def _piece(text: str, start: int, end: int, kind: str) -> Piece:
 
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
-#: After one of these a `/` divides; after anything else it begins a regular expression.
+#: After one of these a `/` divides; after anything else that is no word it begins a regular expression.
 _OPERAND_ENDS = frozenset(")]}\"'`")
-_WORDS_BEFORE_A_VALUE = frozenset(
-    "await case delete do else in instanceof new of return throw typeof void yield".split()
-)
+_WORDS_BEFORE_A_VALUE = frozenset(("case", "delete", "in", "instanceof", "of", "return", "throw", "typeof", "void"))
 
 
 def _end(text: str, at: int) -> int | None:
     """Where the `}}` stands that ends the expression beginning at `at`: outside strings, comments and brackets."""
-    open_brackets: list[str] = []
+    expected: list[str] = []
     previous = ""
     while at < len(text):
-        char = text[at]
-        if not open_brackets and text.startswith(CLOSING, at):
+        if not expected and text.startswith(CLOSING, at):
             return at
-        step = at + 1
-        if char in "\"'":
-            step = _string_end(text, step, char)
-        elif char == "`" or (char == "}" and open_brackets and open_brackets[-1] == "`"):
-            if char == "}":
-                open_brackets.pop()
-            step, holds_expression = _template_end(text, step)
-            if holds_expression:
-                open_brackets.append("`")
-                char = "("
-        elif char == "/" and text[at + 1 : at + 2] in ("/", "*"):
-            at = _comment_end(text, at)
-            continue
-        elif char == "/" and not _ends_operand(previous):
-            step = _regex_end(text, step)
-            char = ")"
-        elif char in _CLOSERS:
-            open_brackets.append(_CLOSERS[char])
-        elif open_brackets and char == open_brackets[-1]:
-            open_brackets.pop()
-        elif char.isalnum() or char in "_$":
-            while step < len(text) and (text[step].isalnum() or text[step] in "_$"):
-                step += 1
-            char = text[at:step]
-        if not char.isspace():
-            previous = char
-        at = step
+        at, token = _token(text, at, expected, previous)
+        previous = token or previous
     return None
 
 
-def _ends_operand(token: str) -> bool:
-    return token in _OPERAND_ENDS or (
-        bool(token) and (token[0].isalnum() or token[0] in "_$") and token not in _WORDS_BEFORE_A_VALUE
-    )
+def _token(text: str, at: int, expected: list[str], previous: str) -> tuple[int, str]:
+    """Where the token at `at` ends, and how it looks from behind ("" for space and comments); keeps the open brackets."""
+    char = text[at]
+    if char in "\"'":
+        return _string_end(text, at + 1, char), char
+    if char == "`" or (char == "}" and expected[-1:] == ["`"]):
+        return _template(text, at, expected)
+    if char == "/":
+        return _slash(text, at, previous)
+    if _is_word(char):
+        end = at + 1
+        while end < len(text) and _is_word(text[end]):
+            end += 1
+        return end, text[at:end]
+    if char in _CLOSERS:
+        expected.append(_CLOSERS[char])
+    elif expected[-1:] == [char]:
+        expected.pop()
+    return at + 1, char.strip()
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char in "_$"
+
+
+def _slash(text: str, at: int, previous: str) -> tuple[int, str]:
+    if text[at + 1 : at + 2] in ("/", "*"):
+        return _comment_end(text, at), ""
+    word = bool(previous) and _is_word(previous[0]) and previous not in _WORDS_BEFORE_A_VALUE
+    if word or previous in _OPERAND_ENDS:
+        return at + 1, "/"
+    return _regex_end(text, at + 1), ")"
+
+
+def _template(text: str, at: int, expected: list[str]) -> tuple[int, str]:
+    """From a backtick, or from the `}` that ends an expression in a template, to the next of both."""
+    if text[at] == "}":
+        expected.pop()
+    at += 1
+    while at < len(text):
+        if text[at] == "`":
+            return at + 1, "`"
+        if text.startswith("${", at):
+            expected.append("`")
+            return at + 2, "("
+        at += 2 if text[at] == "\\" else 1
+    return at, "`"
 
 
 def _string_end(text: str, at: int, quote: str) -> int:
     while at < len(text) and text[at] != quote:
         at += 2 if text[at] == "\\" else 1
     return at + 1
-
-
-def _template_end(text: str, at: int) -> tuple[int, bool]:
-    """Behind the closing backtick, or behind a `${` and True."""
-    while at < len(text):
-        if text[at] == "`":
-            return at + 1, False
-        if text.startswith("${", at):
-            return at + 2, True
-        at += 2 if text[at] == "\\" else 1
-    return at, False
 
 
 def _comment_end(text: str, at: int) -> int:

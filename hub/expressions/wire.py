@@ -24,6 +24,8 @@ from typing import Any
 from hub.expressions.request import Scope
 
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+#: Of an answer's length: results are 1 MiB at most, and three times as long in UTF-8.
+_MOST_DIGITS = 7
 _dice = struct.Struct("<4I")
 
 
@@ -40,14 +42,16 @@ def check(sources: Sequence[str]) -> bytes:
 
 
 def answers(buffer: bytearray) -> Iterator[bytes]:
-    """Takes every complete answer out of the buffer."""
-    while (end := buffer.find(b"\n")) >= 0:
+    """Takes every complete answer out of the buffer. Raises ValueError for what no honest child writes."""
+    while (end := buffer.find(b"\n", 0, _MOST_DIGITS + 1)) >= 0:
         whole = end + 1 + int(buffer[:end])
         if len(buffer) < whole:
             return
         body = bytes(buffer[end + 1 : whole])
         del buffer[:whole]
         yield body
+    if len(buffer) > _MOST_DIGITS:
+        raise ValueError("an answer without a length")
 
 
 def _frame(words: str, texts: Sequence[str]) -> bytes:

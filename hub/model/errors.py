@@ -148,5 +148,9 @@ class JobFailed(HubError):
         return {"type": self.type, "message": self.message, "job": self.job}
 
 
+class WaitTimeout(JobFailed):
+    """Nobody answered in time, and the wait had no default."""
+
+
 class JobTimeout(JobFailed):
     """A job ran past its timeout."""

@@ -41,6 +41,10 @@ class NewEvent:
     body: bytes | None = None
     #: Executors that this event is for, when the trigger knows; empty: dispatch matches by namespace, type and model.
     executors: tuple[str, ...] = ()
+    #: A second key for the same source: the body's hash, where two real events never have the same body. None: there is none.
+    body_key: str | None = None
+    #: How long both keys are remembered, in milliseconds; None: for ever.
+    window: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class StoredEvent:
     """What the store answers to a `NewEvent`."""
 
     id: str
-    #: True when (source, key) was there already: `id` is then the first one's.
+    #: True when (source, key) or (source, body_key) was there already: `id` is then the first one's.
     duplicate: bool
     #: With `duplicate`: whether the body differs from the stored one.
     conflict: bool = False

@@ -6,11 +6,17 @@ the store, so that code sees the same types live and after a restart.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import math
+import operator
+import types
+import typing
 from collections.abc import Callable
 from typing import Any
 
+import typing_extensions
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from hub.model.errors import InvalidArguments, NotJson
@@ -59,26 +65,30 @@ def _explain(value: Any, path: str, depth: int) -> None:
     """Raise NotJson for the first thing in `value` that JSON cannot hold."""
     if depth > _MOST_DEPTH:
         raise NotJson(path, f"nested deeper than {_MOST_DEPTH} levels")
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise NotJson(path, "a lone surrogate is not Unicode text") from None
-    elif value is None or isinstance(value, bool | int):
-        return
-    elif isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN is the one that differs from itself
-            raise NotJson(path, f"{value} is not JSON")
-    elif isinstance(value, list | tuple):
+    if isinstance(value, list | tuple):
         for index, item in enumerate(value):
             _explain(item, f"{path}[{index}]", depth + 1)
     elif isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise NotJson(path, f"the key {key!r} is {type(key).__name__}, not a string")
-            _explain(key, path, depth + 1)
+            _explain_one(key, path)
             _explain(item, f"{path}.{key}", depth + 1)
     else:
+        _explain_one(value, path)
+
+
+def _explain_one(value: Any, path: str) -> None:
+    """Raise NotJson for a value that is not made of others."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise NotJson(path, "a lone surrogate is not Unicode text") from None
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise NotJson(path, f"{value} is not JSON")
+    elif value is not None and not isinstance(value, bool | int):
         raise NotJson(path, f"{type(value).__name__} is not JSON")
 
 
@@ -92,7 +102,7 @@ class Shape:
 
     def __init__(self, annotation: Any = Any) -> None:
         self.annotation = annotation
-        self._adapter = None if annotation in _PLAIN else _adapter(annotation)
+        self._adapter = None if annotation in _PLAIN else _adapter(_portable(annotation))
 
     def dump(self, value: Any) -> tuple[str, Any]:
         """Canonical JSON text of a value, and the value rebuilt from it.
@@ -136,6 +146,35 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
     except (PydanticSchemaGenerationError, PydanticUserError, NameError) as error:
         raise TypeError(f"{annotation!r} has no JSON form: {_first_line(error)}") from None
     return adapter
+
+
+def _portable(annotation: Any) -> Any:
+    """The annotation with typing's TypedDicts as those of typing_extensions, which pydantic wants before Python 3.12."""
+    if typing.is_typeddict(annotation) and type(annotation).__module__ == "typing":
+        fields = {
+            name: _portable(field) for name, field in typing.get_type_hints(annotation, include_extras=True).items()
+        }
+        required = {
+            name: field if name in annotation.__required_keys__ else typing.NotRequired[_bare(field)]
+            for name, field in fields.items()
+        }
+        made: Any = typing_extensions.TypedDict(annotation.__name__, required)  # type: ignore[misc]  # the name is known at run time only
+        made.__doc__ = annotation.__doc__
+        return made
+    arguments = typing.get_args(annotation)
+    if not arguments:
+        return annotation
+    changed = tuple(_portable(one) for one in arguments)
+    if changed == arguments:
+        return annotation
+    if isinstance(annotation, types.UnionType):
+        return functools.reduce(operator.or_, changed)
+    return annotation.copy_with(changed) if hasattr(annotation, "copy_with") else typing.get_origin(annotation)[changed]
+
+
+def _bare(field: Any) -> Any:
+    """What is inside Required or NotRequired."""
+    return typing.get_args(field)[0] if typing.get_origin(field) in (typing.Required, typing.NotRequired) else field
 
 
 def _sentences(error: ValidationError) -> str:

@@ -34,10 +34,10 @@ class Dispatched:
 
 _INSERT_EVENTS = Bulk(
     "id:text source:text key:text type:text namespace:text model:text time:int received_at:int payload:text body:bytes "
-    "executors:text state:int",
-    "INSERT INTO events (id, source, key, type, namespace, model, time, received_at, payload, body, executors, state) "
-    "SELECT id, source, key, type, namespace, model, time, received_at, payload, body, executors, state FROM v WHERE true "
-    "ON CONFLICT (source, key) DO NOTHING RETURNING id",
+    "executors:text state:int body_key:text key_until:int",
+    "INSERT INTO events (id, source, key, type, namespace, model, time, received_at, payload, body, executors, state, body_key, "
+    "key_until) SELECT id, source, key, type, namespace, model, time, received_at, payload, body, executors, state, body_key, "
+    "key_until FROM v WHERE true ON CONFLICT DO NOTHING RETURNING id",
 )
 
 _INSERT_DELIVERIES = Bulk(
@@ -54,7 +54,7 @@ _MARK_DISPATCHED = Bulk(
 
 
 def store_arrivals(tx: Tx, arrivals: Sequence[Arrival]) -> list[StoredEvent]:
-    """Insert the events; one whose (source, key) is there already is answered with the first one's id."""
+    """Insert the events; one whose (source, key) or (source, body_key) is there already is answered with the first one's id."""
     inserted = {row[0] for row in tx.bulk(_INSERT_EVENTS, [_event_row(arrival) for arrival in arrivals])}
     if len(inserted) == len(arrivals):
         return [StoredEvent(arrival.id, duplicate=False) for arrival in arrivals]
@@ -74,25 +74,49 @@ def insert_deliveries(tx: Tx, deliveries: Sequence[Delivery]) -> None:
 
 def _repetition(tx: Tx, arrival: Arrival, deliveries: list[Delivery]) -> StoredEvent:
     event = arrival.event
-    first, body = tx.rows("SELECT id, body FROM events WHERE source = ? AND key = ?", (event.source, event.key))[0]
+    first, body = _first(tx, arrival)
+    if not first:
+        # Its keys were taken, and their time is over.
+        if not tx.bulk(_INSERT_EVENTS, [_event_row(arrival)]):
+            raise RuntimeError(f"the event id {arrival.id} was given out twice.")
+        return StoredEvent(arrival.id, duplicate=False)
     conflict = body is not None and bytes(body) != event.body
     kept = first
     if conflict:
         # Kept whole for a person to look at, without a key and never dispatched.
-        row = list(_event_row(arrival))
-        row[2], row[-1] = None, 1
-        tx.bulk(_INSERT_EVENTS, [tuple(row)])
+        tx.bulk(_INSERT_EVENTS, [_event_row(arrival, keyed=False, state=1)])
         kept = arrival.id
     reason = (
         f'the delivery id "{event.key}" was used before, by event {first}, with another body.'
         if conflict
         else f'the delivery id "{event.key}" was accepted before, as event {first}.'
     )
+    if event.body_key is not None and not conflict:
+        reason = f"this delivery was accepted before, as event {first}."
     deliveries += [
         Delivery(f"{kept}.{executor}~{arrival.id}", kept, executor, Outcome.DUPLICATE, reason, arrival.received_at)
         for executor in event.executors
     ]
     return StoredEvent(first, duplicate=True, conflict=conflict)
+
+
+def _first(tx: Tx, arrival: Arrival) -> tuple[str, bytes | None]:
+    """The event that holds one of the keys, and its body; "" when nobody does any more.
+
+    Keys whose time is over are taken from their event. The sender's id comes first: only it can be used with another body.
+    """
+    event = arrival.event
+    for column, key in (("key", event.key), ("body_key", event.body_key)):
+        if key is None:
+            continue
+        found = tx.rows(
+            f"SELECT id, body, key_until FROM events WHERE source = ? AND {column} = ?", (event.source, key)
+        )
+        for identifier, body, until in found:
+            if until is None or until > arrival.received_at:
+                return identifier, body
+            tx.run("UPDATE events SET key = NULL, body_key = NULL WHERE id = ?", (identifier,))
+    return "", None
 
 
 def _record_dispatched(tx: Tx, items: Sequence[Dispatched]) -> list[bool]:
@@ -140,12 +164,12 @@ def _renamed(delivery: Delivery, name: str) -> Delivery:
     )
 
 
-def _event_row(arrival: Arrival) -> tuple[object, ...]:
+def _event_row(arrival: Arrival, *, keyed: bool = True, state: int = 0) -> tuple[object, ...]:
     event = arrival.event
     return (
         arrival.id,
         event.source,
-        event.key,
+        event.key if keyed else None,
         event.type,
         event.namespace,
         event.model,
@@ -154,7 +178,9 @@ def _event_row(arrival: Arrival) -> tuple[object, ...]:
         json.dumps(event.payload, ensure_ascii=True, separators=(",", ":")),
         event.body,
         json.dumps(event.executors),
-        0,
+        state,
+        event.body_key if keyed else None,
+        None if event.window is None else arrival.received_at + event.window,
     )
 
 

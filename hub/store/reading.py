@@ -34,6 +34,12 @@ def new_events(session: Session, after: str, limit: int) -> list[Event]:
     return [_event(row) for row in session.exec(statement)]
 
 
+def undispatched(session: Session, limit: int) -> tuple[list[Event], set[str]]:
+    """New events, and who is paused: read behind them, so that a pause holds for every event that came after it."""
+    found = new_events(session, "", limit)
+    return found, paused_executors(session) if found else set()
+
+
 def event(session: Session, event_id: str) -> Event | None:
     row = session.get(EventRow, event_id)
     return None if row is None else _event(row)

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
-from hub.model.clock import Clock
+from hub.model.clock import Clock, new_id
 from hub.model.errors import StoreUnavailable
 from hub.model.event import Delivery, Event, NewEvent, StoredEvent
 from hub.model.execution import Claimed, ExecutionRecord, LogLine, Settled, Started, StartRequest, Status
@@ -20,11 +20,12 @@ from hub.store.checkpoints import BEGIN, CHECKPOINT, HANDLED, LOG, MARK, CallWri
 from hub.store.combined import FINISH, START_NESTED, Finish, NestedStart
 from hub.store.committing import Committer
 from hub.store.dialects.base import Dialect, StoreBroken, StoreBusy
-from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, Dispatched, arrival
+from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, Arrival, Dispatched, arrival
 from hub.store.executions import CANCEL, CLAIM, RESCUE, RESUME, SETTLE, START, ClaimRequest, Move, Rescue
 from hub.store.executors import OFFER_TOKEN, PAUSE, Pause, TokenOffer
 from hub.store.nodes import ALONE, BEAT, LEAVE, Farewell, Heartbeat
 from hub.store.opening import dialect_for, prepare
+from hub.store.refused import DROP_REFUSED, KEEP_REFUSED, RefusedDelivery, refused, refused_one
 from hub.store.schedules import PUT_SCHEDULES, RECORD_SLOTS, PutSchedules, RecordSlots
 from hub.store.verbs import Bell, Probe, no_probe
 from hub.store.writer import InlineWriter, ThreadWriter, Writer
@@ -83,9 +84,12 @@ class Store:
         return await self._writer.submit(STORE_EVENT, arrival(event, self._clock.now()), timeout=timeout)
 
     async def store_events(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
-        """Make them all durable; they share a transaction when they fit one."""
+        """Make them all durable; they share a transaction when they fit one. Their ids are in the order in which they are given."""
         now = self._clock.now()
-        return list(await asyncio.gather(*[self._writer.submit(STORE_EVENT, arrival(event, now)) for event in events]))
+        # Within a millisecond ids are in no order of their own, and people read events by them.
+        ids = sorted(new_id(now) for _ in events)
+        arrivals = [Arrival(name, event, now) for name, event in zip(ids, events, strict=True)]
+        return list(await asyncio.gather(*[self._writer.submit(STORE_EVENT, one) for one in arrivals]))
 
     async def dispatch(self, dispatched: Dispatched) -> bool:
         """Record what became of an event, and start what it starts. False: somebody else had done it."""
@@ -98,6 +102,10 @@ class Store:
     async def new_events(self, after: str = "", limit: int = 500) -> list[Event]:
         """Events that dispatch has not seen, oldest first, behind the id `after`."""
         return await self._read(reading.new_events, after, limit)
+
+    async def undispatched(self, limit: int = 500) -> tuple[list[Event], set[str]]:
+        """Events that dispatch has not seen, oldest first; and the executors that are paused, if there are any events."""
+        return await self._read(reading.undispatched, limit)
 
     async def event(self, event_id: str) -> Event | None:
         return await self._read(reading.event, event_id)
@@ -255,6 +263,23 @@ class Store:
 
     async def nodes(self) -> list[Any]:
         return await self._read(reading.nodes)
+
+    # --- refused webhooks
+
+    def keep_refused(self, refused: RefusedDelivery) -> None:
+        """Keep a delivery that was turned away, until newer ones take its place. Nobody waits for it."""
+        self._writer.ride(KEEP_REFUSED, id(refused), refused)
+
+    async def refused(self, executor: str | None = None, limit: int = 50) -> list[RefusedDelivery]:
+        """Newest first; of one executor, or of all."""
+        return await self._read(refused, executor, limit)
+
+    async def refused_one(self, identifier: int) -> RefusedDelivery | None:
+        return await self._read(refused_one, identifier)
+
+    async def drop_refused(self, identifier: int) -> None:
+        """It is not refused any more."""
+        await self._writer.submit(DROP_REFUSED, identifier)
 
     # --- executors
 

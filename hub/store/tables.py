@@ -5,9 +5,11 @@
 - `executions`: runs of workflows, with their lease.
 - `checkpoints`: stored results of finished calls, and marks of those under way.
 - `logs`: lines that jobs wrote.
+- `waits`, `answers`, `signals`: what executions are parked on, and what came before anybody waited for it.
 - `schedules`, `slots`: when each schedule is next due, and every due moment that there was.
 - `nodes`: processes and how long their leases hold.
 - `webhook_tokens`: the secrets in the URLs of `webhook: {}`.
+- `refused`: webhook deliveries that were turned away, for a while.
 - `executor_states`: which executors a person has paused.
 - `meta`: the schema's version and the installation's id.
 
@@ -50,9 +52,21 @@ class EventRow(SQLModel, table=True):
     executors: str = "[]"
     #: NEW or DISPATCHED.
     state: int = NEW
+    #: Hash of the body, where that is unique with the source too. NULL: bodies may repeat.
+    body_key: str | None = None
+    #: Until when the keys are taken; a later event may use them again. NULL: for ever.
+    key_until: int | None = Field(default=None, sa_column=_big(nullable=True))
 
     __table_args__ = (
         Index("events_source_key", "source", "key", unique=True),
+        Index(
+            "events_source_body",
+            "source",
+            "body_key",
+            unique=True,
+            sqlite_where=text("body_key IS NOT NULL"),
+            postgresql_where=text("body_key IS NOT NULL"),
+        ),
         Index("events_new", "id", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
     )
 
@@ -89,6 +103,8 @@ class ExecutionRow(SQLModel, table=True):
     executor: str | None = None
     event_id: str | None = Field(default=None, index=True)
     requested_by: str = ""
+    #: The execution that started it and goes on when it ends; a cancel of that one reaches it.
+    parent_id: str | None = None
     #: Tries of the whole execution; counted when it is claimed, before it begins.
     attempts: int = 0
     #: Automatic retries since it was started or resumed.
@@ -130,6 +146,12 @@ class ExecutionRow(SQLModel, table=True):
             postgresql_where=text("status = 'RUNNING'"),
         ),
         Index("executions_workflow", "workflow", "id"),
+        Index(
+            "executions_parent",
+            "parent_id",
+            sqlite_where=text("parent_id IS NOT NULL"),
+            postgresql_where=text("parent_id IS NOT NULL"),
+        ),
     )
 
 
@@ -208,6 +230,29 @@ class WebhookTokenRow(SQLModel, table=True):
     token: str
 
 
+class RefusedRow(SQLModel, table=True):
+    __tablename__ = "refused"
+
+    #: Counts up in order of arrival.
+    id: int | None = Field(default=None, primary_key=True)
+    executor: str
+    received_at: int = Field(sa_column=_big())
+    method: str
+    #: Without credentials, as the headers.
+    url: str = Field(sa_type=Text)
+    headers: str = Field(sa_type=Text)
+    #: At most 64 KiB of it.
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    #: Bytes that came.
+    size: int
+    step: str
+    reason: str = Field(sa_type=Text)
+    #: The head as it came, encrypted with a key that is not in the database.
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+    __table_args__ = (Index("refused_executor", "executor", "id"),)
+
+
 class ExecutorStateRow(SQLModel, table=True):
     __tablename__ = "executor_states"
 
@@ -220,3 +265,73 @@ class MetaRow(SQLModel, table=True):
 
     key: str = Field(primary_key=True)
     value: str
+
+
+class WaitRow(SQLModel, table=True):
+    __tablename__ = "waits"
+
+    execution_id: str = Field(primary_key=True)
+    path: str = Field(primary_key=True)
+    name: str
+    #: A WaitKind.
+    kind: str
+    key: str
+    #: JSON of what the call was made with: a wait point's payload.
+    args: str = Field(sa_type=Text)
+    #: A WaitState.
+    state: str
+    deadline: int | None = Field(default=None, sa_column=_big(nullable=True))
+    #: JSON that it gives at its deadline; NULL: it fails.
+    default_result: str | None = Field(default=None, sa_type=Text)
+    created_at: int = Field(sa_column=_big())
+    resolved_at: int | None = Field(default=None, sa_column=_big(nullable=True))
+    resolved_by: str | None = None
+    permission: str | None = None
+
+    __table_args__ = (
+        Index(
+            "waits_open",
+            "kind",
+            "key",
+            "created_at",
+            sqlite_where=text("state = 'WAITING'"),
+            postgresql_where=text("state = 'WAITING'"),
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+
+class AnswerRow(SQLModel, table=True):
+    """An answer that came before its question."""
+
+    __tablename__ = "answers"
+
+    execution_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    result: str = Field(sa_type=Text)
+    by: str = ""
+    at: int = Field(sa_column=_big())
+
+
+class SignalRow(SQLModel, table=True):
+    __tablename__ = "signals"
+
+    id: str = Field(primary_key=True)
+    name: str
+    payload: str = Field(sa_type=Text)
+    to_all: int = 0
+    #: Only this execution may have it; NULL: any.
+    execution_id: str | None = None
+    #: Whose it became; NULL: nobody's yet, or everybody's.
+    taken_by: str | None = None
+    sent_at: int = Field(sa_column=_big())
+
+    __table_args__ = (
+        Index(
+            "signals_open",
+            "name",
+            "sent_at",
+            sqlite_where=text("taken_by IS NULL"),
+            postgresql_where=text("taken_by IS NULL"),
+        ),
+    )

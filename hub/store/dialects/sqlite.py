@@ -19,6 +19,8 @@ from hub.store.dialects.base import Bulk, Row, StoreBroken, StoreBusy
 
 #: How long one attempt to begin waits for another process. The writer tries again; callers have their own deadlines.
 _BUSY_MS = 100
+#: After so many pages the WAL is moved into the file, and used again from its beginning.
+_WAL_PAGES = 2_000
 _MOST_PARAMETERS = 16_000
 
 
@@ -199,8 +201,27 @@ class SqliteDialect:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA cache_size=-65536")
-        connection.execute(f"PRAGMA wal_autocheckpoint={4000 if self._checkpoints else 0}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES if self._checkpoints else 0}")
+        if self._checkpoints:
+            self._grow_wal(connection)
         return connection
+
+    def _grow_wal(self, connection: sqlite3.Connection) -> None:
+        """Write the WAL to its full length once: commits into a file that does not grow take half the time to sync."""
+        wal = Path(f"{self._path}-wal")
+        size = _WAL_PAGES * 4096
+        if wal.exists() and wal.stat().st_size >= size:
+            return
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("CREATE TABLE _wal (filling BLOB)")
+            connection.execute("INSERT INTO _wal VALUES (zeroblob(?))", (size,))
+            connection.execute("DROP TABLE _wal")
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        except sqlite3.OperationalError:  # held by another process, or little space: it is only slower
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     def _memory_connection(self) -> sqlite3.Connection:
         if self._memory is None:

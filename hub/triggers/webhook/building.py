@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -12,7 +11,6 @@ from hub.model.durations import milliseconds
 from hub.model.errors import ConfigError
 from hub.model.executor import Executor, Problem, WebhookTrigger
 from hub.triggers.webhook.adyen import AdyenVerifier
-from hub.triggers.webhook.answer import JSON, TEXT
 from hub.triggers.webhook.documents import Documents
 from hub.triggers.webhook.endpoint import (
     DEFAULT_BODY,
@@ -21,7 +19,6 @@ from hub.triggers.webhook.endpoint import (
     LARGEST_BODY,
     Endpoint,
     Network,
-    Response,
     Validate,
 )
 from hub.triggers.webhook.graph import GraphVerifier
@@ -29,6 +26,7 @@ from hub.triggers.webhook.handshake import METHODS
 from hub.triggers.webhook.jwts import BearerVerifier, PlaidVerifier
 from hub.triggers.webhook.presets import preset
 from hub.triggers.webhook.reading import read_scheme
+from hub.triggers.webhook.responding import read_response
 from hub.triggers.webhook.scheme import Scheme, Source, parse_source, warnings
 from hub.triggers.webhook.secrets import BadSecret, secret_list
 from hub.triggers.webhook.sns import SnsVerifier
@@ -129,9 +127,13 @@ class _Maker:
             networks=self._networks(given["limits"]),
             dedupe=dedupe,
             place=place,
-            window=self._window(given["dedupe"]),
+            # A place that the file names stands for itself.
+            body_unique=dedupe == "id" and bool(defaults.get("body_unique")),
+            window=self._window({"window": defaults.get("window", DEFAULT_WINDOW / 1_000), **given["dedupe"]}),
             conflict="duplicate" if defaults.get("conflict") == "duplicate" else "refuse",
-            response=self._response({**defaults.get("response", {}), **given["response"]}),
+            response=read_response(
+                {**defaults.get("response", {}), **given["response"]}, defaults.get("budget", "10s"), self.problem
+            ),
             validate=self._validate(compile_schema),
             secret_headers=_secret_headers(scheme),
             secret_parameters=frozenset({"access_token", "token", *([scheme.query] if scheme.query else [])}),
@@ -220,35 +222,10 @@ class _Maker:
 
     def _window(self, dedupe: Mapping[str, Any]) -> int:
         try:
-            return milliseconds(dedupe.get("window", DEFAULT_WINDOW / 1_000))
+            return milliseconds(dedupe["window"])
         except (ValueError, AttributeError):
             self.problem(("dedupe", "window"), 'dedupe.window must be a duration, such as "14d".')
             return DEFAULT_WINDOW
-
-    def _response(self, response: Mapping[str, Any]) -> Response:
-        status = response.get("status", 202)
-        if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 299:  # noqa: PLR2004 - the 2xx range
-            self.problem(
-                ("response", "status"),
-                "response.status must be from 200 to 299: other answers mean that it was not stored.",
-            )
-            status = 202
-        body = response.get("body")
-        raw = None if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        headers = []
-        for name, text in dict(response.get("headers", {})).items():
-            if (
-                not isinstance(text, str)
-                or not re.fullmatch(r"[A-Za-z0-9-]{1,80}", str(name))
-                or not text.isprintable()
-                or not text.isascii()
-            ):
-                self.problem(("response", "headers"), "response.headers must map names to texts in ASCII.")
-                continue
-            if name.lower() not in ("content-length", "transfer-encoding", "connection", "set-cookie"):
-                headers.append((str(name).lower().encode(), text.encode()))
-        deferred = response.get("respond") == "result" or (isinstance(body, str) and "${{" in body)
-        return Response(status, raw, JSON if _is_json(raw) else TEXT, tuple(headers), deferred)
 
     def _validate(self, compile_schema: Callable[[Mapping[str, Any]], Validate] | None) -> Validate | None:
         if self.trigger.schema is None:
@@ -257,14 +234,6 @@ class _Maker:
             self.problem(("schema",), "this hub was put together without a checker for schemas.")
             return None
         return compile_schema(self.trigger.schema)
-
-
-def _is_json(raw: bytes | None) -> bool:
-    try:
-        json.loads(raw or b"")
-    except ValueError:
-        return raw is None
-    return True
 
 
 def _secret_headers(scheme: Scheme) -> frozenset[bytes]:

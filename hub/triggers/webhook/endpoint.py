@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import ipaddress
 from collections.abc import Callable
@@ -34,8 +35,17 @@ class Response:
     body: bytes | None = None
     content_type: bytes = JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    #: Answered by what is above (it knows expressions and results) when it can, in time; else as the rest says.
-    deferred: bool = False
+    #: A body with `${{ }}` in it, as written: what is above evaluates it. None: there is none.
+    template: Any = None
+    #: Answered with the result of the execution when that comes in time; else with a plain 202.
+    result: bool = False
+    #: Seconds that the sender can wait for what is above.
+    deadline: float = 7.0
+
+    @property
+    def deferred(self) -> bool:
+        """Whether the answer takes more than the stored event."""
+        return self.result or self.template is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,8 @@ class Endpoint:
     #: Where the dedupe key comes from: the scheme's id, the whole body, a place of the file's own, or nowhere.
     dedupe: Literal["id", "body", "place", "none"] = "id"
     place: Source | None = None
+    #: Whether two real deliveries never have the same body: the same body under another, unsigned id is then a repetition.
+    body_unique: bool = False
     #: How long a key is remembered, in milliseconds; the store keeps it.
     window: int = DEFAULT_WINDOW
     #: What the same id with another body is: refused with 409, or a repetition that the sender says differently.
@@ -91,3 +103,9 @@ class Endpoint:
         if found is None or (len(found) <= _LONGEST_ID and found.isprintable()):
             return found
         return "id-sha256:" + hashlib.sha256(found.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def body_key(self, request: RawRequest) -> str | None:
+        """The body's hash, for senders whose bodies never repeat: whoever replays a captured request can change its unsigned id."""
+        if not self.body_unique or not request.body:
+            return None
+        return base64.b64encode(hashlib.sha256(request.body).digest()).decode()

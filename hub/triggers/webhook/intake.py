@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hub.model.clock import Clock
@@ -21,6 +21,7 @@ from hub.triggers.webhook.answer import Answer, problem, retry_later
 from hub.triggers.webhook.body import JSON_TYPE, BadBody, Body, read_body
 from hub.triggers.webhook.documents import Documents
 from hub.triggers.webhook.endpoint import Endpoint, Network
+from hub.triggers.webhook.examine import verified
 from hub.triggers.webhook.gate import Gate
 from hub.triggers.webhook.handshake import first_token, proven, unproven
 from hub.triggers.webhook.head import check_head, received_url, route, unread
@@ -29,6 +30,7 @@ from hub.triggers.webhook.receiving import Budget, Gone, Pace, TurnedAway, read_
 from hub.triggers.webhook.recording import accepted, make_event
 from hub.triggers.webhook.request import RawRequest, Refusal, Verdict
 from hub.triggers.webhook.sns import is_aws_address
+from hub.triggers.webhook.telling import Telling
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +53,6 @@ class Settings:
     """Limits of the whole intake. Seconds and bytes."""
 
     store_timeout: float = 0.9
-    #: How long `respond: result` may take before the sender gets the plain answer; senders give up from 3 s on.
-    respond_timeout: float = 2.5
     pace: Pace = field(default_factory=Pace)
     #: Unfinished bodies of all senders together.
     unfinished: int = 67_108_864
@@ -102,6 +102,7 @@ class Intake:
         self._inside = 0
         self._budget = Budget(settings.unfinished)
         self._old_secrets: set[tuple[str, int]] = set()
+        self._telling = Telling(log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -167,7 +168,7 @@ class Intake:
         if request.method not in endpoint.methods:
             return problem(405, (b"allow", endpoint.allow))
         now = self._clock.now()
-        verdict = await self._verify(endpoint, request, now)
+        verdict = await verified(endpoint, request, now, self._documents)
         if verdict.needs is not None:
             return retry_later(503, 60, verdict.reason)
         if not verdict.ok:
@@ -177,6 +178,7 @@ class Intake:
             # SNS sends JSON as text/plain.
             body = read_body(JSON_TYPE if scheme.type == "sns" else content_type, request.body)
         except BadBody as error:
+            self._keep(endpoint, Verdict(ok=False, step="body", reason=f"the body cannot be read: {error}"), request)
             return problem(400, detail=f"The body cannot be read: {error}.")
         if (
             scheme.handshake != "none"
@@ -184,18 +186,9 @@ class Intake:
         ):
             return answer
         if endpoint.validate is not None and (wrong := endpoint.validate(body.value)) is not None:
+            self._keep(endpoint, Verdict(ok=False, step="schema", reason=wrong), request)
             return problem(422, detail=wrong)
         return await self._store_delivery(endpoint, request, body, now)
-
-    async def _verify(self, endpoint: Endpoint, request: RawRequest, now: int) -> Verdict:
-        """The verdict; `needs` is set only when a certificate or key could not be fetched."""
-        if endpoint.verifier is None:
-            return Verdict(ok=True)
-        verdict = endpoint.verifier.verify(request, now)
-        if verdict.needs is not None and await self._documents.load(verdict.needs, now):
-            # What the sender's server gave is all there is: a key that it does not list is refused for good.
-            return replace(endpoint.verifier.verify(request, now), needs=None)
-        return verdict
 
     async def _store_delivery(self, endpoint: Endpoint, request: RawRequest, body: Body, now: int) -> Answer:
         event = make_event(endpoint, request, body, now)
@@ -217,7 +210,7 @@ class Intake:
         """What expressions or the result say, when they say it in time. The event is stored: nothing here may refuse it."""
         assert self.respond is not None
         try:
-            async with asyncio.timeout(self._settings.respond_timeout):
+            async with asyncio.timeout(endpoint.response.deadline):
                 return await self.respond(endpoint, stored)
         except Exception:  # noqa: BLE001 - a sender must not send again what is stored
             log.warning("webhook %s: no answer could be made for event %s in time", endpoint.name, stored.id)
@@ -256,14 +249,18 @@ class Intake:
         return Answer(200)
 
     def _refuse(self, endpoint: Endpoint, verdict: Verdict, request: RawRequest) -> Answer:
-        log.info("webhook %s: refused (%s): %s", endpoint.name, verdict.step, verdict.reason)
+        self._keep(endpoint, verdict, request)
+        challenge = {"basic": b'Basic realm="hub"', "bearer": b"Bearer", "jwt": b"Bearer"}.get(endpoint.scheme.type)
+        return problem(401, *([(b"www-authenticate", challenge)] if challenge else []))
+
+    def _keep(self, endpoint: Endpoint, verdict: Verdict, request: RawRequest) -> None:
+        """Say and keep a refusal, so that somebody can look at it later."""
+        self._telling.refused(endpoint.name, verdict, self._clock.monotonic())
         if self._on_refused is not None:
             try:
                 self._on_refused(endpoint.name, verdict, request)
             except Exception:
                 log.exception("a refused webhook could not be kept")
-        challenge = {"basic": b'Basic realm="hub"', "bearer": b"Bearer", "jwt": b"Bearer"}.get(endpoint.scheme.type)
-        return problem(401, *([(b"www-authenticate", challenge)] if challenge else []))
 
     def _token_holds(self, endpoint: Endpoint, token: str | None) -> bool:
         """Whether the URL's token is right, or not needed. A wrong one looks like an unknown executor."""

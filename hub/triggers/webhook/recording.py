@@ -36,17 +36,19 @@ def make_event(endpoint: Endpoint, request: RawRequest, body: Body, now: int) ->
         payload=payload,
         body=request.body,
         executors=(endpoint.name,),
+        body_key=endpoint.body_key(request),
+        window=endpoint.window,
     )
 
 
 def accepted(endpoint: Endpoint, stored: StoredEvent) -> Answer:
     """The answer for a stored delivery; a repeated one gets the very same."""
     response = endpoint.response
-    if response.body is not None and not (response.deferred and b"${{" in response.body):
+    if response.body is not None:
         return Answer(response.status, response.body, response.content_type, response.headers)
     # Names and ids are made of letters, digits and hyphens: nothing to escape.
     text = (
         f'{{"event_id":"{stored.id}","deliveries":[{{"executor":"{endpoint.name}",'
         f'"id":"{delivery_id(stored.id, endpoint.name)}"}}]}}'
     )
-    return Answer(response.status, text.encode(), JSON, response.headers)
+    return Answer(202 if response.result else response.status, text.encode(), JSON, response.headers)

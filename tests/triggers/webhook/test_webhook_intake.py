@@ -4,10 +4,11 @@ import asyncio
 import hmac
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from webhook_kit import NOW, SECRET, Desk, MemoryStore, call, endpoint
+from webhook_kit import NOW, SECRET, Desk, MemoryStore, call, endpoint, problems
 
 from hub.model.errors import StoreUnavailable
 from hub.model.event import NewEvent, StoredEvent
@@ -348,14 +349,32 @@ def test_an_old_secret_still_in_use_is_warned_about_once(caplog: pytest.LogCaptu
 
 
 def test_a_file_may_choose_its_answer() -> None:
-    desk = Desk(
-        endpoint(
-            OPEN, response={"status": 200, "body": '{"ok":true}', "headers": {"X-Mine": "yes", "Set-Cookie": "no"}}
-        )
-    )
+    desk = Desk(endpoint(OPEN, response={"status": 200, "body": '{"ok":true}', "headers": {"X-Mine": "yes"}}))
     answer = desk.post()
     assert (answer.status_code, answer.content, answer.headers["x-mine"]) == (200, b'{"ok":true}', "yes")
-    assert "set-cookie" not in answer.headers
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_a_file_may_say_what_kind_of_text_its_answer_is() -> None:
+    made = endpoint(OPEN, response={"body": "<Response/>", "headers": {"Content-Type": "text/xml"}})
+    answer = Desk(made).post()
+    assert answer.headers.get_list("content-type") == ["text/xml"]
+    assert "sandbox" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("response", "why"),
+    [
+        ({"headers": {"Set-Cookie": "a=b"}}, "set-cookie"),
+        ({"headers": {"content-security-policy": "none"}}, "content-security-policy"),
+        ({"headers": {"x-mine": "a\r\nx: y"}}, "ASCII"),
+        ({"status": 404}, "200 to 299"),
+        ({"body": "<b>${{ args.body.name }}</b>", "headers": {"Content-Type": "text/html"}}, "browser"),
+    ],
+)
+def test_answers_that_would_do_harm_are_found_at_load(response: dict[str, Any], why: str) -> None:
+    (found,) = problems(OPEN, response=response)
+    assert why in found
 
 
 def test_a_result_may_be_the_answer_when_it_comes_in_time() -> None:
@@ -373,7 +392,9 @@ def test_a_result_may_be_the_answer_when_it_comes_in_time() -> None:
 
     assert Desk(made, respond=respond).post().json() == {"from": "EVENT0"}
     assert Desk(made, respond=fail).post().status_code == 202
-    assert Desk(made, respond=never, settings=Settings(respond_timeout=0.01)).post().json()["event_id"] == "EVENT0"
+    hurried = replace(made, response=replace(made.response, deadline=0.01))
+    answer = Desk(hurried, respond=never).post()
+    assert (answer.status_code, answer.json()["event_id"]) == (202, "EVENT0")
     assert Desk(endpoint(OPEN), respond=respond).post().json()["event_id"] == "EVENT0"
 
 

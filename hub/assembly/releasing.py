@@ -1,0 +1,59 @@
+"""Refused deliveries, held against the files as they are now, and let in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.assembly.parts import Parts
+from hub.model.errors import BadInput
+from hub.model.event import NewEvent, StoredEvent
+from hub.store.refused import RefusedDelivery
+from hub.triggers.webhook.examine import Step, examine
+from hub.triggers.webhook.sealing import BrokenSeal, Seal, seal_of
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A refused delivery, each step that it passes now, and the event that it would be; None when a step fails."""
+
+    refused: RefusedDelivery
+    steps: tuple[Step, ...]
+    event: NewEvent | None
+
+    @property
+    def ok(self) -> bool:
+        return self.event is not None
+
+
+def project_seal(root: Path) -> Seal:
+    """The seal of this installation. Its key stays out of the database, and out of backups of it."""
+    return seal_of(root / "var" / "refused.key")
+
+
+async def check(parts: Parts, refused: RefusedDelivery) -> Checked:
+    """Each step, at the time when it came. Raises BadInput when it cannot be looked at."""
+    endpoint = parts.files.endpoints.get(refused.executor)
+    if endpoint is None:
+        raise BadInput(
+            f'executor "{refused.executor}" has no usable webhook now: see `hub check`, or whether it is disabled.'
+        )
+    if not refused.whole:
+        steps = (Step("body", ok=False, detail=f"only {len(refused.body)} of its {refused.size} bytes are kept"),)
+        return Checked(refused, steps, None)
+    try:
+        request = project_seal(parts.files.root).open(refused.sealed, refused.body)
+    except BrokenSeal:
+        raise BadInput(
+            f"refused delivery {refused.id} was sealed with another key than var/refused.key: it can only be looked at."
+        ) from None
+    examined = await examine(endpoint, request, refused.received_at, parts.files.documents)
+    return Checked(refused, examined.steps, examined.event)
+
+
+async def release_one(parts: Parts, checked: Checked) -> StoredEvent:
+    """Make it an event. One that came again meanwhile and was accepted is a duplicate."""
+    assert checked.event is not None
+    stored = await parts.store.store_event(checked.event)
+    await parts.store.drop_refused(checked.refused.id)
+    return stored

@@ -1,0 +1,182 @@
+"""What became of everything, beside what should have."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hub.cli.printing import note, print_json, print_table
+from hub.model.clock import iso
+from hub.model.event import Delivery, Outcome
+from hub.model.execution import ExecutionRecord, Status
+
+if TYPE_CHECKING:
+    from hub.cli.demo.stage import Stage
+
+_COLUMNS = ("what happened", "executor", "outcome", "execution", "result or reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One occurrence and its end."""
+
+    what: str
+    executor: str
+    #: The delivery's outcome; "refused" or "repeated" for a request that became no delivery of its own.
+    outcome: str
+    reason: str
+    execution_id: str | None = None
+    #: The execution's status and result; None when nothing was started.
+    status: str | None = None
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something that must be so."""
+
+    what: str
+    ok: bool
+    #: What was found instead; "" when it is so.
+    found: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """An execution whose server was killed. Jobs by their paths."""
+
+    execution_id: str
+    killed_pid: int
+    signal: int
+    #: Finished and stored when the server was killed.
+    finished_before: list[str]
+    #: Of those, the ones whose stored result was used.
+    not_run_again: list[str]
+    #: What ran after the restart, and the tries that it has had.
+    ran_after: dict[str, int]
+    status: str
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Filled by the acts of the story."""
+
+    happenings: list[Happening] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    resumption: Resumption | None = None
+    #: {slot, received_at, late_ms, live}.
+    schedule: dict[str, Any] | None = None
+
+    @property
+    def failed(self) -> list[Check]:
+        return [check for check in self.checks if not check.ok]
+
+    def check(self, what: str, ok: bool, found: str = "") -> bool:
+        self.checks.append(Check(what, ok, "" if ok else found))
+        return ok
+
+    def met(self, what: str, delivery: Delivery, record: ExecutionRecord | None, expected: Outcome) -> bool:
+        """An event met an executor, and started the execution, if any. Whether that was expected, and went well."""
+        status = None if record is None else record.status.value
+        result = None if record is None else record.result
+        self.happenings.append(
+            Happening(
+                what,
+                delivery.executor,
+                delivery.outcome.value,
+                delivery.reason,
+                delivery.execution_id,
+                status,
+                result,
+            )
+        )
+        good = delivery.outcome is expected and (record is None or record.status is Status.SUCCESS)
+        ended = "" if record is None else f", its execution {status}: {record.error}"
+        return self.check(
+            f"{what} is {expected.value} at {delivery.executor}",
+            good,
+            f"it was {delivery.outcome.value} ({delivery.reason}){ended}",
+        )
+
+    def turned_away(self, what: str, executor: str, outcome: str, reason: str) -> None:
+        """A request that became no delivery of its own."""
+        self.happenings.append(Happening(what, executor, outcome, reason))
+
+
+def show_ledger(stage: Stage, *, project: Path | None, as_json: bool) -> None:
+    """The summary on standard output; what is not as it must be on standard error."""
+    ledger = stage.ledger
+    if as_json:
+        print_json(_view(stage, project))
+    else:
+        click.echo("", err=True)
+        print_table([_row(one) for one in ledger.happenings], _COLUMNS, "nothing happened")
+        _show_rest(stage)
+    for check in ledger.failed:
+        note(f"not as it must be: {check.what}; {check.found}")
+
+
+def what_next(stage: Stage, *, project: Path | None, stay: bool) -> None:
+    """Where to look, and what to try."""
+    address = stage.server.address
+    if stay:
+        note(f"The server is up until Ctrl-C: {address}/healthz")
+        note(f"Look at it from another terminal: hub --project {stage.folder} event list")
+    elif project is not None:
+        note(f"The server is stopped. To go on: hub --project {project} serve, then {address}/healthz")
+        note(f"What happened is kept: hub --project {project} event list, or workflow executions")
+    else:
+        note(f"The server at {address} is stopped and its project removed. Next:")
+        note("  hub demo --stay      the same, and the server stays up until Ctrl-C")
+        note("  hub demo --keep      the same, and the project stays, to be looked at and changed")
+        note("  hub init DIR         a project of your own")
+
+
+def _row(one: Happening) -> dict[str, str]:
+    started = one.status is not None
+    return {
+        "what happened": one.what,
+        "executor": one.executor,
+        "outcome": one.outcome,
+        "execution": one.status or "-",
+        "result or reason": _short(one.result) if started else one.reason,
+    }
+
+
+def _short(result: Any) -> str:
+    return ", ".join(f"{key}: {value}" for key, value in result.items()) if isinstance(result, dict) else str(result)
+
+
+def _show_rest(stage: Stage) -> None:
+    ledger = stage.ledger
+    click.echo()
+    if (found := ledger.resumption) is not None:
+        click.echo(f"killed          process {found.killed_pid} with signal {found.signal}, while it ran {_ids(found)}")
+        click.echo(f"not run again   {', '.join(found.not_run_again) or 'nothing'}: the stored result was used")
+        ran = ", ".join(f"{path} (try {tries})" for path, tries in found.ran_after.items())
+        click.echo(f"run afterwards  {ran}")
+    if ledger.schedule is not None:
+        click.echo(f"schedule        {ledger.schedule['slot']}, {ledger.schedule['said']}")
+    good = len(ledger.checks) - len(ledger.failed)
+    click.echo(f"checks          {good} of {len(ledger.checks)} as they must be")
+
+
+def _ids(found: Resumption) -> str:
+    return f"execution {found.execution_id}"
+
+
+def _view(stage: Stage, project: Path | None) -> dict[str, Any]:
+    ledger = stage.ledger
+    return {
+        "ok": not ledger.failed,
+        "finished_at": iso(stage.parts.clock.now()),
+        "address": stage.server.address,
+        "project": None if project is None else str(project),
+        "happenings": [asdict(one) for one in ledger.happenings],
+        "resumption": None if ledger.resumption is None else asdict(ledger.resumption),
+        "schedule": ledger.schedule,
+        "checks": [asdict(check) for check in ledger.checks],
+    }

@@ -1,0 +1,84 @@
+"""`hub webhook`: correctly signed test requests."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from hub.cli.printing import note, print_json
+from hub.cli.refused import rejected, release, verify
+from hub.cli.session import command, json_option, opened, project_option
+from hub.model.durations import spoken
+from hub.model.errors import BadInput, ConfigError, NotFound
+from hub.model.executor import Executor, WebhookTrigger
+
+if TYPE_CHECKING:
+    from hub.assembly.files import Files
+    from hub.triggers.webhook.endpoint import Endpoint
+
+
+@click.group()
+def webhook() -> None:
+    """Make correctly signed test requests; look at refused deliveries, and let them in."""
+
+
+for _command in (rejected, verify, release):
+    webhook.add_command(_command)
+
+
+@webhook.command("sign")
+@click.argument("name", metavar="EXECUTOR")
+@click.option(
+    "-d", "--data", "file", required=True, type=click.File("rb"), metavar="FILE", help="The body; - is stdin."
+)
+@click.option("--url", metavar="BASE", help="Where the hub answers, when it is not where config/hub.yaml says.")
+@click.option("--event", metavar="NAME", help="The sender's name for it; by default the first that the executor takes.")
+@json_option
+@project_option
+@command
+async def sign_request(name: str, file: IO[bytes], url: str | None, event: str | None, as_json: bool) -> None:
+    """A request as the sender would make it, signed with the executor's secret, as a curl command."""
+    from hub.triggers.webhook.sign import as_curl, sign
+
+    body = file.read()
+    async with opened() as parts:
+        endpoint = _endpoint(parts.files, name)
+        executor = parts.client.executor(name)
+        address = next(row["url"] for row in await parts.client.webhooks() if row["executor"] == name)
+        if url is not None:
+            address = url.rstrip("/") + address[address.index(f"/webhooks/{name}") :]
+        signed = sign(endpoint, body, parts.clock.now(), event=event or _usual_event(executor))
+    if as_json:
+        text = signed.body.decode("utf-8", "backslashreplace")
+        print_json({"method": "POST", "url": address + signed.query, "headers": dict(signed.headers), "body": text})
+        return
+    if b"\0" in signed.body:
+        raise BadInput("the body holds a zero byte, which no shell can hand to curl: take a body that is text.")
+    click.echo(as_curl(address, signed).encode("utf-8", "surrogateescape"))
+    if endpoint.scheme.tolerance is not None:
+        note(f"the signature holds its time: send it within {spoken(endpoint.scheme.tolerance)}.")
+
+
+def _endpoint(files: Files, name: str) -> Endpoint:
+    """The way in of a webhook executor. Raises ConfigError with what is wrong in its file, or BadInput."""
+    endpoint = files.endpoints.get(name)
+    if endpoint is not None:
+        return endpoint
+    found = {executor.name: executor for executor in files.executors}.get(name)
+    if found is not None and not isinstance(found.trigger, WebhookTrigger):
+        raise BadInput(f'executor "{name}" has no webhook: its trigger is of the kind {found.kind}.')
+    if found is not None and found.disabled:
+        raise BadInput(f'executor "{name}" is disabled, and takes no requests: see {found.at("disabled")}.')
+    file = f"executors/{name}."
+    problems = [problem for problem in files.problems if problem.position.file.startswith(file)]
+    if name in files.broken and problems:
+        raise ConfigError(problems)
+    raise NotFound("webhook executor", name, files.endpoints)
+
+
+def _usual_event(executor: Executor) -> str | None:
+    """The first event that the executor asks for by its whole name."""
+    trigger = executor.trigger
+    named = trigger.events if isinstance(trigger, WebhookTrigger) else ()
+    return next((event for event in named if not set("*?[") & set(event)), None)

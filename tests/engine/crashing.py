@@ -1,0 +1,232 @@
+"""Processes that end at a commit, and what must hold when the next one has taken over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kit import Bench, FakeClock
+
+from hub import Context, JobFailed, RetryPolicy, Triggered, Workflow, job, workflow
+from hub.model.execution import ExecutionRecord, JobStatus, Status
+
+T = TypeVar("T")
+
+
+class Crash(KeyboardInterrupt):
+    """The process ends here. Of a kind that leaves a loop at once, past everything that would tidy up."""
+
+
+class Effects:
+    """A foreign system that notes every request: (idempotency key, what was stored for that path by then)."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        #: Paths whose result was committed, or given to the caller: from then on no effect of theirs may come.
+        self.final: set[str] = set()
+        self.late: list[str] = []
+
+    async def given(self, call: Triggered[T]) -> T:
+        """Await a call; the caller has its result now."""
+        found = await call
+        self.final.add(call._path)
+        return found
+
+    def __call__(self, ctx: Context) -> int:
+        self.seen.append(ctx.idempotency_key)
+        if ctx.path in self.final:
+            self.late.append(ctx.path)
+        return self.seen.count(ctx.idempotency_key)
+
+
+def scenario(effects: Effects) -> list[Workflow[Any, Any]]:
+    """Nested and gathered calls, a plain job, a caught failure, tries of a job, a retry of the whole, another start."""
+
+    @job
+    async def leaf(input: int, ctx: Context) -> int:
+        effects(ctx)
+        return 10 * input
+
+    @job
+    def plain(input: int, ctx: Context) -> int:
+        effects(ctx)
+        return leaf.trigger(input).result() + 1
+
+    @job
+    async def broken(ctx: Context) -> None:
+        effects(ctx)
+        raise ValueError("always")
+
+    @job(retry=RetryPolicy(max_retries=3))
+    async def tried(ctx: Context) -> int:
+        effects(ctx)
+        inner = await effects.given(leaf.trigger(7))
+        if ctx.attempt < 3:
+            raise ConnectionError("not yet")
+        return inner
+
+    @job
+    async def late_success(ctx: Context) -> str:
+        effects(ctx)
+        if len([key for key in effects.seen if key == ctx.idempotency_key]) < 2:
+            raise ConnectionError("the first time")
+        return "late"
+
+    @job(name="other-main")
+    async def other_main(ctx: Context) -> None:
+        effects(ctx)
+
+    other = workflow("other-one", other_main)
+
+    @job(name="main-job")
+    async def main(ctx: Context) -> dict:
+        async def branch(number: int) -> int:
+            return await effects.given(leaf.trigger(number)) + await effects.given(leaf.trigger(number + 1))
+
+        first = await effects.given(plain.trigger(1))
+        found = [first, *await asyncio.gather(branch(2), branch(4), effects.given(tried.trigger()))]
+        with contextlib.suppress(ValueError, JobFailed):
+            await broken.trigger()
+        started = await other.trigger({})
+        return {"found": found, "late": await late_success.trigger(), "started": started is not None}
+
+    policy = RetryPolicy(max_retries=5, initial_backoff="1s")
+    return [workflow("main-one", main, retry_policy=policy), other]
+
+
+RESULT = {"found": [11, 50, 90, 70], "late": "late", "started": True}
+
+
+class Points:
+    """Counts the moments of commits, and ends the process at one of them."""
+
+    def __init__(self, at: int | None) -> None:
+        self.at = at
+        self.passed: list[tuple[str, tuple[str, ...]]] = []
+
+    def __call__(self, moment: str, verbs: Sequence[str]) -> None:
+        self.passed.append((moment, tuple(verbs)))
+        if self.at is not None and len(self.passed) == self.at:
+            raise Crash
+
+
+def live_through(folder: Path, crash_at: int | None, *, wreck: Callable[[Bench], None] = lambda bench: None) -> Outcome:
+    """Run the scenario, ending the process at that point, then again in new processes until it has come to its end."""
+    effects, clock = Effects(), FakeClock()
+    url = f"sqlite:///{folder}/crash-{crash_at}.db"
+    first = Points(crash_at)
+    crashed = _one_process(url, effects, clock, first, "node-1", wreck)
+    if crashed:
+        after = Points(None)
+        assert not _one_process(url, effects, clock, after, "node-2", wreck)
+    return Outcome(effects, *asyncio.run(_look(url, clock)), points=first.passed, crashed=crashed)
+
+
+class Outcome:
+    def __init__(
+        self,
+        effects: Effects,
+        executions: list[ExecutionRecord],
+        *,
+        points: list[tuple[str, tuple[str, ...]]],
+        crashed: bool,
+    ) -> None:
+        self.effects = effects
+        self.executions = executions
+        self.points = points
+        self.crashed = crashed
+
+    def faults(self) -> list[str]:
+        """What is wrong. Empty: every promise was kept."""
+        found = [f"{path} ran again after its result was stored" for path in self.effects.late]
+        mains = [record for record in self.executions if record.workflow == "main-one"]
+        others = [record for record in self.executions if record.workflow == "other-one"]
+        if [record.status for record in mains] != [Status.SUCCESS]:
+            found.append(f"the execution ended as {[(str(record.status), record.error) for record in mains]}")
+        elif mains[0].result != RESULT:
+            found.append(f"the result is {mains[0].result}")
+        if [record.status for record in others] != [Status.SUCCESS]:
+            found.append(f"the other one: {[str(record.status) for record in others]}")
+        # One crash: at most one more request than tries, for each call that it met.
+        stored = {f"{record.id}/{call.path}": call for record in self.executions for call in record.jobs}
+        for key, count in Counter(self.effects.seen).items():
+            if key not in stored:
+                found.append(f"{key} had an effect and is not stored")
+            elif not stored[key].attempts <= count + self.crashed or count > stored[key].attempts + self.crashed:
+                found.append(f"{key}: {count} effects of {stored[key].attempts} tries")
+        return found
+
+
+def _one_process(
+    url: str, effects: Effects, clock: FakeClock, points: Points, node: str, wreck: Callable[[Bench], None]
+) -> bool:
+    """Whether it crashed."""
+    bench = Bench(url, [], clock=clock, node=node, inline=True)
+    committer = bench.store._writer._committer
+    raw = committer.connection.raw
+    bench.redefine(*scenario(effects))
+    wreck(bench)
+
+    def probe(moment: str, verbs: Sequence[str]) -> None:
+        points(moment, verbs)
+        if moment == "after":
+            rows = raw.execute("SELECT path FROM checkpoints WHERE status = 'SUCCESS'").fetchall()
+            effects.final.update(row[0] for row in rows)
+
+    committer._probe = probe
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(_process(bench, loop))
+    except Crash:
+        # Nothing of this process may write any more; its tasks and threads are only swept up.
+        raw.close()
+        _sweep_up(loop)
+        bench.worker._threads.shutdown()
+        bench.store._readers.shutdown()
+        bench.store._dialect.close()
+        return True
+    else:
+        loop.run_until_complete(bench.close())
+        return False
+    finally:
+        loop.close()
+
+
+async def _process(bench: Bench, loop: asyncio.AbstractEventLoop) -> None:
+    await bench.store.beat(bench.node, "host", 1, 15_000)
+    await bench.store.alone(bench.node)
+    await bench.store.rescue()
+    await bench.start("main-one", {}, key="the-one")
+    for _ in range(12):
+        await bench.work()
+        bench.clock.advance(40)
+
+
+def _sweep_up(loop: asyncio.AbstractEventLoop) -> None:
+    async def sweep() -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    loop.set_exception_handler(lambda _loop, _context: None)
+    for _ in range(100):
+        try:
+            loop.run_until_complete(sweep())
+        except (Crash, asyncio.CancelledError):
+            continue
+        return
+
+
+async def _look(url: str, clock: FakeClock) -> list[list[ExecutionRecord]]:
+    bench = Bench(url, [], clock=clock, inline=True)
+    executions = [await bench.record(found.id) for found in await bench.store.executions()]
+    await bench.close()
+    return [executions]
+
+
+__all__ = ["Crash", "JobStatus", "live_through"]

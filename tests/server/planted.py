@@ -1,0 +1,147 @@
+"""Faults that a forked hub is started with: bugs that the tests have to find, crashes at named points, and a clock ahead."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+
+def plant(asked: dict[str, Any]) -> None:
+    """`{"acknowledge_early": true}` and so on: each name is a function here, called with its value."""
+    for name, value in asked.items():
+        PLANTS[name](value)
+
+
+def crash_at(point: Sequence[Any]) -> None:
+    """Die by SIGKILL at [moment, verb, n]: the n-th commit that holds this verb, "before" or "after" it."""
+    moment, verb, nth = point
+    seen = 0
+
+    def probe(now: str, verbs: Sequence[str]) -> None:
+        nonlocal seen
+        if now == moment and verb in verbs:
+            seen += 1
+            if seen == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    _use_probe(probe)
+
+
+def note_commits(path: str) -> None:
+    """Write each commit's verbs, a line each, into a file."""
+
+    def probe(now: str, verbs: Sequence[str]) -> None:
+        if now == "after":
+            with open(path, "a", encoding="ascii") as file:
+                file.write(" ".join(verbs) + "\n")
+
+    _use_probe(probe)
+
+
+def _use_probe(probe: Callable[[str, Sequence[str]], None]) -> None:
+    import hub.assembly.parts as parts
+
+    parts.open_parts = functools.partial(parts.open_parts, probe=probe)
+
+
+def ahead(milliseconds: int) -> None:
+    """The wall clock is so much ahead, for the hub and for the library that calls its schedules' check."""
+    import apscheduler.executors.base
+    import apscheduler.schedulers.base
+    import apscheduler.triggers.interval
+
+    from hub.model.clock import SystemClock
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # what it calls is a plain one
+            return datetime.now(tz) + timedelta(milliseconds=milliseconds)
+
+    SystemClock.now = lambda self: time.time_ns() // 1_000_000 + milliseconds  # type: ignore[method-assign]  # a clock that is wrong on purpose
+    for module in (apscheduler.executors.base, apscheduler.schedulers.base, apscheduler.triggers.interval):
+        module.datetime = Ahead  # type: ignore[attr-defined]  # likewise
+
+
+def acknowledge_early(_: bool) -> None:
+    """The bug: a webhook is answered before its event is durable."""
+    from hub.model.event import NewEvent, StoredEvent
+    from hub.store.events import STORE_EVENT, arrival
+    from hub.store.store import Store
+
+    async def store_event(self: Store, event: NewEvent, *, timeout: float | None = None) -> StoredEvent:
+        coming = arrival(event, self._clock.now())
+        asyncio.get_running_loop().call_later(0.03, lambda: self._writer.submit(STORE_EVENT, coming, timeout=timeout))
+        return StoredEvent(coming.id, duplicate=False)
+
+    Store.store_event = store_event  # type: ignore[method-assign]  # the planted bug
+
+
+def checkpoint_unawaited(_: bool) -> None:
+    """The bug: a job's caller goes on before the job's result is durable."""
+    from hub.store.checkpoints import CHECKPOINT, MARK, CallWrite
+    from hub.store.store import Store
+
+    async def checkpoint(self: Store, write: CallWrite) -> None:
+        self._writer.forget(MARK, (write.execution_id, write.checkpoint.path))
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.05, lambda: self._writer.submit(CHECKPOINT, write).add_done_callback(lambda f: f.exception()))
+
+    Store.checkpoint = checkpoint  # type: ignore[method-assign]  # the planted bug
+
+
+def outbox_deleted_first(_: bool) -> None:
+    """The bug: a row's change is deleted from its outbox before the hub has it."""
+    from hub.triggers.record_events.drain import Drain
+
+    async def hand_over(self: Drain, rows: Sequence[Any]) -> None:
+        await self._watched.delete(rows)
+        await asyncio.sleep(0.02)
+        await self._store(rows)
+        self._stored = []
+
+    Drain._hand_over = hand_over  # type: ignore[method-assign]  # the planted bug
+
+
+def deduplicate_nothing(_: bool) -> None:
+    """The bug: a repeated delivery is another event."""
+    from hub.triggers.webhook.endpoint import Endpoint
+
+    Endpoint.key = lambda self, request, value: None  # type: ignore[method-assign]  # the planted bug
+
+
+def stop_writing_after(seconds: float) -> None:
+    """The process stops committing and goes on otherwise, as on a disk that hangs."""
+    from hub.store.committing import Committer
+
+    commit = Committer.commit
+    hangs = threading.Event()
+    threading.Timer(seconds, hangs.set).start()
+
+    def hanging(self: Committer, batch: Any) -> None:
+        if hangs.is_set():
+            time.sleep(3600)
+        commit(self, batch)
+
+    Committer.commit = hanging  # type: ignore[method-assign]  # the planted fault
+
+
+PLANTS: dict[str, Callable[[Any], None]] = {
+    function.__name__: function
+    for function in (
+        acknowledge_early,
+        ahead,
+        checkpoint_unawaited,
+        crash_at,
+        deduplicate_nothing,
+        note_commits,
+        outbox_deleted_first,
+        stop_writing_after,
+    )
+}

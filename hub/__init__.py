@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hub.engine.authoring import Job, Workflow, job, trigger_workflow, workflow
     from hub.engine.context import Context
+    from hub.engine.points import WaitPoint, wait_point
     from hub.engine.policies import ConcurrencyPolicy, RetryPolicy
     from hub.engine.triggered import Triggered
-    from hub.model.errors import ArgumentHashMismatch, HubError, JobFailed, JobTimeout, NonRetryable
+    from hub.model.errors import ArgumentHashMismatch, HubError, JobFailed, JobTimeout, NonRetryable, WaitTimeout
 
 _HOMES = {
     "ArgumentHashMismatch": "hub.model.errors",
@@ -26,10 +27,13 @@ _HOMES = {
     "Workflow": "hub.engine.authoring",
     "job": "hub.engine.authoring",
     "trigger_workflow": "hub.engine.authoring",
+    "WaitPoint": "hub.engine.points",
+    "WaitTimeout": "hub.model.errors",
+    "wait_point": "hub.engine.points",
     "workflow": "hub.engine.authoring",
 }
 
-__all__ = [  # noqa: PLE0604 - ruff cannot see through the lazy imports
+__all__ = [
     "ArgumentHashMismatch",
     "ConcurrencyPolicy",
     "Context",
@@ -40,9 +44,12 @@ __all__ = [  # noqa: PLE0604 - ruff cannot see through the lazy imports
     "NonRetryable",
     "RetryPolicy",
     "Triggered",
+    "WaitPoint",
+    "WaitTimeout",
     "Workflow",
     "job",
     "trigger_workflow",
+    "wait_point",
     "workflow",
 ]
 

@@ -129,6 +129,13 @@ def play(story: Callable[[Bench], Awaitable[Any]], bench: Callable[[], Bench]) -
     return asyncio.run(whole())
 
 
+async def until(ready: Callable[[], Any], seconds: float = 5) -> None:
+    """Until something that happens in a thread, or in its own time, has happened."""
+    async with asyncio.timeout(seconds):
+        while not ready():  # noqa: ASYNC110 - what it waits for may know no loop
+            await asyncio.sleep(0.001)
+
+
 def of(record: ExecutionRecord, path: str) -> Any:
     """One job of an execution, by its path."""
     found = {call.path: call for call in record.jobs}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.model.errors import HubError
 from hub.store import Store
+from hub.triggers.webhook.answer import Answer, problem
 from hub.triggers.webhook.guard import Guard
 
 _NOT_STORED = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -45,7 +47,10 @@ def create_app(intake: ASGIApp, readiness: Readiness) -> ASGIApp:
         ready, report = await readiness.report()
         return JSONResponse(report, status_code=200 if ready else 503, headers=_NOT_STORED)
 
-    routed = Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz)])
+    routed = Starlette(
+        routes=[Route("/healthz", healthz), Route("/readyz", readyz)],
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+    )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/webhooks/"):
@@ -54,3 +59,21 @@ def create_app(intake: ASGIApp, readiness: Readiness) -> ASGIApp:
             await routed(scope, receive, send)
 
     return Guard(app)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    """404, 405 and their like as problem documents (RFC 9457)."""
+    assert isinstance(error, HTTPException)
+    headers = tuple((name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items())
+    return _response(problem(error.status_code, *headers))
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    """A fault of the hub. It is in the log, and not in the answer."""
+    return _response(problem(500))
+
+
+def _response(answer: Answer) -> Response:
+    response = Response(answer.body, answer.status)
+    response.raw_headers = answer.raw_headers()
+    return response

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hub.assembly.fetching import Fetching
 from hub.declare.body_schema import BodySchema
 from hub.declare.config import Config, sqlite_path
 from hub.declare.cross_check import Checkers, cross_check
@@ -45,6 +46,8 @@ class Files:
     secret: Callable[[str], str]
     #: Certificates and keys of senders, shared by all endpoints.
     documents: Documents = field(default_factory=Documents)
+    #: How those are fetched, and subscriptions confirmed.
+    fetching: Fetching = field(default_factory=lambda: Fetching(None))
 
     def surroundings(self) -> Surroundings:
         """What executions see of the installation."""
@@ -74,7 +77,8 @@ def read_files(root: Path, environment: Mapping[str, str] | None = None, documen
     for executor in executors:
         if (why := unsupported(executor)) is not None:
             problems.add(Problem(executor.at("target"), why))
-    documents = documents or Documents()
+    fetching = Fetching(project.config)
+    documents = documents or Documents(fetching.document)
     public_url = "" if project.config is None else project.config.server.public_url or ""
     endpoints, in_endpoints = _endpoints(project, environment, public_url, documents)
     problems.update(in_endpoints)
@@ -93,6 +97,7 @@ def read_files(root: Path, environment: Mapping[str, str] | None = None, documen
         tuple(sorted(problems)),
         lambda name: project.secrets.get(name).reveal(),
         documents,
+        fetching,
     )
 
 

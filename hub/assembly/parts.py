@@ -35,6 +35,8 @@ class Parts:
     client: Client
     #: This process as a worker of executions.
     node: str
+    #: Done when storage failed, with the error: nothing can be written any more in this process.
+    broken: asyncio.Future[Exception]
 
     def worker(self) -> tuple[Worker, Lease]:
         """A worker for this node. It is woken by what this process commits."""
@@ -52,6 +54,7 @@ class Parts:
 
     async def close(self) -> None:
         await self.evaluator.close()
+        await self.files.fetching.close()
         await self.store.close()
         for database in self.surroundings.databases.values():
             database.close()
@@ -67,7 +70,19 @@ async def open_parts(
     if files.config is None:
         raise ConfigError(files.problems)
     config, clock = files.config, clock or SystemClock()
-    store = open_store(database_url(config.store, files.root), clock, checkpoints=serving, probe=probe)
+    loop = asyncio.get_running_loop()
+    broken: asyncio.Future[Exception] = loop.create_future()
+
+    def on_broken(error: Exception) -> None:
+        loop.call_soon_threadsafe(broken.set_result, error)
+
+    store = open_store(
+        database_url(config.store, files.root),
+        clock,
+        checkpoints=serving,
+        probe=probe,
+        on_broken=on_broken,
+    )
     surroundings = files.surroundings()
     evaluator = Evaluator()
     rules = Rules(Bindings(files.executors), files.registry, surroundings)
@@ -83,7 +98,10 @@ async def open_parts(
         dispatch=dispatcher.run_once,
         replay=dispatcher.replay,
     )
-    return Parts(files, config, clock, store, surroundings, evaluator, dispatcher, Client(driver), new_id(clock.now()))
+    node = new_id(clock.now())
+    return Parts(
+        files, config, clock, store, surroundings, evaluator, dispatcher, Client(driver), node=node, broken=broken
+    )
 
 
 def public_url(config: Config) -> str:

@@ -54,6 +54,10 @@ async def check(parts: Parts, refused: RefusedDelivery) -> Checked:
 async def release_one(parts: Parts, checked: Checked) -> StoredEvent:
     """Make it an event. One that came again meanwhile and was accepted is a duplicate."""
     assert checked.event is not None
+    # Ids sort by millisecond: whoever is released later gets a later one.
+    before = parts.clock.now()
+    while parts.clock.now() <= before:
+        await parts.clock.sleep(0.001)
     stored = await parts.store.store_event(checked.event)
     await parts.store.drop_refused(checked.refused.id)
     return stored

@@ -16,7 +16,7 @@ from hub.assembly.parts import Parts
 from hub.assembly.releasing import project_seal
 from hub.declare.config import sqlite_path
 from hub.engine.worker import Worker
-from hub.model.errors import Conflict, HubError
+from hub.model.errors import Conflict, HubError, StoreUnavailable
 from hub.triggers.record_events.drain import Drain
 from hub.triggers.record_events.keeper import Keeper
 from hub.triggers.record_events.sqlite import SQLiteWatched
@@ -30,7 +30,9 @@ from hub.triggers.webhook.keeping import RefusedKeeper
 log = logging.getLogger(__name__)
 
 #: How long executions may go on after a stop was asked for. The whole stop takes less than 10 s.
-_GRACE = 6.0
+_GRACE = 5.0
+#: How long a start waits for somebody else's transaction, in seconds.
+_STORE_PATIENCE = 10.0
 #: How soon another process's writes are noticed.
 _LOOK_SECONDS = 0.05
 
@@ -71,7 +73,14 @@ class Serving:
         if not parts.store.take_seat():
             raise Conflict("another hub serves this store already: stop it first, or give this project its own store.")
         self._http.bind()
-        rescued = await self._lease.take()
+        try:
+            async with asyncio.timeout(_STORE_PATIENCE):
+                rescued = await self._lease.take()
+        except TimeoutError:
+            raise StoreUnavailable(
+                f"the store is held by another process and could not be written for {_STORE_PATIENCE:g} s. Look for a "
+                "program that keeps a transaction open in it, end that, and start again."
+            ) from None
         for webhook in await parts.client.webhooks():
             self._tokens[webhook["executor"]] = webhook["url"].rpartition("/")[2].encode()
         intake = Intake(
@@ -80,6 +89,7 @@ class Serving:
             endpoints=parts.files.endpoints,
             tokens=self._tokens.get,
             documents=parts.files.documents,
+            confirm=parts.files.fetching.confirm,
             on_refused=RefusedKeeper(
                 parts.store.keep_refused,
                 parts.clock,
@@ -102,19 +112,25 @@ class Serving:
     async def run(self, asked: asyncio.Event) -> None:
         """Until somebody asks for the end, or a part fails."""
         waiting = asyncio.create_task(asked.wait())
-        done, _ = await asyncio.wait({waiting, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+        broken = self._parts.broken
+        await asyncio.wait({waiting, broken, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
-        for task in done:
-            if task is not waiting and not task.cancelled():
+        for task in self._tasks:
+            if task.done() and not task.cancelled():
                 self.failed = task.exception()
+        if broken.done():
+            # A flush that failed is never tried again: what the disk holds is known only after a new start.
+            self.failed = StoreUnavailable(f"storage failed: {broken.result()}")
 
     async def stop(self) -> int:
         """No new work, let what runs finish or give it back; how many executions were given back."""
-        await self._http.stop()
+        # Beside the rest: each has its own limit, and the whole has one too.
+        closing = asyncio.create_task(self._http.stop())
         if self._ticking is not None:
             await self._ticking.stop()
         self._stop.set()
         given_back = await self._jobs.stop(_GRACE)
+        await closing
         self._parts.dispatcher.waker.ring()
         done, late = await asyncio.wait(self._tasks, timeout=2) if self._tasks else (set(), set())
         for task in late:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
 import click
 
 from hub.cli.printing import note
-from hub.cli.session import FAILED
+from hub.cli.session import FAILED, as_called
 
 _TEMPLATES = Path(__file__).parent / "new_project"
 
@@ -41,7 +40,7 @@ def init(directory: Path) -> None:
     for name in _FILES:
         note(f"made {directory / name}")
     note("Next:")
-    hub = _as_called()
+    hub = as_called()
     click.echo(f"cd {shlex.quote(str(directory))}")
     click.echo(f"""{hub} workflow start hello -m hello-bot -a '{{"name": "Ada"}}' -W""")
     click.echo(f"{hub} serve")
@@ -70,11 +69,3 @@ def _write(directory: Path) -> None:
 def _put(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-
-
-def _as_called() -> str:
-    """How to call `hub` from another folder."""
-    if shutil.which("hub") is not None:
-        return "hub"
-    called = Path(sys.argv[0]).absolute()
-    return shlex.quote(str(called)) if called.name == "hub" else f"{shlex.quote(sys.executable)} -m hub"

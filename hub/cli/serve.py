@@ -8,6 +8,7 @@ import json
 import logging
 import signal
 import sys
+from functools import partial
 
 import click
 
@@ -18,11 +19,17 @@ from hub.model.errors import ConfigError
 log = logging.getLogger("hub")
 
 
+def _new_loop() -> asyncio.AbstractEventLoop:
+    from hub.api.server import new_loop
+
+    return new_loop()
+
+
 @click.command()
 @click.option("--host", help="Address to listen on; by default the one in config/hub.yaml.")
 @click.option("--port", type=click.IntRange(0, 65535), help="0: any free one.")
 @project_option
-@command
+@partial(command, loop=_new_loop)
 async def serve(host: str | None, port: int | None) -> int:
     """Run everything: intake, schedules, record events, workers. SIGTERM stops it in order."""
     from hub.assembly.files import read_files

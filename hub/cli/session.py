@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -51,6 +53,14 @@ def project_root() -> Path:
     return root
 
 
+def as_called() -> str:
+    """How to call `hub` from any folder, as this process was called: for advice that people copy."""
+    if shutil.which("hub") is not None:
+        return "hub"
+    called = Path(sys.argv[0]).absolute()
+    return shlex.quote(str(called)) if called.name == "hub" else f"{shlex.quote(sys.executable)} -m hub"
+
+
 @asynccontextmanager
 async def opened() -> AsyncIterator[Parts]:
     """A hub on the project's store, with or without a server running."""
@@ -60,6 +70,9 @@ async def opened() -> AsyncIterator[Parts]:
     files = read_files(project_root())
     if files.config is None:
         raise ConfigError(files.problems)
+    if files.problems:
+        count = len(files.problems)
+        click.echo(f"{count} problem{'s' if count != 1 else ''} in the project's files: see `hub check`.", err=True)
     parts = await open_parts(files)
     try:
         yield parts
@@ -67,13 +80,17 @@ async def opened() -> AsyncIterator[Parts]:
         await parts.close()
 
 
-def command(work: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None]:
-    """Run an async command; errors of the hub become a sentence and exit status 1."""
+def command(
+    work: Callable[P, Coroutine[Any, Any, int | None]],
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> Callable[P, None]:
+    """Run an async command; errors of the hub become a sentence and exit status 1. `loop` makes one that is not the usual."""
 
     @functools.wraps(work)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            status = asyncio.run(_told(work(*args, **kwargs)))
+            with asyncio.Runner(loop_factory=loop) as runner:
+                status = runner.run(_told(work(*args, **kwargs)))
         except KeyboardInterrupt:
             sys.exit(130)
         sys.exit(status or 0)

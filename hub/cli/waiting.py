@@ -27,7 +27,8 @@ async def finish(
         if telling is not None:
             await telling
     except TimeoutError:
-        note(f"execution {execution_id} has not ended yet; it goes on.")
+        how = "it goes on" if working is None else "it goes on when a server runs, or a command waits for it"
+        note(f"execution {execution_id} has not ended yet; {how}.")
         return TIMED_OUT
     finally:
         done.set()

@@ -12,6 +12,7 @@ from hub.store.databases import Database
 
 if TYPE_CHECKING:
     from hub.engine.runner import Run
+    from hub.engine.steps import Steps
 
 
 class Context:
@@ -56,6 +57,13 @@ class Context:
     def jobs(self) -> Jobs:
         """Jobs by name: `ctx.jobs.fetch_customer(x)` is `fetch_customer.trigger(x)`."""
         return Jobs(self._run)
+
+    @property
+    def step(self) -> Steps:
+        """Durable work inside this job: run, sleep, wait for signals, invoke workflows."""
+        from hub.engine.steps import Steps
+
+        return Steps(self._run)
 
     def database(self, name: str) -> Database:
         """A database of config/hub.yaml. Raises NotFound, or Refused without `database:write:NAME`."""

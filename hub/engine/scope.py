@@ -35,10 +35,42 @@ class OutsideJob(HubError):
     """Something was called that only works inside a running job."""
 
 
+class Call:
+    """A durable call that was made from a scope."""
+
+    __slots__ = ("open_wait", "path", "pending", "scope")
+
+    def __init__(self, path: str, *, pending: bool) -> None:
+        self.path = path
+        #: It has not ended.
+        self.pending = pending
+        #: It waits, and the store has said that what it waits for has not come.
+        self.open_wait = False
+        #: The scope of the job that it runs, once that runs.
+        self.scope: Scope | None = None
+
+    def idle(self) -> bool:
+        """Whether it does nothing but wait."""
+        return self.open_wait or (self.scope is not None and self.scope.idle())
+
+
 class Scope:
     """A place to make durable calls from."""
 
-    __slots__ = ("_above", "_closed", "_counts", "abandoned", "children", "failures", "path", "run", "unseen")
+    __slots__ = (
+        "_above",
+        "_closed",
+        "_counts",
+        "abandoned",
+        "awaited",
+        "branches",
+        "calls",
+        "children",
+        "failures",
+        "path",
+        "run",
+        "unseen",
+    )
 
     def __init__(self, run: Run, path: str, above: Scope | None = None) -> None:
         self.run = run
@@ -53,6 +85,12 @@ class Scope:
         self.unseen: dict[str, JobFailed] = {} if above is None else above.unseen
         #: Paths of failed calls whose error the caller has been given.
         self.failures: list[str] = []
+        #: Calls made from here that have not ended.
+        self.calls: set[Call] = set()
+        #: Calls that somebody here is blocked on.
+        self.awaited: set[Call] = set()
+        #: Tasks started here that have not ended, as scopes.
+        self.branches: set[Scope] = set()
         #: The job was given up before its end: a thread that still runs it is taken down at its next call.
         self.abandoned = False
 
@@ -71,13 +109,27 @@ class Scope:
         self._counts[name] = count
         return f"{self.path}/{name}" if count == 1 else f"{self.path}/{name}#{count}"
 
+    def idle(self) -> bool:
+        """Whether the code here is blocked on calls that do nothing but wait, or on tasks of its own that are.
+
+        Ordinary awaits in a task of its own keep it busy; one in the job itself, beside an awaited wait, does not.
+        """
+        if not self.branches and not any(call.pending for call in self.awaited):
+            return False
+        return all(call.idle() for call in self.calls) and all(branch.idle() for branch in self.branches)
+
     def branch(self, coroutine: Any) -> Scope:
         """A scope for a task that this one starts."""
         label = getattr(coroutine, "__qualname__", "task").rpartition(".")[2]
-        return Scope(self.run, self.next_path(f"~{label}"), self)
+        branch = Scope(self.run, self.next_path(f"~{label}"), self)
+        self.branches.add(branch)
+        return branch
 
     def branch_ended(self, task: asyncio.Task[Any]) -> None:
         """A branch that ends well has caught its failures; otherwise they are now the concern of where it began."""
+        if self._above is not None:
+            self._above.branches.discard(self)
+        self.run.waits.look()
         if not self.failures or task.cancelled():
             return
         if task.exception() is None:
@@ -105,6 +157,11 @@ def current() -> Scope:
         )
     scope.refuse_if_closed()
     return scope
+
+
+def current_or(scope: Scope) -> Scope:
+    """The scope of the running task: a branch may await what its job has begun."""
+    return _scope.get() or scope
 
 
 def enter(scope: Scope) -> None:

@@ -7,7 +7,7 @@ import concurrent.futures
 from collections.abc import Generator
 from typing import Any, Generic, TypeVar
 
-from hub.engine.scope import OutsideJob, Scope
+from hub.engine.scope import Call, OutsideJob, Scope, current_or
 from hub.model.errors import JobFailed
 
 Out = TypeVar("Out", covariant=True)  # noqa: PLC0105 - it is the job's output, and is called so
@@ -16,38 +16,50 @@ Out = TypeVar("Out", covariant=True)  # noqa: PLC0105 - it is the job's output, 
 class Triggered(Generic[Out]):
     """A call that has begun. Await it in an async job; call `.result()` in a plain one."""
 
-    __slots__ = ("_future", "_path", "_scope")
+    __slots__ = ("_call", "_future", "_scope")
 
-    def __init__(self, future: asyncio.Future[Any] | concurrent.futures.Future[Any], scope: Scope, path: str) -> None:
+    def __init__(self, future: asyncio.Future[Any] | concurrent.futures.Future[Any], scope: Scope, call: Call) -> None:
         self._future = future
         self._scope = scope
-        self._path = path
+        self._call = call
 
     def __await__(self) -> Generator[Any, None, Out]:
         if isinstance(self._future, concurrent.futures.Future):
             raise OutsideJob("this is a plain job: call .result() instead of await.")
+        blocked = current_or(self._scope)
+        self._block(blocked)
         try:
             found: Out = yield from self._future.__await__()
         except JobFailed:
             self._failed()
             raise
+        finally:
+            blocked.awaited.discard(self._call)
         return found
 
     def result(self) -> Out:
         """Wait for it in a plain job. Raises what the job raised."""
         if not isinstance(self._future, concurrent.futures.Future):
             raise OutsideJob("this is an async job: write `await` instead of .result().")
+        self._block(self._scope)
         try:
             found: Out = self._future.result()
         except JobFailed:
             self._failed()
             raise
+        finally:
+            self._scope.awaited.discard(self._call)
         return found
 
     def done(self) -> bool:
         return self._future.done()
 
+    def _block(self, scope: Scope) -> None:
+        if self._call.pending:
+            scope.awaited.add(self._call)
+            scope.run.waits.look()
+
     def _failed(self) -> None:
         """The caller has the error now; whether it catches it shows later."""
-        self._scope.unseen.pop(self._path, None)
-        self._scope.failures.append(self._path)
+        self._scope.unseen.pop(self._call.path, None)
+        self._scope.failures.append(self._call.path)

@@ -118,6 +118,9 @@ class Worker:
         for execution_id in lost:
             if execution_id in self._runs:
                 self._runs[execution_id][0].stop()
+        for run, _ in self._runs.values():
+            if run.waits.any_open:
+                run.waits.wake()
         return len(lost)
 
     def _in_turn(self, registry: Registry) -> tuple[Claimable, ...]:

@@ -63,6 +63,8 @@ class StartRequest:
     event_id: str | None = None
     #: Who asked for it: "executor", "cli", "api", or "execution:ID".
     requested_by: str = ""
+    #: The execution that started it as its child; a cancel of that one reaches it.
+    parent_id: str | None = None
     #: Higher runs first among those that are due.
     priority: int = 0
     #: Executions of one workflow and key share `concurrency_policy`; "" is the workflow's own.

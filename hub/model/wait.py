@@ -63,6 +63,8 @@ class WaitAnswer:
     result: str | None = None
     #: JSON text of the failure, when it failed.
     error: str | None = None
+    #: While it is open: when it ends by itself.
+    deadline: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +114,4 @@ class WaitRecord:
     resolved_at: int | None
     resolved_by: str | None
     result: Any
+    permission: str | None = None

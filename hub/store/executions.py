@@ -14,6 +14,7 @@ from hub.model.execution import ENDED, Claimed, Settled, Started, StartRequest, 
 from hub.store.checkpoints import read_checkpoints
 from hub.store.dialects.base import Bulk, Row, Tx
 from hub.store.verbs import Verb
+from hub.store.waits import end_waits_for, end_waits_for_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,11 @@ class Rescue:
 
 _INSERT = Bulk(
     "id:text workflow:text args:text invoker:text idempotency_key:text executor:text event_id:text requested_by:text "
-    "priority:int concurrency_key:text due_at:int created_at:int",
+    "parent_id:text priority:int concurrency_key:text due_at:int created_at:int",
     "INSERT INTO executions (id, workflow, status, args, invoker, idempotency_key, executor, event_id, requested_by, "
-    "attempts, retries, crashes, priority, concurrency_key, epoch, base_epoch, due_at, created_at) "
+    "parent_id, attempts, retries, crashes, priority, concurrency_key, epoch, base_epoch, due_at, created_at) "
     "SELECT id, workflow, 'PENDING', args, invoker, idempotency_key, executor, event_id, requested_by, "
-    "0, 0, 0, priority, concurrency_key, 0, 0, due_at, created_at FROM v WHERE true "
+    "parent_id, 0, 0, 0, priority, concurrency_key, 0, 0, due_at, created_at FROM v WHERE true "
     "ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
 )
 
@@ -102,6 +103,7 @@ def insert_executions(tx: Tx, requests: Sequence[StartRequest]) -> list[Started]
             request.executor,
             request.event_id,
             request.requested_by,
+            request.parent_id,
             request.priority,
             request.concurrency_key,
             request.created_at if request.due_at is None else request.due_at,
@@ -186,11 +188,14 @@ def settle_executions(tx: Tx, items: Sequence[Settled]) -> list[Status | Excepti
         for item in items
     ]
     settled = set(tx.bulk(_SETTLE, rows))
+    ended = [item.execution_id for item in items if item.status in ENDED]
+    if ended:
+        end_waits_for_all(tx, ended, items[0].at)
     return [item.status if (item.execution_id, item.epoch) in settled else Fenced(item.execution_id) for item in items]
 
 
 def _cancel(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:
-    """End it, whoever holds it: the epoch goes up, so the holder can write nothing more."""
+    """End it and its children, whoever holds them: the epoch goes up, so the holder can write nothing more."""
     answers: list[Status | Exception] = []
     for item in items:
         changed = tx.run(
@@ -198,6 +203,13 @@ def _cancel(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:
             "finished_at = ? WHERE id = ? AND status NOT IN ('SUCCESS', 'FAILED', 'CANCELED')",
             (item.at, item.execution_id),
         )
+        if changed:
+            end_waits_for(tx, item.execution_id, item.at)
+            children = tx.rows(
+                "SELECT id FROM executions WHERE parent_id = ? AND status NOT IN ('SUCCESS', 'FAILED', 'CANCELED')",
+                (item.execution_id,),
+            )
+            _cancel(tx, [Move(child, item.at) for (child,) in children])
         answers.append(Status.CANCELED if changed else _unmoved(tx, item.execution_id, "canceled"))
     return answers
 

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 from hub.model.event import Delivery, Event, Outcome
 from hub.model.execution import Checkpoint, ExecutionRecord, JobStatus, LogLine, Status
 from hub.model.schedule import StoredSchedule
+from hub.model.wait import WaitKind, WaitRecord, WaitState
 from hub.store.tables import (
     NEW,
     CheckpointRow,
@@ -24,6 +25,7 @@ from hub.store.tables import (
     NodeRow,
     ScheduleRow,
     SlotRow,
+    WaitRow,
     WebhookTokenRow,
 )
 
@@ -153,6 +155,29 @@ def next_due(session: Session, workflows: Sequence[str], after: int) -> int | No
     return session.exec(statement).one()
 
 
+def waits(
+    session: Session, *, execution_id: str | None, kind: str | None, open_only: bool, limit: int
+) -> list[WaitRecord]:
+    """What executions wait for, the newest first."""
+    statement = (
+        select(WaitRow, ExecutionRow.workflow, CheckpointRow.result)
+        .join(ExecutionRow, col(ExecutionRow.id) == WaitRow.execution_id)
+        .join(
+            CheckpointRow,
+            (col(CheckpointRow.execution_id) == WaitRow.execution_id) & (col(CheckpointRow.path) == WaitRow.path),
+        )
+        .order_by(col(WaitRow.created_at).desc(), WaitRow.path)
+        .limit(limit)
+    )
+    if execution_id is not None:
+        statement = statement.where(WaitRow.execution_id == execution_id)
+    if kind is not None:
+        statement = statement.where(WaitRow.kind == kind)
+    if open_only:
+        statement = statement.where(WaitRow.state == WaitState.WAITING.value)
+    return [_wait(row, workflow, result) for row, workflow, result in session.exec(statement)]
+
+
 def logs(session: Session, execution_id: str, after: int, limit: int) -> list[tuple[int, LogLine]]:
     """Lines behind number `after`, each with its number."""
     statement = (
@@ -223,6 +248,25 @@ def _delivery(row: DeliveryRow) -> Delivery:
         row.created_at,
         row.execution_id,
         json.loads(row.evaluation),
+    )
+
+
+def _wait(row: WaitRow, workflow: str, result: str | None) -> WaitRecord:
+    return WaitRecord(
+        row.execution_id,
+        workflow,
+        row.path,
+        row.name,
+        WaitKind(row.kind),
+        row.key,
+        _loaded(row.args),
+        WaitState(row.state),
+        row.created_at,
+        row.deadline,
+        row.resolved_at,
+        row.resolved_by,
+        _loaded(result),
+        row.permission,
     )
 
 

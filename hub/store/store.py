@@ -15,6 +15,7 @@ from hub.model.errors import StoreUnavailable
 from hub.model.event import Delivery, Event, NewEvent, StoredEvent
 from hub.model.execution import Claimed, ExecutionRecord, LogLine, Settled, Started, StartRequest, Status
 from hub.model.schedule import Slot, StoredSchedule
+from hub.model.wait import Resolution, Signal, WaitAnswer, WaitRecord, WaitRequest, WaitState
 from hub.store import reading
 from hub.store.checkpoints import BEGIN, CHECKPOINT, HANDLED, LOG, MARK, CallWrite, Handled, LogWrite
 from hub.store.combined import FINISH, START_NESTED, Finish, NestedStart
@@ -28,6 +29,7 @@ from hub.store.opening import dialect_for, prepare
 from hub.store.refused import DROP_REFUSED, KEEP_REFUSED, RefusedDelivery, refused, refused_one
 from hub.store.schedules import PUT_SCHEDULES, RECORD_SLOTS, PutSchedules, RecordSlots
 from hub.store.verbs import Bell, Probe, no_probe
+from hub.store.waits import PARK, RESOLVE, SIGNAL, WAIT, Park
 from hub.store.writer import InlineWriter, ThreadWriter, Writer
 
 P = ParamSpec("P")
@@ -226,6 +228,30 @@ class Store:
     async def logs(self, execution_id: str, after: int = 0, limit: int = 1000) -> list[tuple[int, LogLine]]:
         """Lines behind number `after`, each with its number."""
         return await self._read(reading.logs, execution_id, after, limit)
+
+    # --- waits
+
+    async def wait(self, request: WaitRequest) -> WaitAnswer:
+        """Open a wait, or see how it stands. Raises Fenced when the claim is over."""
+        return await self._writer.submit(WAIT, request)
+
+    async def park(self, park: Park) -> bool:
+        """Let go of an execution until one of its waits ends; False: one has ended already. Raises Fenced."""
+        return await self._writer.submit(PARK, park)
+
+    async def resolve_wait(self, resolution: Resolution) -> WaitState:
+        """Answer a wait point, once; WAITING: nobody has asked yet, the answer is kept. Raises NotFound or Conflict."""
+        return await self._writer.submit(RESOLVE, resolution)
+
+    async def signal(self, signal: Signal) -> int:
+        """Send a signal; how many waiters it reached at once. The same id again does nothing."""
+        return await self._writer.submit(SIGNAL, signal)
+
+    async def waits(
+        self, *, execution_id: str | None = None, kind: str | None = None, open_only: bool = False, limit: int = 1000
+    ) -> list[WaitRecord]:
+        """What executions wait for, the newest first."""
+        return await self._read(reading.waits, execution_id=execution_id, kind=kind, open_only=open_only, limit=limit)
 
     # --- schedules
 

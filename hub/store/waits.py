@@ -17,6 +17,8 @@ from hub.model.wait import Resolution, Signal, WaitAnswer, WaitKind, WaitRequest
 from hub.store.dialects.base import Row, Tx
 from hub.store.verbs import Verb
 
+_MOST_NAMED = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Park:
@@ -84,7 +86,7 @@ def _wait_one(tx: Tx, item: WaitRequest) -> WaitAnswer | Exception:
     if ending is None and deadline is not None and deadline <= item.now:
         ending = _deadline(item.path, item.name, item.default, item.now)
     if ending is None:
-        return WaitAnswer(WaitState.WAITING)
+        return WaitAnswer(WaitState.WAITING, deadline=deadline)
     end_wait(tx, item.execution_id, item.path, ending)
     return WaitAnswer(ending.state, ending.result, ending.error)
 
@@ -194,6 +196,18 @@ def end_wait(tx: Tx, execution_id: str, path: str, ending: _Ending) -> bool:
     )
     tx.run("UPDATE executions SET due_at = ? WHERE id = ? AND status = 'WAITING'", (ending.now, execution_id))
     return True
+
+
+def end_waits_for_all(tx: Tx, ended: Sequence[str], now: int) -> None:
+    """These executions have ended: so have the waits for them."""
+    for start in range(0, len(ended), _MOST_NAMED):
+        part = ended[start : start + _MOST_NAMED]
+        marks = ", ".join("?" * len(part))
+        waited_for = tx.rows(
+            f"SELECT DISTINCT key FROM waits WHERE kind = 'execution' AND state = 'WAITING' AND key IN ({marks})", part
+        )
+        for (execution_id,) in waited_for:
+            end_waits_for(tx, execution_id, now)
 
 
 def end_waits_for(tx: Tx, execution_id: str, now: int) -> int:

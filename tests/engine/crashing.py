@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from kit import Bench, FakeClock
 
 from hub import Context, JobFailed, RetryPolicy, Triggered, Workflow, job, workflow
-from hub.model.execution import ExecutionRecord, JobStatus, Status
+from hub.model.execution import ExecutionRecord, Status
 
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ class Effects:
     async def given(self, call: Triggered[T]) -> T:
         """Await a call; the caller has its result now."""
         found = await call
-        self.final.add(call._path)
+        self.final.add(call._call.path)
         return found
 
     def __call__(self, ctx: Context) -> int:
@@ -43,7 +43,7 @@ class Effects:
         return self.seen.count(ctx.idempotency_key)
 
 
-def scenario(effects: Effects) -> list[Workflow[Any, Any]]:
+def scenario(effects: Effects) -> list[Workflow[Any, Any]]:  # noqa: C901 - many small jobs
     """Nested and gathered calls, a plain job, a caught failure, tries of a job, a retry of the whole, another start."""
 
     @job
@@ -114,16 +114,19 @@ class Points:
             raise Crash
 
 
-def live_through(folder: Path, crash_at: int | None, *, wreck: Callable[[Bench], None] = lambda bench: None) -> Outcome:
+def live_through(
+    folder: Path, crash_at: int | None, *, wreck: Callable[[Bench], None] = lambda _bench: None
+) -> Outcome:
     """Run the scenario, ending the process at that point, then again in new processes until it has come to its end."""
     effects, clock = Effects(), FakeClock()
     url = f"sqlite:///{folder}/crash-{crash_at}.db"
     first = Points(crash_at)
-    crashed = _one_process(url, effects, clock, first, "node-1", wreck)
-    if crashed:
-        after = Points(None)
-        assert not _one_process(url, effects, clock, after, "node-2", wreck)
-    return Outcome(effects, *asyncio.run(_look(url, clock)), points=first.passed, crashed=crashed)
+    left = _one_process(url, effects, clock, first, "node-1", wreck)
+    crashed = left is None
+    if left is None:
+        left = _one_process(url, effects, clock, Points(None), "node-2", wreck)
+    assert left is not None
+    return Outcome(effects, left, points=first.passed, crashed=crashed)
 
 
 class Outcome:
@@ -163,8 +166,8 @@ class Outcome:
 
 def _one_process(
     url: str, effects: Effects, clock: FakeClock, points: Points, node: str, wreck: Callable[[Bench], None]
-) -> bool:
-    """Whether it crashed."""
+) -> list[ExecutionRecord] | None:
+    """What it left behind; None: it crashed."""
     bench = Bench(url, [], clock=clock, node=node, inline=True)
     committer = bench.store._writer._committer
     raw = committer.connection.raw
@@ -188,10 +191,11 @@ def _one_process(
         bench.worker._threads.shutdown()
         bench.store._readers.shutdown()
         bench.store._dialect.close()
-        return True
+        return None
     else:
+        left = loop.run_until_complete(_look(bench))
         loop.run_until_complete(bench.close())
-        return False
+        return left
     finally:
         loop.close()
 
@@ -222,11 +226,5 @@ def _sweep_up(loop: asyncio.AbstractEventLoop) -> None:
         return
 
 
-async def _look(url: str, clock: FakeClock) -> list[list[ExecutionRecord]]:
-    bench = Bench(url, [], clock=clock, inline=True)
-    executions = [await bench.record(found.id) for found in await bench.store.executions()]
-    await bench.close()
-    return [executions]
-
-
-__all__ = ["Crash", "JobStatus", "live_through"]
+async def _look(bench: Bench) -> list[ExecutionRecord]:
+    return [await bench.record(found.id) for found in await bench.store.executions()]

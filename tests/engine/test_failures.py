@@ -314,7 +314,11 @@ def test_hopeless_errors_end_it_at_once_and_can_be_caught(tell, error):
     tell(story, workflow("catching-it", catching), workflow("letting-it", letting, retry_policy=policy))
 
 
-@pytest.mark.parametrize("end", [lambda: sys.exit(1), lambda: _cancel()])
+def _cancel() -> None:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("end", [sys.exit, _cancel])
 @pytest.mark.parametrize("plain", [False, True])
 def test_exits_and_cancellations_of_a_jobs_own_are_its_failures(tell, end, plain):
     @job
@@ -337,10 +341,6 @@ def test_exits_and_cancellations_of_a_jobs_own_are_its_failures(tell, end, plain
         assert await bench.succeed("exiting") in ("SystemExit", "CancelledError")
 
     tell(story, workflow("exiting", main))
-
-
-def _cancel() -> None:
-    raise asyncio.CancelledError
 
 
 @pytest.mark.parametrize("plain", [False, True])

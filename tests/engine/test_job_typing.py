@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SOURCE = '''
+SOURCE = """
 from typing import assert_type, TypedDict
 from pydantic import BaseModel
 from hub import Context, Job, RetryPolicy, Triggered, Workflow, job, workflow
@@ -51,20 +51,22 @@ async def check() -> None:
     assert_type(orders, Workflow[Ref, Customer])
     assert_type(await orders.trigger({"customer_id": "1"}), str)
     fetch.trigger(3)
-'''
+"""
 
 
-def test_outputs_are_inferred_and_wrong_inputs_are_found(tmp_path: Path) -> None:
-    file = tmp_path / "orders.py"
-    file.write_text(SOURCE)
+def test_outputs_are_inferred_and_wrong_inputs_are_found() -> None:
     root = Path(__file__).parents[2]
+    options = ["--strict", "--disable-error-code=empty-body", "--config-file=", "--follow-imports=silent"]
     found = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--disable-error-code=empty-body", "--cache-dir", str(tmp_path / "cache"),
-         "--config-file", "", "--follow-imports=silent", str(file)],
-        cwd=root, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "mypy", *options, f"--cache-dir={root}/.mypy_cache/typing-test", "-c", SOURCE],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     line = SOURCE.splitlines().index("    fetch.trigger(3)") + 1
-    assert found.stdout.splitlines()[:-1] == [
-        f'{file}:{line}: error: Argument 1 to "trigger" of "Job" has incompatible type "int"; '
-        'expected "Ref | Mapping[str, Any] | None"  [arg-type]'
-    ], found.stdout + found.stderr
+    wrong = 'Argument 1 to "trigger" of "Job" has incompatible type "int"; expected "Ref | Mapping[str, Any] | None"'
+    assert found.stdout.splitlines()[:-1] == [f"<string>:{line}: error: {wrong}  [arg-type]"], (
+        found.stdout + found.stderr
+    )

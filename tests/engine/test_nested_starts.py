@@ -44,8 +44,7 @@ def starting(*args, **how):
     @job(name="main-job")
     async def main() -> str:
         stops.append(0)
-        started = await order_one.trigger(*args, **how)
-        return started
+        return await order_one.trigger(*args, **how)
 
     return workflow("starting", main)
 
@@ -220,7 +219,9 @@ def test_a_right_that_is_taken_away_is_gone_at_the_next_step(tell):
         await bench.work()
         assert (await bench.record(execution_id)).result == ["value of KEY", "refused"]
         execution_id = await _start_unchecked(bench, BOT)
-        bench.worker.replace(bench.registry, Surroundings(machine_users={"main-auth": {"workflow-bot": user("workflow-bot")}}))
+        bench.worker.replace(
+            bench.registry, Surroundings(machine_users={"main-auth": {"workflow-bot": user("workflow-bot")}})
+        )
         await bench.work()
         assert (await bench.record(execution_id)).error["type"] == "Refused"
 

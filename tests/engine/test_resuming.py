@@ -7,7 +7,7 @@ import logging
 import threading
 
 import pytest
-from kit import Bench, of
+from kit import Bench, of, until
 
 from hub import ArgumentHashMismatch, ConcurrencyPolicy, Context, RetryPolicy, job, workflow
 from hub.model.errors import Conflict
@@ -221,8 +221,7 @@ def test_after_a_cancel_no_step_begins_and_nothing_is_written(tell, plain, sweep
     @job
     async def hold() -> None:
         begun.set()
-        while not released.is_set():
-            await asyncio.sleep(0.001)
+        await until(released.is_set)
 
     @job(name="main-job")
     async def main() -> None:
@@ -246,15 +245,13 @@ def test_after_a_cancel_no_step_begins_and_nothing_is_written(tell, plain, sweep
     async def story(bench: Bench) -> None:
         execution_id = await bench.start("cancelled")
         await bench.worker.run_once()
-        while not begun.is_set():
-            await asyncio.sleep(0.001)
+        await until(begun.is_set)
         await bench.store.cancel(execution_id)
         if sweep:
             assert await bench.worker.sweep() == 1
         released.set()
         await bench.work()
-        while plain and not ended:
-            await asyncio.sleep(0.001)
+        await until(lambda: ended or not plain)
         record = await bench.record(execution_id)
         assert (record.status, record.error) == (Status.CANCELED, None)
         # Without the sweep a claim that is over is noticed at the next write: a step may have begun, none is stored.
@@ -286,8 +283,7 @@ def test_what_a_stopping_worker_runs_is_given_back_and_goes_on(tell):
     async def story(bench: Bench) -> None:
         execution_id = await bench.start("given-back")
         await bench.worker.run_once()
-        while not calls:
-            await asyncio.sleep(0)
+        await until(lambda: calls)
         await bench.store.flush()
         assert await bench.worker.drain(0) == 1
         record = await bench.record(execution_id)
@@ -341,12 +337,10 @@ def test_a_worker_that_was_taken_for_dead_lets_go_of_its_old_claim(tell, caplog)
         gate.append(asyncio.Event())
         execution_id = await bench.start("twice-here")
         await bench.worker.run_once()
-        while not begun:
-            await asyncio.sleep(0)
+        await until(lambda: begun)
         assert await bench.store.rescue() == 1
         assert await bench.worker.run_once() == 1
-        while len(begun) < 2:
-            await asyncio.sleep(0)
+        await until(lambda: len(begun) == 2)
         assert bench.worker.running == 1
         gate[0].set()
         await bench.work()
@@ -409,12 +403,12 @@ def test_serving_wakes_when_something_is_started_and_ends_when_told(store_url):
 
     async def story() -> None:
         bench = Bench(store_url, [workflow("served", main)])
-        bench.store.listen(lambda topic: bench.worker.waker.ring())
+        bench.store.listen(lambda _topic: bench.worker.waker.ring())
         stop = asyncio.Event()
         serving = asyncio.create_task(bench.worker.serve(stop))
         execution_id = await bench.start("served")
         async with asyncio.timeout(5):
-            while await bench.store.status_of(execution_id) is not Status.SUCCESS:
+            while await bench.store.status_of(execution_id) is not Status.SUCCESS:  # noqa: ASYNC110 - a store has no event
                 await asyncio.sleep(0.001)
         stop.set()
         bench.worker.waker.ring()

@@ -176,3 +176,10 @@ def test_proto_in_the_input_is_a_name_like_any_other(desk):
         "same": args,
         "polluted": None,
     }
+
+
+def test_memory_has_a_ceiling_of_its_own(desk, desk_with):
+    small = desk_with(memory_mb=16)
+    assert "it needed more than 16 MB of memory" in str(small(None, "[new ArrayBuffer(24e6).byteLength]").error)
+    assert small.value("1 + 1") == 2
+    assert desk.value("new ArrayBuffer(24e6).byteLength") == 24_000_000

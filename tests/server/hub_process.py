@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -47,9 +47,7 @@ class Zygote:
         self, argv: list[str], cwd: Path, env: Mapping[str, str], out: Path, err: Path, plant: Mapping[str, Any]
     ) -> Process:
         number = next(self._numbers)
-        self._ask(
-            run=number, argv=argv, cwd=str(cwd), env=dict(env), out=str(out), err=str(err), plant=dict(plant)
-        )
+        self._ask(run=number, argv=argv, cwd=str(cwd), env=dict(env), out=str(out), err=str(err), plant=dict(plant))
         with self._changed:
             assert self._changed.wait_for(lambda: number in self._pids, _PATIENCE), "the zygote does not fork"
         return Process(self, number, self._pids[number])
@@ -232,12 +230,15 @@ class Project:
         process, _, err = self.begin("serve", "--port", str(port), plant=plant)
         return Hub(self, process, err)
 
-    def spawn(self, *before: str) -> Hub:
-        """`python -m hub serve` in a process of its own, as people start it. `before`: a program that starts it."""
+    def spawn(self, *before: str, program: Sequence[str] = ()) -> Hub:
+        """`python -m hub serve` in a process of its own, as people start it.
+
+        `before`: a command that starts it; `program`: what Python runs instead of `-m hub`.
+        """
         err = self.folder / "output" / f"{next(self._outputs)}.err"
         with err.open("wb") as file:
             popen = subprocess.Popen(
-                [*before, sys.executable, "-m", "hub", "serve", "--port", "0"],
+                [*before, sys.executable, *(program or ("-m", "hub")), "serve", "--port", "0"],
                 cwd=self.folder,
                 env={**os.environ, "PYTHONPATH": str(ROOT), **self.env},
                 stdout=subprocess.DEVNULL,

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, tzinfo
@@ -20,13 +19,17 @@ def plant(asked: dict[str, Any]) -> None:
 
 
 def crash_at(point: Sequence[Any]) -> None:
-    """Die by SIGKILL at [moment, verb, n]: the n-th commit that holds this verb, "before" or "after" it."""
-    moment, verb, nth = point
-    seen = 0
+    """Die by SIGKILL at [moment, verb, n, since]: "before" or "after" the n-th commit with this verb since one with `since`.
+
+    `since` is counted, too; an empty one is the start.
+    """
+    moment, verb, nth, since = point
+    begun, seen = since == "", 0
 
     def probe(now: str, verbs: Sequence[str]) -> None:
-        nonlocal seen
-        if now == moment and verb in verbs:
+        nonlocal begun, seen
+        begun = begun or since in verbs
+        if begun and now == moment and verb in verbs:
             seen += 1
             if seen == nth:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -69,6 +72,32 @@ def ahead(milliseconds: int) -> None:
         module.datetime = Ahead  # type: ignore[attr-defined]  # likewise
 
 
+def store_patience(seconds: float) -> None:
+    """A start waits for a locked store no longer than this."""
+    import hub.assembly.serving
+
+    hub.assembly.serving._STORE_PATIENCE = seconds
+
+
+def storage_fails_at(nth: int) -> None:
+    """The n-th commit that holds an event cannot be flushed."""
+    from hub.store.committing import Committer
+    from hub.store.dialects.base import StoreBroken
+
+    commit = Committer.commit
+    seen = 0
+
+    def failing(self: Committer, batch: Any) -> None:
+        nonlocal seen
+        seen += any(operation.verb.name == "store_event" for operation in batch)
+        if seen == nth:
+            self.connection.rollback()
+            raise StoreBroken("disk I/O error")
+        commit(self, batch)
+
+    Committer.commit = failing  # type: ignore[method-assign]  # the planted fault
+
+
 def acknowledge_early(_: bool) -> None:
     """The bug: a webhook is answered before its event is durable."""
     from hub.model.event import NewEvent, StoredEvent
@@ -102,7 +131,7 @@ def outbox_deleted_first(_: bool) -> None:
 
     async def hand_over(self: Drain, rows: Sequence[Any]) -> None:
         await self._watched.delete(rows)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.06)
         await self._store(rows)
         self._stored = []
 
@@ -116,22 +145,6 @@ def deduplicate_nothing(_: bool) -> None:
     Endpoint.key = lambda self, request, value: None  # type: ignore[method-assign]  # the planted bug
 
 
-def stop_writing_after(seconds: float) -> None:
-    """The process stops committing and goes on otherwise, as on a disk that hangs."""
-    from hub.store.committing import Committer
-
-    commit = Committer.commit
-    hangs = threading.Event()
-    threading.Timer(seconds, hangs.set).start()
-
-    def hanging(self: Committer, batch: Any) -> None:
-        if hangs.is_set():
-            time.sleep(3600)
-        commit(self, batch)
-
-    Committer.commit = hanging  # type: ignore[method-assign]  # the planted fault
-
-
 PLANTS: dict[str, Callable[[Any], None]] = {
     function.__name__: function
     for function in (
@@ -142,6 +155,7 @@ PLANTS: dict[str, Callable[[Any], None]] = {
         deduplicate_nothing,
         note_commits,
         outbox_deleted_first,
-        stop_writing_after,
+        storage_fails_at,
+        store_patience,
     )
 }

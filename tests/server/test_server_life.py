@@ -149,9 +149,7 @@ def test_an_evaluator_does_not_outlive_a_killed_server(project: Project) -> None
         hub.post(project.webhook_path("anything"), json={})
         until(lambda: project.outcomes("anything"))
         children = [
-            int(name)
-            for name in os.listdir("/proc")
-            if name.isdigit() and parent(int(name)) == hub.process.pid
+            int(name) for name in os.listdir("/proc") if name.isdigit() and parent(int(name)) == hub.process.pid
         ]
         assert children, "expressions are evaluated in a process of their own"
         hub.kill()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hub.cli.printing import note, print_json, print_table
+from hub.cli.printing import clean, note, print_json, print_table
+from hub.cli.session import as_called
 from hub.model.clock import iso
 from hub.model.event import Delivery, Outcome
 from hub.model.execution import ExecutionRecord, Status
@@ -121,18 +122,18 @@ def show_ledger(stage: Stage, *, project: Path | None, as_json: bool) -> None:
 
 def what_next(stage: Stage, *, project: Path | None, stay: bool) -> None:
     """Where to look, and what to try."""
-    address = stage.server.address
+    address, hub = stage.server.address, as_called()
     if stay:
         note(f"The server is up until Ctrl-C: {address}/healthz")
-        note(f"Look at it from another terminal: hub --project {stage.folder} event list")
+        note(f"Look at it from another terminal: {hub} --project {stage.folder} event list")
     elif project is not None:
-        note(f"The server is stopped. To go on: hub --project {project} serve, then {address}/healthz")
-        note(f"What happened is kept: hub --project {project} event list, or workflow executions")
+        note(f"The server is stopped. To go on: {hub} --project {project} serve, then {address}/healthz")
+        note(f"What happened is kept: {hub} --project {project} event list, or workflow executions")
     else:
         note(f"The server at {address} is stopped and its project removed. Next:")
-        note("  hub demo --stay      the same, and the server stays up until Ctrl-C")
-        note("  hub demo --keep      the same, and the project stays, to be looked at and changed")
-        note("  hub init DIR         a project of your own")
+        note(f"  {hub} demo --stay      the same, and the server stays up until Ctrl-C")
+        note(f"  {hub} demo --keep      the same, and the project stays, to be looked at and changed")
+        note(f"  {hub} init DIR         a project of your own")
 
 
 def _row(one: Happening) -> dict[str, str]:
@@ -147,25 +148,27 @@ def _row(one: Happening) -> dict[str, str]:
 
 
 def _short(result: Any) -> str:
-    return ", ".join(f"{key}: {value}" for key, value in result.items()) if isinstance(result, dict) else str(result)
+    return (
+        ", ".join(f"{key} {clean(value)}" for key, value in result.items())
+        if isinstance(result, dict)
+        else clean(result)
+    )
 
 
 def _show_rest(stage: Stage) -> None:
     ledger = stage.ledger
     click.echo()
     if (found := ledger.resumption) is not None:
-        click.echo(f"killed          process {found.killed_pid} with signal {found.signal}, while it ran {_ids(found)}")
+        click.echo(
+            f"killed          process {found.killed_pid} by signal {found.signal}, with {found.execution_id} half done"
+        )
         click.echo(f"not run again   {', '.join(found.not_run_again) or 'nothing'}: the stored result was used")
-        ran = ", ".join(f"{path} (try {tries})" for path, tries in found.ran_after.items())
+        ran = ", ".join(f"{path}{f' (try {tries})' if tries > 1 else ''}" for path, tries in found.ran_after.items())
         click.echo(f"run afterwards  {ran}")
     if ledger.schedule is not None:
         click.echo(f"schedule        {ledger.schedule['slot']}, {ledger.schedule['said']}")
     good = len(ledger.checks) - len(ledger.failed)
     click.echo(f"checks          {good} of {len(ledger.checks)} as they must be")
-
-
-def _ids(found: Resumption) -> str:
-    return f"execution {found.execution_id}"
 
 
 def _view(stage: Stage, project: Path | None) -> dict[str, Any]:

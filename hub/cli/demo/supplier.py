@@ -33,6 +33,9 @@ class Supplier(ThreadingHTTPServer):
     def start(self) -> None:
         self._thread.start()
 
+    def handle_error(self, *_: Any) -> None:
+        """A client that was killed does not wait for its answer."""
+
     def stop(self) -> None:
         self.shutdown()
         self._thread.join()

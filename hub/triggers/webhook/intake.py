@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hub.model.clock import Clock
-from hub.model.errors import StoreUnavailable
+from hub.model.errors import HubError, StoreUnavailable
 from hub.model.event import NewEvent, StoredEvent
 from hub.triggers.webhook.answer import Answer, problem, retry_later
 from hub.triggers.webhook.body import JSON_TYPE, BadBody, Body, read_body
@@ -52,7 +52,8 @@ class EventStore(Protocol):
 class Settings:
     """Limits of the whole intake. Seconds and bytes."""
 
-    store_timeout: float = 0.9
+    #: A refusal is due within a second, and the writer may be in the middle of a try of 0.15 s.
+    store_timeout: float = 0.8
     pace: Pace = field(default_factory=Pace)
     #: Unfinished bodies of all senders together.
     unfinished: int = 67_108_864
@@ -235,7 +236,12 @@ class Intake:
                 "webhook %s: SNS asks to confirm a subscription, and nothing here may fetch its address", endpoint.name
             )
             return retry_later(503, 60)
-        await self._confirm(address)
+        try:
+            await self._confirm(address)
+        except HubError as error:
+            log.warning("webhook %s: SNS asks to confirm a subscription, and that failed: %s", endpoint.name, error)
+            return retry_later(503, 60)
+        log.info("webhook %s: the subscription to %s is confirmed", endpoint.name, value.get("TopicArn"))
         return Answer(200)
 
     def _first_token(self, endpoint: Endpoint, request: RawRequest) -> Answer | None:

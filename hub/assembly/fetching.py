@@ -1,0 +1,53 @@
+"""What webhooks fetch from their senders' own servers: certificates, keys, and the address that confirms a subscription."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+
+from hub.declare.config import Config
+from hub.targets.outgoing import FetchFailed, Outgoing
+from hub.triggers.webhook.documents import LARGEST
+from hub.triggers.webhook.request import Wanted
+
+_LAST_GOOD = 299
+
+
+def outgoing(config: Config | None) -> Outgoing:
+    """A client that calls nobody near, and not the hub itself."""
+    own = []
+    if config is not None:
+        with contextlib.suppress(ValueError):  # a name of this machine has a private address
+            own.append(ipaddress.ip_address(config.server.host))
+    return Outgoing(refused=own)
+
+
+class Fetching:
+    """The two calls, over one client that is made when it is first needed."""
+
+    def __init__(self, config: Config | None) -> None:
+        self._config = config
+        self._client: Outgoing | None = None
+
+    async def document(self, wanted: Wanted) -> bytes:
+        """A certificate or key set. Raises HubError."""
+        post = {"content-type": "application/json"} if wanted.body else None
+        return await self._fetch(wanted.url, wanted.body, post)
+
+    async def confirm(self, url: str) -> None:
+        """Say yes to a subscription. Raises HubError when it was not taken."""
+        await self._fetch(url, b"", None)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    async def _fetch(self, url: str, body: bytes, headers: dict[str, str] | None) -> bytes:
+        if self._client is None:
+            self._client = outgoing(self._config)
+        answer = await self._client.fetch(
+            url, method="POST" if body else "GET", body=body, headers=headers, most=LARGEST
+        )
+        if answer.status > _LAST_GOOD:
+            raise FetchFailed(f"it was answered with {answer.status}.")
+        return answer.body

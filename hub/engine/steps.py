@@ -1,0 +1,126 @@
+"""Steps: durable work inside one job, without a job of its own: `ctx.step`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hub.engine.authoring import Job, Workflow
+from hub.engine.points import MISSING, Missing
+from hub.engine.policies import Duration, RetryPolicy
+from hub.engine.scope import current
+from hub.engine.triggered import Triggered
+from hub.model.clock import from_iso
+from hub.model.durations import milliseconds
+from hub.model.values import Shape, canonical
+
+if TYPE_CHECKING:
+    from hub.engine.context import Context
+    from hub.engine.runner import Run
+
+
+class Steps:
+    """What a job can do durably by itself. Each call is `await`ed in an async job, `.result()`ed in a plain one."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def run(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *args: Any,
+        retry: RetryPolicy | None = None,
+        timeout: Duration | None = None,
+    ) -> Triggered[Any]:
+        """Call a function and store its result: after a restart it is not called again.
+
+        The function may be `async def`, `def` (it runs in a thread) or a lambda. Its arguments and result are JSON.
+        """
+        scope = current()
+        return scope.run.call(scope, _StepJob(name, function, retry, timeout), list(args))
+
+    def sleep(self, name: str, duration: Duration) -> Triggered[None]:
+        """Sleep durably: a restart does not begin it again, and a parked execution holds nothing."""
+        scope = current()
+        return scope.run.waits.sleep(scope, name, scope.run.now() + milliseconds(duration))
+
+    def sleep_until(self, name: str, moment: datetime | str) -> Triggered[None]:
+        """Sleep until an instant: a datetime or an ISO 8601 text; without an offset it is UTC."""
+        scope = current()
+        if isinstance(moment, datetime):
+            aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+            until = round(aware.timestamp() * 1000)
+        else:
+            until = from_iso(moment)
+        return scope.run.waits.sleep(scope, name, until)
+
+    def wait_for_signal(
+        self,
+        name: str,
+        *,
+        timeout: Duration | None = None,
+        default: Any | Missing = MISSING,
+        look_back: Duration | None = None,
+    ) -> Triggered[Any]:
+        """The payload of a signal. One sent earlier that nobody has taken counts; with `look_back` only a recent one.
+
+        At the timeout it gives `default`, or raises WaitTimeout.
+        """
+        scope = current()
+        return scope.run.waits.wait_for_signal(
+            scope,
+            name,
+            None if timeout is None else milliseconds(timeout),
+            None if isinstance(default, Missing) else canonical(default),
+            None if look_back is None else milliseconds(look_back),
+        )
+
+    def send_signal(
+        self, name: str, payload: Any = None, *, to_all: bool = False, execution_id: str | None = None
+    ) -> Triggered[int]:
+        """Send a signal to the one that has waited longest, else to the next to come; or to all that wait."""
+        scope = current()
+        return scope.run.waits.send_signal(scope, name, payload, to_all=to_all, execution_id=execution_id)
+
+    def invoke(
+        self,
+        workflow: Workflow[Any, Any] | str,
+        args: Any = None,
+        *,
+        invoker: str | Mapping[str, str] | None = None,
+    ) -> Triggered[Any]:
+        """Start another workflow as a child, wait for it, and have its result. A cancel reaches it.
+
+        Raises JobFailed when it fails.
+        """
+        scope = current()
+        name = workflow if isinstance(workflow, str) else workflow.name
+        return scope.run.invoke(scope, name, args, invoker)
+
+
+class _StepJob(Job[Any, Any]):
+    """A function as a call of its own, under a name that need not be a job's."""
+
+    def __init__(
+        self, name: str, function: Callable[..., Any], retry: RetryPolicy | None, timeout: Duration | None
+    ) -> None:
+        if not name or "/" in name:
+            raise ValueError(f'"{name}" is not a step name: it must not be empty or hold a "/"')
+        super().__init__(_step_body, name="a-step", retry=retry, timeout=timeout)
+        self.name = name
+        self.input = self.output = Shape()
+        self._step = function
+        self.is_async = inspect.iscoroutinefunction(function)
+
+    def invoke(self, input: Any, context: Context) -> Any:
+        del context
+        return self._step(*input)
+
+
+def _step_body() -> None:
+    """Stands for the signature: a step takes and gives plain JSON."""

@@ -1,0 +1,188 @@
+"""Tries of a job, until it succeeds or fails for good."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hub.engine import failures, retry
+from hub.engine.authoring import Job
+from hub.engine.context import Context
+from hub.engine.scope import Call, Scope, Unwind, enter
+from hub.model.durations import spoken
+from hub.model.errors import BadInput, JobTimeout
+from hub.model.execution import Checkpoint, JobStatus
+
+if TYPE_CHECKING:
+    from hub.engine.runner import Run
+
+MOST_RESULT = 1_048_576
+
+
+@dataclass(slots=True)
+class Ended:
+    """A job that succeeded, or failed for good. Not stored yet."""
+
+    checkpoint: Checkpoint
+    #: Its result as a replay would rebuild it.
+    value: Any = None
+    failure: BaseException | None = None
+
+
+class Trying:
+    """How the jobs of one run are tried."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        #: Calls that wait for their next try.
+        self._resting: set[asyncio.Task[Any] | None] = set()
+
+    async def until_ended(
+        self,
+        parent: Scope | None,
+        made: Call | None,
+        job: Job[Any, Any],
+        call: Checkpoint,
+        value: Any,
+        attempts: int,
+    ) -> Ended:
+        """Try a job until it succeeds or fails for good. Without a parent and a call it is the main job."""
+        run, clock, path = self._run, self._run.tools.clock, call.path
+        while True:
+            attempts += 1
+            mark = _state(call, JobStatus.RUNNING, attempts, clock.now(), epoch=self._run.claimed.epoch)
+            if attempts == 1 or parent is None:
+                # The main job's tries are counted by the claim; a first try is told apart from none by its effect.
+                run.tools.store.mark(run.write(mark))
+            else:
+                run.forget_failures(path)
+                await run.durably(run.tools.store.begin(run.write(mark)))
+            try:
+                text, result = await self._try(made, job, path, value, attempts)
+            except (Unwind, KeyboardInterrupt, GeneratorExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever a job raises is its failure, sys.exit() too
+                self._raise_if_taken_down(error)
+                run.note_raised_after_all(error, path)
+                if parent is not None and not parent.closed and retry.may_retry(job.retry, error, attempts - 1):
+                    await self._rest(job, path, attempts)
+                    value = job.input.load(call.args)  # the last try may have changed it
+                    continue
+                described = failures.dump(failures.describe(error, job.name, path))
+                return Ended(
+                    _state(mark, JobStatus.FAILED, attempts, mark.started_at, error=described, finished_at=clock.now()),
+                    failure=error,
+                )
+            self._run.refuse_if_stopped()
+            return Ended(
+                _state(mark, JobStatus.SUCCESS, attempts, mark.started_at, result=text, finished_at=clock.now()), result
+            )
+
+    async def _rest(self, job: Job[Any, Any], path: str, attempts: int) -> None:
+        assert job.retry is not None
+        task = asyncio.current_task()
+        self._resting.add(task)
+        try:
+            await self._run.tools.clock.sleep(
+                retry.backoff(job.retry, attempts - 1, f"{self._run.claimed.id}/{path}") / 1000
+            )
+        finally:
+            self._resting.discard(task)
+
+    def _raise_if_taken_down(self, error: BaseException) -> None:
+        """Go on unwinding when it was not the job that failed, but somebody who took it down."""
+        self._run.refuse_if_stopped()
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise error
+
+    async def _try(self, made: Call | None, job: Job[Any, Any], path: str, value: Any, attempt: int) -> tuple[str, Any]:
+        """One try of a job; its result as JSON text, and as a replay would rebuild it."""
+        scope = Scope(self._run, path)
+        if made is None:
+            self._run.root = scope
+        else:
+            made.scope = scope
+        try:
+            body = self._body(job, scope, value, Context(self._run, path, value, attempt))
+            result = await (body if job.timeout is None else _within(job.timeout, body))
+            text, rebuilt = job.output.dump(result)
+            refuse_large("result is", text, MOST_RESULT)
+        except BaseException as error:
+            await self._close(scope, error)
+            raise
+        scope.close(abandoned=False)
+        return text, rebuilt
+
+    async def _close(self, scope: Scope, error: BaseException) -> None:
+        """A try has failed. When it returns no call of it is under way, so that the next try meets none.
+
+        After an ordinary failure calls are let finish, and their results kept: what they do is done in any case. After
+        a timeout, or when the claim is over, they are taken down.
+        """
+        scope.close(abandoned=True)
+        taken_down = not isinstance(error, Exception) or (isinstance(error, JobTimeout) and not error.path)
+        for child in scope.children:
+            if taken_down or child in self._resting:
+                child.cancel()
+        try:
+            while scope.children:
+                await asyncio.wait(scope.children)
+        except asyncio.CancelledError:
+            for child in scope.children:
+                child.cancel()
+            raise
+
+    async def _body(self, job: Job[Any, Any], scope: Scope, value: Any, context: Context) -> Any:
+        """The job itself, and the calls that it did not wait for."""
+        enter(scope)
+        if job.is_async:
+            result = await job.invoke(value, context)
+        else:
+            variables = copy_context()
+            result = await asyncio.get_running_loop().run_in_executor(
+                self._run.tools.threads, lambda: variables.run(job.invoke, value, context)
+            )
+        while scope.children:
+            scope.awaited |= scope.calls
+            self._run.waits.look()
+            await asyncio.wait(scope.children)
+        if scope.unseen:
+            # Nobody looked: the same whether it failed before the job's end or after.
+            raise scope.unseen[min(scope.unseen)]
+        return result
+
+
+async def _within(timeout: int, body: Coroutine[Any, Any, Any]) -> Any:  # noqa: ASYNC109 - it is the job's, in milliseconds
+    limit = asyncio.timeout(timeout / 1000)
+    try:
+        async with limit:
+            return await body
+    except TimeoutError:
+        if not limit.expired():  # the job's own
+            raise
+        raise JobTimeout("JobTimeout", f"it ran longer than {spoken(timeout)}") from None
+
+
+def _state(call: Checkpoint, status: JobStatus, attempts: int, started_at: int, **how: Any) -> Checkpoint:
+    """The call in another state. Not `dataclasses.replace`, which is slow where calls are many."""
+    epoch = how.pop("epoch", call.epoch)
+    return Checkpoint(
+        call.path,
+        call.name,
+        status,
+        call.args,
+        call.args_hash,
+        attempts=attempts,
+        started_at=started_at,
+        epoch=epoch,
+        **how,
+    )
+
+
+def refuse_large(what: str, text: str, most: int) -> None:
+    if len(text) > most:
+        raise BadInput(f"the {what} {len(text):,} characters of JSON; at most {most:,} can be stored.")

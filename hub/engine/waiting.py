@@ -1,0 +1,262 @@
+"""Waits of a running execution, and the moment when it has nothing else to do and is parked.
+
+A wait is asked of the store, which says whether it has ended: by an answer, a signal, the end of another execution, or its
+deadline. While anything else runs, the open wait stays in this process; as soon as every job is blocked on open waits
+the run takes itself down, and the store keeps what is needed to go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from hub.engine import failures, replay
+from hub.engine.scope import Call, Scope
+from hub.engine.triggered import Triggered
+from hub.model.clock import iso
+from hub.model.errors import Conflict
+from hub.model.execution import Checkpoint, JobStatus
+from hub.model.values import canonical, digest, parse
+from hub.model.wait import Resolution, Signal, WaitKind, WaitRequest, WaitState
+from hub.store.waits import Park
+
+if TYPE_CHECKING:
+    from hub.engine.points import WaitPoint
+    from hub.engine.runner import Run
+
+_SHOWN = 3
+
+
+@dataclass(slots=True)
+class _Open:
+    """A wait that has not ended, as this process holds it."""
+
+    request: WaitRequest
+    changed: asyncio.Event
+
+
+class Waits:
+    """The open waits of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._open: dict[str, _Open] = {}
+        self._looking = False
+        #: What the run was parked on; empty while it goes on.
+        self.parked_on: tuple[str, ...] = ()
+
+    # --- what jobs ask for
+
+    def wait_for_answer(
+        self, scope: Scope, point: WaitPoint[Any, Any], asked: str, within: int | None, default: str | None
+    ) -> Triggered[Any]:
+        """An answer to a wait point."""
+        request = self._request(scope, point.name, WaitKind.POINT, point.key, asked, within, default)
+        return self._begin(scope, replace(request, permission=point.permission), point.result.load)
+
+    def sleep(self, scope: Scope, name: str, until: int) -> Triggered[None]:
+        """Nothing but time, until an instant in milliseconds since 1970 UTC."""
+        request = self._request(scope, name, WaitKind.SLEEP, name, "null", None, "null")
+        return self._begin(scope, replace(request, deadline=until), lambda _text: None)
+
+    def wait_for_signal(
+        self, scope: Scope, name: str, within: int | None, default: str | None, look_back: int | None
+    ) -> Triggered[Any]:
+        """A signal of that name: one that nobody has taken, or one that comes. `look_back` in milliseconds."""
+        request = self._request(scope, name, WaitKind.SIGNAL, name, "null", within, default)
+        since = None if look_back is None else request.now - look_back
+        return self._begin(scope, replace(request, look_back=since), parse)
+
+    def wait_for_execution(self, scope: Scope, execution_id: str, load: Callable[[str], Any]) -> Triggered[Any]:
+        """The result of another execution. Raises JobFailed when that one fails or is cancelled."""
+        request = self._request(
+            scope, "execution", WaitKind.EXECUTION, execution_id, canonical(execution_id), None, None
+        )
+        return self._begin(scope, request, load)
+
+    def wait_for_child(
+        self, scope: Scope, call: Checkpoint, child: Triggered[str], load: Callable[[str], Any]
+    ) -> Triggered[Any]:
+        """The result of a child. One that failed in an earlier attempt of this execution is resumed first."""
+        run = self._run
+        stored = run.history.get(call.path)
+        again = stored is not None and stored.status is JobStatus.FAILED
+
+        async def work(made: Call) -> Any:
+            execution_id = await child
+            if again:
+                with contextlib.suppress(Conflict):
+                    await run.tools.store.resume(execution_id)
+            request = self._asked(call.path, call.name, WaitKind.EXECUTION, execution_id, call.args, None, None)
+            return await self._wait(scope, made, replace(request, again=again), call, load)
+
+        return run.launcher.begin(scope, call.path, work)
+
+    def resolve(self, scope: Scope, point: WaitPoint[Any, Any], execution_id: str, answer: Any) -> Triggered[None]:
+        """Answer another execution's wait point, once, also when this call is made again after a restart."""
+        run = self._run
+        path = scope.next_path(f"resolve:{point.key}")
+        by = f"execution:{run.claimed.id}/{path}"
+
+        async def send() -> None:
+            given = answer
+            if callable(answer):
+                given = answer(await self._payload(point, execution_id))
+            resolution = Resolution(execution_id, point.key, point.answer_text(given), run.now(), by, once=True)
+            await run.tools.store.resolve_wait(resolution)
+
+        return run.launcher.begin(scope, path, lambda _call: send())
+
+    def send_signal(
+        self, scope: Scope, name: str, payload: Any, *, to_all: bool, execution_id: str | None
+    ) -> Triggered[int]:
+        """Send a signal, once; how many waiters it reached at once."""
+        run = self._run
+        path = scope.next_path(f"send:{name}")
+        signal = Signal(f"{run.claimed.id}/{path}", name, canonical(payload), run.now(), to_all, execution_id)
+
+        async def send() -> int:
+            return await run.tools.store.signal(signal)
+
+        return run.launcher.begin(scope, path, lambda _call: send())
+
+    # --- what the worker tells
+
+    def wake(self) -> None:
+        """Something was answered somewhere: ask the store again. On the run's loop."""
+        for one in self._open.values():
+            one.changed.set()
+
+    @property
+    def any_open(self) -> bool:
+        return bool(self._open)
+
+    def look(self) -> None:
+        """Something stopped or began to wait: see soon whether anything is left to do. From any thread."""
+        if self._open and not self._looking and not self._run.stopped:
+            self._looking = True
+            self._run.loop.call_soon_threadsafe(self._look)
+
+    def parking(self) -> Park:
+        """What the store is told once the run is down."""
+        reasons = [_reason(self._open[path].request) for path in self.parked_on[:_SHOWN] if path in self._open]
+        more = len(self.parked_on) - len(reasons)
+        said = "; ".join(reasons) + (f"; and {more} more" if more > 0 and reasons else "")
+        return Park(self._run.claimed.id, self._run.claimed.epoch, self._run.now(), self.parked_on, said or "waiting")
+
+    # --- inside
+
+    def _request(
+        self, scope: Scope, name: str, kind: WaitKind, key: str, args: str, within: int | None, default: str | None
+    ) -> WaitRequest:
+        self._run.refuse_if_stopped()
+        return self._asked(scope.next_path(f"wait:{name}"), name, kind, key, args, within, default)
+
+    def _asked(
+        self, path: str, name: str, kind: WaitKind, key: str, args: str, within: int | None, default: str | None
+    ) -> WaitRequest:
+        run = self._run
+        now = run.now()
+        return WaitRequest(
+            execution_id=run.claimed.id,
+            epoch=run.claimed.epoch,
+            path=path,
+            name=name,
+            kind=kind,
+            key=key,
+            args=args,
+            args_hash=digest(args),
+            now=now,
+            deadline=None if within is None else now + within,
+            default=default,
+        )
+
+    def _begin(self, scope: Scope, request: WaitRequest, load: Callable[[str], Any]) -> Triggered[Any]:
+        run = self._run
+        run.note_handled(scope)
+        call = Checkpoint(request.path, request.name, JobStatus.WAITING, request.args, request.args_hash)
+        match run.decide(call):
+            case replay.GiveBack(result):
+                return run.launcher.known(scope, request.path, load(result))
+            case replay.RaiseAgain(error):
+                return run.launcher.failed_before(scope, request.path, failures.rebuild(error, request.path))
+            case _:
+                stored = run.history.get(request.path)
+                again = stored is not None and stored.status is JobStatus.FAILED
+                asked = replace(request, again=again)
+                return run.launcher.begin(scope, request.path, lambda made: self._wait(scope, made, asked, call, load))
+
+    async def _wait(
+        self, scope: Scope, made: Call, request: WaitRequest, call: Checkpoint, load: Callable[[str], Any]
+    ) -> Any:
+        run = self._run
+        while True:
+            answer = await run.durably(run.tools.store.wait(replace(request, now=run.now())))
+            if answer.state is not WaitState.WAITING:
+                break
+            request = replace(request, again=False, deadline=answer.deadline)
+            await self._until_changed(made, request)
+        now = run.now()
+        if answer.error is None:
+            text = answer.result or "null"
+            run.history[request.path] = replace(call, status=JobStatus.SUCCESS, result=text, finished_at=now)
+            return load(text)
+        run.history[request.path] = replace(
+            call, status=JobStatus.FAILED, error=answer.error, finished_at=now, epoch=run.claimed.epoch
+        )
+        error = failures.rebuild(answer.error, request.path)
+        scope.unseen[request.path] = error
+        raise error
+
+    async def _until_changed(self, made: Call, request: WaitRequest) -> None:
+        """Until somebody says that something changed, or the deadline has come."""
+        run = self._run
+        one = _Open(request, asyncio.Event())
+        self._open[request.path] = one
+        made.open_wait = True
+        self.look()
+        timer: asyncio.Task[None] | None = None
+        if request.deadline is not None:
+            timer = asyncio.Task(self._ring_at(request.deadline, one), loop=run.loop)
+        try:
+            await one.changed.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+            made.open_wait = False
+            if not self.parked_on:
+                self._open.pop(request.path, None)
+
+    async def _ring_at(self, deadline: int, one: _Open) -> None:
+        await self._run.tools.clock.sleep(max(deadline - self._run.now(), 0) / 1000)
+        one.changed.set()
+
+    def _look(self) -> None:
+        self._looking = False
+        run = self._run
+        if self._open and not run.stopped and run.root is not None and run.root.idle():
+            self.parked_on = tuple(self._open)
+            run.stop()
+
+    async def _payload(self, point: WaitPoint[Any, Any], execution_id: str) -> Any:
+        """What was asked at an open wait point, rebuilt; `{}` where nobody has asked yet."""
+        for wait in await self._run.tools.store.waits(execution_id=execution_id):
+            if wait.key == point.key and wait.state is WaitState.WAITING:
+                return point.payload.load(canonical(wait.payload))
+        return {}
+
+
+def _reason(request: WaitRequest) -> str:
+    match request.kind:
+        case WaitKind.POINT:
+            said = f"waits for an answer to {request.key}"
+        case WaitKind.SLEEP:
+            return f"sleeps until {iso(request.deadline or 0)}"
+        case WaitKind.SIGNAL:
+            said = f"waits for the signal {request.key}"
+        case WaitKind.EXECUTION:
+            said = f"waits for execution {request.key}"
+    return said if request.deadline is None else f"{said} until {iso(request.deadline)}"

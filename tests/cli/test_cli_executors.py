@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from cli_kit import Hub
+
+NAMES = ["github-push", "nightly", "number-webhook", "row-created"]
+
+
+def test_executors_are_listed_by_name(hub: Hub) -> None:
+    rows = hub.json("executor", "list")
+    assert [row["name"] for row in rows] == NAMES
+    assert {row["name"]: row["kind"] for row in rows} == {
+        "github-push": "webhook",
+        "nightly": "schedule",
+        "number-webhook": "webhook",
+        "row-created": "event",
+    }
+    assert {row["state"] for row in rows} == {"enabled"}
+
+
+def test_one_executor_is_shown_with_its_place(hub: Hub) -> None:
+    shown = hub.json("executor", "get", "row-created")
+    assert shown["trigger"] == {"namespace": "shop", "type": ["record.created"], "model": "orders"}
+    assert shown["target"] == "adding"
+    assert shown["file"].startswith("executors/row-created.yaml:")
+
+
+def test_webhooks_have_their_address_and_the_token_stays_the_same(hub: Hub) -> None:
+    rows = hub.json("executor", "webhook", "list")
+    assert [(row["executor"], row["disabled"]) for row in rows] == [("github-push", False), ("number-webhook", False)]
+    assert rows[0]["url"] == "http://127.0.0.1:8700/webhooks/github-push"
+    assert re.fullmatch(r"http://127\.0\.0\.1:8700/webhooks/number-webhook/[\w-]{43}", rows[1]["url"])
+    assert hub.json("executor", "webhook", "list") == rows
+
+
+def test_an_event_by_hand_starts_what_it_would_start(hub: Hub) -> None:
+    ended = hub.json("executor", "trigger", "number-webhook", "-d", '{"n": 2}', "-H", "X-Mood: good", "-W")
+    assert (ended["status"], ended["result"]) == ("SUCCESS", {"sum": 6})
+    assert ended["cause"]["executor"] == "number-webhook"
+    event = hub.json("event", "show", ended["cause"]["event_id"])
+    assert event["payload"]["headers"] == {"x-mood": "good"}
+    assert event["payload"]["body"] == {"n": 2}
+
+    (delivery,) = hub.json("executor", "jobs", "number-webhook")
+    assert (delivery["outcome"], delivery["execution_id"]) == ("started", ended["id"])
+    assert hub.json("executor", "jobs", "number-webhook", delivery["id"])["execution"] == ended
+
+
+def test_what_the_condition_refuses_is_filtered_with_the_reason(hub: Hub) -> None:
+    event = hub.json("executor", "trigger", "number-webhook", "-d", '{"n": 0}', "-W")
+    (delivery,) = event["deliveries"]
+    assert (delivery["outcome"], delivery["execution_id"]) == ("filtered", None)
+    assert "args.body.n > 0" in delivery["reason"]
+
+
+def test_a_delivery_that_fails_is_exit_1_and_can_be_replayed_when_it_is_mended(hub: Hub) -> None:
+    path = Path("executors/number-webhook.yaml")
+    good = path.read_text()
+    path.write_text(good.replace("({ n: args.body.n })", "({ n: args.body.nn.n })"))
+    event = hub.json("executor", "trigger", "number-webhook", "-d", '{"n": 2}', status=1)
+    assert event["deliveries"][0]["outcome"] == "failed"
+    assert hub("event", "replay", event["id"]).status == 1
+    path.write_text(good)
+    (again,) = hub.json("event", "replay", event["id"])
+    assert again["outcome"] == "started"
+
+
+def test_a_paused_executor_starts_nothing_until_it_goes_on(hub: Hub) -> None:
+    assert hub("executor", "pause", "number-webhook").status == 0
+    assert hub.json("executor", "get", "number-webhook")["state"] == "paused"
+    event = hub.json("executor", "trigger", "number-webhook", "-d", '{"n": 2}')
+    assert [one["outcome"] for one in event["deliveries"]] == ["paused"]
+    assert hub("executor", "resume", "number-webhook").status == 0
+    event = hub.json("executor", "trigger", "number-webhook", "-d", '{"n": 2}')
+    assert [one["outcome"] for one in event["deliveries"]] == ["started"]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["get"], ["trigger"], ["jobs"], ["pause"], ["resume"]],
+    ids=" ".join,
+)
+def test_an_unknown_executor_suggests_the_closest(hub: Hub, args: list[str]) -> None:
+    ran = hub("executor", *args, "number-webhok")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == 'error: there is no executor "number-webhok". Did you mean "number-webhook"?\n'
+
+
+def test_an_executor_that_cannot_be_read_is_not_left_out_in_silence(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PUSH_SECRET")
+    Path("executors/nightly.yaml").write_text("name: nightly\n")
+    ran = hub("executor", "list", "--json")
+    assert "nightly" not in [row["name"] for row in ran.json]
+    assert "see `hub check`" in ran.err
+    checked = hub("check")
+    assert checked.status == 1
+    assert "executors/nightly.yaml:1:1" in checked.out
+    assert "executors/github-push.yaml" in checked.out
+
+
+def test_the_next_slots_of_a_schedule(hub: Hub) -> None:
+    rows = hub.json("schedule", "next", "nightly", "-n", "3")
+    assert len(rows) == 3
+    assert all(" 02:30 " in row["local"] or row["note"] for row in rows)
+    assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
+    ran = hub("schedule", "next", "row-created")
+    assert ran.status == 1
+    assert "has no schedule" in ran.err

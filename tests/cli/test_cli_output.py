@@ -1,0 +1,92 @@
+"""Where a project is found, what is printed where, and how quickly."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_kit import Hub, environment, shell
+
+
+def test_a_project_is_named_before_and_behind_the_command_and_by_the_environment(hub: Hub, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    root = str(hub.root)
+    before = shell("--project", root, "executor", "list", "--json", cwd=elsewhere)
+    behind = shell("executor", "list", "--json", "--project", root, cwd=elsewhere)
+    named = shell("executor", "list", "--json", cwd=elsewhere, env=environment(HUB_PROJECT=root))
+    here = shell("executor", "list", "--json", cwd=hub.root)
+    assert before.json == behind.json == named.json == here.json
+    assert len(here.json) == 4
+
+
+def test_without_a_project_it_says_how_to_get_one(tmp_path: Path) -> None:
+    ran = shell("executor", "list", cwd=tmp_path)
+    assert (ran.status, ran.out) == (2, "")
+    assert "is no project" in ran.err
+    assert "hub init DIR" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_in_a_pipe_a_table_is_plain_text(hub: Hub) -> None:
+    ran = shell("executor", "list", cwd=hub.root)
+    assert ran.out.isprintable() is False  # tabs and newlines
+    assert "\x1b" not in ran.out
+    assert ran.out.splitlines()[0].split("\t") == ["name", "kind", "state", "target", "file"]
+    assert len(ran.out.splitlines()) == 5
+
+
+def test_an_empty_list_is_an_empty_output(hub: Hub) -> None:
+    ran = hub("workflow", "executions")
+    assert (ran.status, ran.out, ran.err) == (0, "", "no executions yet\n")
+    assert hub("workflow", "executions", "--json").json == []
+
+
+def test_what_was_sent_cannot_steer_the_terminal(hub: Hub) -> None:
+    nasty = "\x1b]52;c;aGk=\x07\r\u202eevil\nline"
+    path = hub.root / "executors/number-webhook.yaml"
+    path.write_text(path.read_text().replace("Adds what it is sent", json.dumps(nasty)))
+    shown = hub("executor", "get", "number-webhook")
+    assert shown.status == 0
+    assert not {"\x1b", "\x07", "\r", "\u202e"} & set(shown.out)
+    assert "\\x1b]52" in shown.out
+    assert hub.json("executor", "get", "number-webhook")["description"] == nasty
+
+
+def test_problems_of_the_configuration_are_all_told(hub: Hub) -> None:
+    (hub.root / "config/hub.yaml").write_text("store: [1]\nserver: {port: no}\n")
+    ran = hub("executor", "list")
+    assert (ran.status, ran.out) == (1, "")
+    assert "config/hub.yaml:1:" in ran.err
+    assert "config/hub.yaml:2:" in ran.err
+    checked = hub("check", "--json")
+    assert checked.status == 1
+    assert {(one["file"], one["line"]) for one in checked.json} >= {("config/hub.yaml", 1), ("config/hub.yaml", 2)}
+
+
+@pytest.mark.parametrize("kind", ["executor", "config"])
+def test_schemas_are_printed(hub: Hub, kind: str) -> None:
+    ran = hub("schema", kind)
+    assert ran.json["$schema"].startswith("https://json-schema.org/")
+    assert hub("schema", "workflow").status == 2
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; from hub.cli import cli; cli(['--help'], standalone_mode=False); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20)
+    for heavy in ("sqlalchemy", "pydantic", "starlette", "rich", "yaml", "apscheduler"):
+        assert f"'{heavy}'" not in done.stdout
+
+
+def test_every_command_explains_itself(hub: Hub) -> None:
+    from hub.cli import _COMMANDS
+
+    assert {"demo", "init", "serve", "check"} <= set(_COMMANDS)
+    for name, (_, text) in _COMMANDS.items():
+        ran = hub(name, "--help")
+        assert ran.status == 0, name
+        assert "Usage:" in ran.out
+        assert text

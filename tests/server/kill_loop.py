@@ -1,0 +1,359 @@
+"""A server that is killed again and again under load, and the books that are kept of it outside.
+
+Clients post deliveries, some twice; rows are inserted, some rolled back; executions leave a line in a file before each of their
+jobs' work. What clients were answered, what was committed and what stands in that file is compared with the store at the end:
+the hub's own word is not asked.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import socket
+import sqlite3
+import statistics
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub_process import Project, until
+from server_projects import lay_out, noted, start
+
+WORKFLOWS = """
+async def work(input, ctx):
+    note(ctx, input["stage"])
+    await asyncio.sleep(input["ms"] / 1000)
+    return input["stage"]
+
+@job
+async def first(input, ctx: Context):
+    return await work(input, ctx)
+
+@job
+async def second(input, ctx: Context):
+    return await work(input, ctx)
+
+@job
+async def third(input, ctx: Context):
+    return await work(input, ctx)
+
+@job
+def fourth(input, ctx: Context):
+    note(ctx, input["stage"])
+    time.sleep(input["ms"] / 1000)
+    return input["stage"]
+
+@job
+async def fifth(input, ctx: Context):
+    return await work(input, ctx)
+
+@job
+async def several(input, ctx: Context):
+    ms = input["ms"]
+    done = [await first.trigger({"stage": 1, "ms": ms})]
+    done += await asyncio.gather(second.trigger({"stage": 2, "ms": ms}), third.trigger({"stage": 2, "ms": 2 * ms}))
+    if input["jobs"] > 3:
+        done.append(await fourth.trigger({"stage": 3, "ms": ms}))
+    if input["jobs"] > 4:
+        done.append(await fifth.trigger({"stage": 4, "ms": ms}))
+    note(ctx, 9)
+    return done
+
+chain = workflow("chain", several)
+"""
+STAGES = [1, 2, 2, 3, 4]
+EXECUTORS = {
+    "hook": {
+        "trigger": {"webhook": {"dedupe": {"key": "header:x-delivery"}}},
+        "target": start("chain", "({ jobs: args.body.jobs, ms: args.body.ms })"),
+    },
+    "row": {
+        "trigger": {"event": {"namespace": "shop", "type": "record.created", "model": "items"}},
+        "target": start("chain", "({ jobs: args.newRecord.total, ms: 2 })"),
+    },
+}
+
+CLIENTS = 4
+PER_ROUND = 40
+REPEATED = 0.2
+ROLLED_BACK = 0.1
+
+
+@dataclass(slots=True)
+class Sent:
+    """A delivery as its sender knows it."""
+
+    id: str
+    body: dict[str, Any]
+    #: Event ids that it was answered with.
+    answers: list[str] = field(default_factory=list)
+    #: Requests that got no answer: the event may be stored or not.
+    unknown: int = 0
+    refused: int = 0
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of it. `wrong` is empty when every promise held."""
+
+    seed: int
+    rounds: int = 0
+    seconds: float = 0
+    planned: int = 0
+    sent: int = 0
+    acknowledged: int = 0
+    unknown: int = 0
+    unknown_stored: int = 0
+    rows: int = 0
+    jobs_run_twice: int = 0
+    rounds_with_answers: int = 0
+    restarts: list[float] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        restarts = sorted(self.restarts)
+        return (
+            f"seed {self.seed}: {self.rounds} kills in {self.seconds:.0f} s ({self.rounds / self.seconds * 60:.0f} a minute), "
+            f"{self.acknowledged} deliveries acknowledged, {self.unknown} without an answer of which {self.unknown_stored} "
+            f"stored, {self.rows} rows, {self.jobs_run_twice} jobs run again before their checkpoint, listening again after "
+            f"{statistics.median(restarts):.2f} s (p50) {restarts[int(len(restarts) * 0.99)]:.2f} s (p99); "
+            + (f"WRONG: {len(self.wrong)}: " + "; ".join(self.wrong[:10]) if self.wrong else "nothing wrong")
+        )
+
+
+class KillLoop:
+    """One loop over one project. `run()` once."""
+
+    def __init__(self, project: Project, seed: int, rounds: int, plant: Mapping[str, Any] | None = None) -> None:
+        self._project = project
+        self._random = random.Random(seed)
+        self._rounds = rounds
+        self._plant = plant
+        self._port = free_port(self._random)
+        self._path = ""
+        self.report = Report(seed)
+        self._sent = [
+            Sent(name, {"delivery": name, "jobs": self._random.randint(3, 5), "ms": self._random.randint(0, 15)})
+            for name in (f"delivery-{seed}-{number}" for number in range(rounds * PER_ROUND))
+        ]
+        self._queue: Iterator[Sent] = iter(self._sent)
+        self._lock = threading.Lock()
+        self._killing = threading.Event()
+        self._over = threading.Event()
+        self._committed: dict[int, int] = {}
+        self._answers = 0
+
+    def run(self, patience: float = 60.0) -> Report:
+        """Kill it so many times under load, let everything come to its end, and look."""
+        lay_out(self._project, WORKFLOWS, **EXECUTORS)
+        begun = time.monotonic()
+        hub = self._project.start(port=self._port, plant=self._plant)
+        hub.wait_ready()
+        self._path = self._project.webhook_path("hook")
+        seeds = [self._random.randrange(1 << 30) for _ in range(CLIENTS + 1)]
+        threads = [threading.Thread(target=self._client, args=(seed,)) for seed in seeds[1:]]
+        threads.append(threading.Thread(target=self._insert_rows, args=(seeds[0],)))
+        for thread in threads:
+            thread.start()
+        try:
+            self._kill_again_and_again(hub)
+            self.report.seconds = time.monotonic() - begun
+            self._drain(threads, patience)
+        finally:
+            self._over.set()
+            for thread in threads:
+                thread.join(30)
+        self._check()
+        return self.report
+
+    def _kill_again_and_again(self, hub: Any) -> None:
+        report = self.report
+        for _ in range(self._rounds):
+            before = self._answers
+            time.sleep(self._random.uniform(0.02, 0.6))
+            hub.kill()
+            report.rounds += 1
+            report.rounds_with_answers += self._answers > before
+            asked = time.monotonic()
+            hub = self._project.start(port=self._port, plant=self._plant)
+            if self._random.random() < 0.1:  # now and then it dies while it starts
+                time.sleep(self._random.uniform(0, 0.1))
+                continue
+            until(lambda hub=hub: hub.listening(), 20, f"it does not come back: {hub.log}")
+            report.restarts.append(time.monotonic() - asked)
+        hub.kill()
+
+    def _drain(self, threads: list[threading.Thread], patience: float) -> None:
+        """A server that is left alone: what is planned is sent, and all comes to its end."""
+        hub = self._project.start(port=self._port, plant=self._plant)
+        self._killing.set()
+        hub.wait_ready()
+        for thread in threads:
+            thread.join(patience)
+        until(self._settled, patience, "not everything comes to its end")
+        if hub.stop() != 0:
+            self.report.wrong.append(f"the last server did not stop in order: {hub.log[-500:]}")
+
+    def _settled(self) -> bool:
+        waiting = "SELECT count(*) FROM executions WHERE status NOT IN ('SUCCESS', 'FAILED', 'CANCELED')"
+        new = "SELECT count(*) FROM events WHERE state = 0"
+        return self._project.store(waiting) == self._project.store(new) == [(0,)] and self._project.sqlite(
+            "shop.db", "SELECT count(*) FROM _hub_outbox"
+        ) == [(0,)]
+
+    # --- senders
+
+    def _client(self, seed: int) -> None:
+        choose = random.Random(seed)
+        connection: http.client.HTTPConnection | None = None
+        earlier: list[Sent] = []
+        while not self._over.is_set():
+            with self._lock:
+                one = next(self._queue, None)
+            if one is None:
+                break
+            earlier.append(one)
+            todo = [one] if choose.random() > REPEATED else [one, choose.choice(earlier)]
+            for sent in todo:
+                gives_up = choose.random() < 0.3
+                while not self._over.is_set():
+                    connection = self._post(sent, connection)
+                    if connection is not None or (gives_up and sent.unknown):
+                        break
+                    time.sleep(0.01)
+            # Slower than the hub, so that the load lasts as long as the killing; afterwards at once.
+            if not self._killing.is_set():
+                time.sleep(choose.uniform(0.01, 0.06))
+        if connection is not None:
+            connection.close()
+
+    def _post(self, sent: Sent, connection: http.client.HTTPConnection | None) -> http.client.HTTPConnection | None:
+        """Send it once; the connection when it was answered."""
+        if connection is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+            try:
+                connection.connect()
+            except OSError:
+                connection.close()
+                return None
+        try:
+            headers = {"x-delivery": sent.id, "content-type": "application/json"}
+            connection.request("POST", self._path, json.dumps(sent.body), headers)
+            answer = connection.getresponse()
+            body = answer.read()
+        except (OSError, http.client.HTTPException):
+            sent.unknown += 1
+            connection.close()
+            return None
+        if answer.status == 202:
+            sent.answers.append(json.loads(body)["event_id"])
+            self._answers += 1
+        else:
+            sent.refused += 1
+            if answer.status != 503:
+                self.report.wrong.append(f"{sent.id} was answered {answer.status}")
+        return connection
+
+    def _insert_rows(self, seed: int) -> None:
+        choose = random.Random(seed)
+        with closing(
+            sqlite3.connect(self._project.folder / "var" / "shop.db", timeout=10, isolation_level=None)
+        ) as connection:
+            number = 0
+            while not self._over.is_set() and not self._killing.is_set():
+                rows = [(number := number + 1, choose.randint(3, 5)) for _ in range(choose.randint(1, 3))]
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany("INSERT INTO items (id, name, total) VALUES (?, 'row', ?)", rows)
+                if choose.random() < ROLLED_BACK:
+                    connection.execute("ROLLBACK")
+                else:
+                    connection.execute("COMMIT")
+                    self._committed.update(rows)
+                time.sleep(choose.uniform(0.02, 0.08))
+
+    # --- the books
+
+    def _check(self) -> None:
+        report, store = self.report, self._project.store
+        report.planned = len(self._sent)
+        report.rows = len(self._committed)
+        events: dict[str, list[str]] = {}
+        for identifier, body in store("SELECT id, body FROM events WHERE source = 'webhook:hook'"):
+            events.setdefault(json.loads(body)["delivery"], []).append(identifier)
+        executions: dict[str, list[tuple[str, str, Any]]] = {}
+        for event, execution, status, result in store("SELECT event_id, id, status, result FROM executions"):
+            executions.setdefault(event, []).append((execution, status, result))
+        for sent in self._sent:
+            self._check_delivery(sent, events.get(sent.id, []), executions)
+        self._check_rows(executions)
+        self._check_effects()
+        if (broken := store("PRAGMA integrity_check")) != [("ok",)]:
+            report.wrong.append(f"the store is damaged: {broken}")
+
+    def _check_delivery(self, sent: Sent, stored: list[str], executions: dict[str, list[tuple[str, str, Any]]]) -> None:
+        report = self.report
+        report.sent += bool(sent.answers or sent.unknown or sent.refused)
+        if sent.answers:
+            report.acknowledged += 1
+            if not stored:
+                report.wrong.append(f"lost: {sent.id} was acknowledged as {sent.answers}")
+            elif set(sent.answers) != set(stored):
+                report.wrong.append(f"answers differ: {sent.id} was told {set(sent.answers)} and is stored as {stored}")
+        elif sent.unknown:
+            report.unknown += 1
+            report.unknown_stored += bool(stored)
+        if len(stored) > 1:
+            report.wrong.append(f"duplicate: {sent.id} is stored {len(stored)} times")
+        for event in stored:
+            self._check_executions(sent.id, executions.get(event, []), sent.body["jobs"])
+
+    def _check_executions(self, what: str, found: list[tuple[str, str, Any]], jobs: int) -> None:
+        if len(found) != 1:
+            self.report.wrong.append(f"{what} has {len(found)} executions")
+        for execution, status, result in found:
+            if status != "SUCCESS" or json.loads(result) != STAGES[:jobs]:
+                self.report.wrong.append(f"{what}: execution {execution} is {status} with {result}")
+
+    def _check_rows(self, executions: dict[str, list[tuple[str, str, Any]]]) -> None:
+        seen: Counter[int] = Counter()
+        for event, payload in self._project.store("SELECT id, payload FROM events WHERE source = 'record:shop'"):
+            row = json.loads(payload)["new"]
+            seen[row["id"]] += 1
+            self._check_executions(f"row {row['id']}", executions.get(event, []), round(row["total"]))
+        for row in self._committed.keys() | seen.keys():
+            if seen[row] != (row in self._committed):
+                self.report.wrong.append(
+                    f"row {row}: {'committed' if row in self._committed else 'rolled back'} and {seen[row]} events"
+                )
+
+    def _check_effects(self) -> None:
+        """Once a later job of an execution has begun, no earlier one ever runs again."""
+        reached: dict[str, int] = {}
+        ran: Counter[str] = Counter()
+        for path, _, stage in noted(self._project):
+            execution = path.split("/")[0]
+            ran[path] += int(stage) != 9
+            if int(stage) < reached.get(execution, 0):
+                self.report.wrong.append(f"{path} (stage {stage}) ran again after stage {reached[execution]}")
+            reached[execution] = max(int(stage), reached.get(execution, 0))
+        self.report.jobs_run_twice = sum(count > 1 for count in ran.values())
+        ended = {found for (found,) in self._project.store("SELECT id FROM executions WHERE status = 'SUCCESS'")}
+        for execution in ended - {one for one, stage in reached.items() if stage == 9}:
+            self.report.wrong.append(f"execution {execution} succeeded and has not run to its end")
+
+
+def free_port(choose: random.Random) -> int:
+    """Below the ports that the system gives to those who connect: one of these could otherwise take it meanwhile."""
+    while True:
+        port = choose.randint(20_000, 32_000)
+        with socket.socket() as trying:
+            try:
+                trying.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

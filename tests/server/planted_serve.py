@@ -1,0 +1,13 @@
+"""`hub serve` with a planted bug: `python planted_serve.py NAME serve …`."""
+
+from __future__ import annotations
+
+import sys
+
+import planted
+
+if __name__ == "__main__":
+    planted.plant({sys.argv.pop(1): True})
+    from hub.cli import main
+
+    main()

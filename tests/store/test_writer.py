@@ -1,0 +1,375 @@
+"""The writer: one commit for many, each caller its own answer, and nothing acknowledged that is not committed."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from kit import FakeClock, until
+
+from hub.model.clock import SystemClock
+from hub.model.errors import StoreUnavailable
+from hub.model.event import NewEvent
+from hub.store import open_store
+from hub.store.committing import Committer
+from hub.store.dialects.base import StoreBroken, StoreBusy
+from hub.store.verbs import Verb
+from hub.store.writer import InlineWriter, ThreadWriter, Writer
+
+
+class Book:
+    """Stands in for a database: what was committed, in order, and what the next moments bring."""
+
+    def __init__(self) -> None:
+        self.committed: list[list[object]] = []
+        self.open: list[object] | None = None
+        self.marks: list[int] = []
+        self.begin_errors: list[Exception] = []
+        self.commit_errors: list[Exception] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.closed = False
+
+    def begin(self) -> Book:
+        self.gate.wait(5)
+        if self.begin_errors:
+            raise self.begin_errors.pop(0)
+        assert self.open is None
+        self.open = []
+        return self
+
+    def commit(self) -> None:
+        if self.commit_errors:
+            raise self.commit_errors.pop(0)
+        assert self.open is not None
+        self.committed.append(self.open)
+        self.open = None
+
+    def rollback(self) -> None:
+        self.open = None
+
+    def savepoint(self) -> None:
+        self.marks.append(len(self.open or []))
+
+    def release(self) -> None:
+        self.marks.pop()
+
+    def rollback_to(self) -> None:
+        del self.open[self.marks.pop() :]  # type: ignore[index]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def _note(book: Book, items: Sequence[object]) -> list[object]:
+    for item in items:
+        if item == "unacceptable":
+            raise ValueError("it cannot be applied")
+        assert book.open is not None
+        book.open.append(item)
+    return [ValueError("refused") if item == "refused" else f"did {item}" for item in items]
+
+
+def verb(name: str, order: int = 0, rings: tuple[str, ...] = ()) -> Verb[str, str]:
+    return Verb(name, _note, rings=rings, order=order)  # type: ignore[arg-type]
+
+
+NOTE = verb("note")
+
+
+class Setting:
+    def __init__(self, kind: str) -> None:
+        self.book = Book()
+        self.probes: list[tuple[str, list[str]]] = []
+        self.rung: list[str] = []
+        self.broken: list[Exception] = []
+        self.clock = FakeClock()
+        self.committer = Committer(
+            self.book,  # type: ignore[arg-type]
+            probe=lambda moment, names: self.probes.append((moment, list(names))),
+            bell=self.ring,
+        )
+        self.writer: Writer = (
+            InlineWriter(self.committer)
+            if kind == "inline"
+            else ThreadWriter(self.committer, self.clock, on_broken=self.broken.append)
+        )
+
+    def ring(self, topic: str) -> None:
+        self.rung.append(topic)
+        if topic == "deaf":
+            raise RuntimeError("a listener's own fault")
+
+
+@pytest.fixture(params=["inline", "thread"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_what_queues_up_is_committed_at_once_and_each_gets_its_own_answer() -> None:
+    async def story() -> None:
+        setting = Setting("thread")
+        setting.book.gate.clear()
+        first = setting.writer.submit(NOTE, "first")
+        await asyncio.sleep(0.01)  # the thread has it
+        rest = [setting.writer.submit(NOTE, str(number)) for number in range(500)]
+        refused = setting.writer.submit(NOTE, "refused")
+        assert not any(future.done() for future in [first, *rest])
+        setting.book.gate.set()
+        assert await first == "did first"
+        assert await asyncio.gather(*rest) == [f"did {number}" for number in range(500)]
+        with pytest.raises(ValueError, match="refused"):
+            await refused
+        assert [len(batch) for batch in setting.book.committed] == [1, 501]
+        await setting.writer.close()
+        assert setting.book.closed
+
+    asyncio.run(story())
+
+
+def test_one_bad_operation_does_not_take_the_others_down(kind: str) -> None:
+    async def story() -> None:
+        setting = Setting(kind)
+        setting.book.gate.clear() if kind == "thread" else None
+        futures = [setting.writer.submit(NOTE, item) for item in ("a", "unacceptable", "b")]
+        setting.book.gate.set()
+        answers = await asyncio.gather(*futures, return_exceptions=True)
+        assert answers[0::2] == ["did a", "did b"]
+        assert isinstance(answers[1], ValueError)
+        assert [item for batch in setting.book.committed for item in batch] == ["a", "b"]
+        await setting.writer.close()
+
+    asyncio.run(story())
+
+
+def test_riders_go_along_before_the_next_operation_and_a_bad_one_harms_nobody(kind: str) -> None:
+    async def story() -> None:
+        setting = Setting(kind)
+        ride, forget = setting.writer.ride, setting.writer.forget
+        ride(NOTE, "key", "older")
+        ride(NOTE, "key", "newer")
+        ride(NOTE, "forgotten", "nobody wants it")
+        forget(NOTE, "forgotten")
+        ride(NOTE, "bad", "unacceptable")
+        assert await setting.writer.submit(NOTE, "operation") == "did operation"
+        assert setting.book.committed[-1] == ["newer", "operation"]
+        ride(NOTE, "another", "alone")
+        await setting.writer.flush()
+        assert setting.book.committed[-1] == ["alone"]
+        ride(NOTE, "bad", "unacceptable")
+        await setting.writer.flush()
+        ride(NOTE, "last", "at the close")
+        await setting.writer.close()
+        assert setting.book.committed[-1] == ["at the close"]
+
+    asyncio.run(story())
+
+
+def test_riders_are_committed_soon_without_an_operation() -> None:
+    async def story() -> None:
+        setting = Setting("thread")
+        setting.writer.ride(NOTE, "key", "alone")
+        await until(lambda: setting.book.committed)
+        await asyncio.to_thread(setting.writer.ride, NOTE, "key", "from a thread")
+        await until(lambda: len(setting.book.committed) == 2)
+        await setting.writer.close()
+
+    asyncio.run(story())
+
+
+def test_verbs_of_one_batch_are_applied_in_their_order() -> None:
+    async def story() -> None:
+        setting = Setting("thread")
+        setting.book.gate.clear()
+        block = setting.writer.submit(NOTE, "block")
+        await asyncio.sleep(0.01)
+        order = [("claim", 4), ("settle", 2), ("checkpoint", 1), ("mark", 0), ("move", 3)]
+        futures = [setting.writer.submit(verb(name, place), name) for name, place in order]
+        setting.book.gate.set()
+        await asyncio.gather(block, *futures)
+        assert setting.book.committed[-1] == ["mark", "checkpoint", "settle", "move", "claim"]
+        await setting.writer.close()
+
+    asyncio.run(story())
+
+
+def test_bells_ring_after_the_commit_and_a_listeners_fault_is_not_the_callers(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        setting = Setting(kind)
+        assert await setting.writer.submit(verb("one", rings=("deaf", "executions")), "x") == "did x"
+        assert sorted(setting.rung) == ["deaf", "executions"]
+        assert setting.probes[-2:] == [("before", ["one"]), ("after", ["one"])]
+        assert await setting.writer.submit(NOTE, "y") == "did y"
+        await setting.writer.close()
+
+    asyncio.run(story())
+    assert "what was committed is committed" in caplog.text
+
+
+@pytest.mark.parametrize("moment", ["begin_errors", "commit_errors"])
+def test_a_busy_store_is_tried_again_and_nothing_is_written_twice(moment: str) -> None:
+    async def story() -> None:
+        setting = Setting("thread")
+        getattr(setting.book, moment).extend([StoreBusy("locked"), StoreBusy("locked")])
+        assert await setting.writer.submit(NOTE, "patient") == "did patient"
+        assert setting.book.committed == [["patient"]]
+        await setting.writer.close()
+
+    asyncio.run(story())
+
+
+def test_whose_time_is_up_is_told_and_nothing_of_theirs_is_written_later() -> None:
+    async def story() -> None:
+        setting = Setting("thread")
+        setting.book.begin_errors.extend([StoreBusy("locked")] * 3)
+        setting.book.gate.clear()
+        hasty = setting.writer.submit(NOTE, "hasty", timeout=1.0)
+        patient = setting.writer.submit(NOTE, "patient", timeout=60.0)
+        setting.clock.advance(2)
+        setting.book.gate.set()
+        with pytest.raises(StoreUnavailable, match="busy"):
+            await hasty
+        assert await patient == "did patient"
+        assert setting.book.committed == [["patient"]]
+        await setting.writer.close()
+
+    asyncio.run(story())
+
+
+def test_after_a_storage_failure_every_caller_hears_of_it_and_nothing_more_is_taken() -> None:
+    async def story() -> None:
+        setting = Setting("thread")
+        setting.book.commit_errors.append(StoreBroken("fsync failed"))
+        setting.book.gate.clear()
+        first = setting.writer.submit(NOTE, "first")
+        await asyncio.sleep(0.01)
+        queued = setting.writer.submit(NOTE, "queued behind it")
+        setting.book.gate.set()
+        for future in (first, queued):
+            with pytest.raises(StoreUnavailable):
+                await asyncio.wait_for(future, 5)
+        with pytest.raises(StoreUnavailable):
+            await setting.writer.submit(NOTE, "later")
+        assert [str(error) for error in setting.broken] == ["fsync failed"]
+        assert setting.book.committed == []
+        assert setting.book.closed
+        await setting.writer.close()
+
+    asyncio.run(story())
+
+
+def test_close_commits_the_queue_and_then_takes_nothing_more() -> None:
+    async def story() -> None:
+        setting = Setting("thread")
+        setting.book.gate.clear()
+        futures = [setting.writer.submit(NOTE, str(number)) for number in range(5_000)]
+        closing = asyncio.create_task(setting.writer.close())
+        await asyncio.sleep(0)
+        setting.book.gate.set()
+        await closing
+        assert len(await asyncio.gather(*futures)) == 5_000
+        assert sum(map(len, setting.book.committed)) == 5_000
+        with pytest.raises(StoreUnavailable):
+            await setting.writer.submit(NOTE, "too late")
+
+    asyncio.run(story())
+
+
+def test_two_loops_write_through_one_writer() -> None:
+    async def some(setting: Setting, name: str) -> int:
+        answers = await asyncio.gather(*[setting.writer.submit(NOTE, f"{name}{number}") for number in range(300)])
+        return len(answers)
+
+    async def story() -> None:
+        setting = Setting("thread")
+        other = asyncio.to_thread(lambda: asyncio.run(some(setting, "b")))
+        assert await asyncio.gather(some(setting, "a"), other) == [300, 300]
+        assert sum(map(len, setting.book.committed)) == 600
+        await setting.writer.close()
+
+    asyncio.run(story())
+
+
+HOLD = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+sys.stdin.readline()
+connection.execute("ROLLBACK")
+"""
+
+
+def test_another_process_holds_the_database(quick_path: Path) -> None:
+    path = quick_path / "hub.db"
+
+    async def story() -> None:
+        store = open_store(f"sqlite:///{path}", SystemClock(), checkpoints=False)
+        await store.pause("warm", paused=True)
+        holder = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", HOLD, str(path), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        assert holder.stdout is not None
+        assert await holder.stdout.readline() == b"held\n"
+        patient = asyncio.create_task(store.pause("patient", paused=True))
+        begun = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            await store.store_event(NewEvent("webhook:x", "1", "webhook", 1, {}), timeout=0.5)
+        assert time.monotonic() - begun < 1.0
+        assert not patient.done()
+        await holder.communicate(b"\n")
+        await asyncio.wait_for(patient, 5)
+        assert await store.paused_executors() == {"warm", "patient"}
+        assert await store.new_events() == [], "what was refused is not there"
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_database_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
+    no_database = tmp_path / "text.db"
+    no_database.write_text("this is no database, and long enough to be seen as none" * 100)
+    for path in (no_database, tmp_path):
+        with pytest.raises(StoreUnavailable, match="cannot be opened"):
+            open_store(f"sqlite:///{path}", FakeClock())
+    locked = tmp_path / "locked.db"
+    asyncio.run(open_store(f"sqlite:///{locked}", FakeClock(), checkpoints=False).close())
+    holder = sqlite3.connect(locked, isolation_level=None)
+    holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        open_store(f"sqlite:///{locked}", FakeClock())
+    holder.close()
+
+
+def test_files_are_for_the_owner_alone_and_commits_are_full(quick_path: Path) -> None:
+    async def story() -> None:
+        path = quick_path / "new" / "hub.db"
+        store = open_store(f"sqlite:///{path}", FakeClock(), checkpoints=False)
+        await store.pause("x", paused=True)
+        raw = store._writer._committer.connection.raw  # type: ignore[attr-defined]
+        assert {found.stat().st_mode & 0o777 for found in path.parent.iterdir()} == {0o600}
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        assert raw.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_store_of_a_newer_hub_is_refused(quick_path: Path) -> None:
+    path = quick_path / "hub.db"
+    asyncio.run(open_store(f"sqlite:///{path}", FakeClock(), checkpoints=False).close())
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE meta SET value = '999' WHERE key = 'schema'")
+    connection.close()
+    with pytest.raises(StoreUnavailable, match="newer hub"):
+        open_store(f"sqlite:///{path}", FakeClock())

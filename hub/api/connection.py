@@ -8,22 +8,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from hub.triggers.webhook.answer import Answer, problem, retry_later
+from hub.triggers.webhook.quick import PREFIX, QuickIntake
 
 log = logging.getLogger(__name__)
 
 _CLOSE = (b"connection", b"close")
-_PHRASES = {
-    400: b"Bad Request",
-    408: b"Request Timeout",
-    431: b"Request Header Fields Too Large",
-    503: b"Service Unavailable",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +43,8 @@ class Connection(HttpToolsProtocol):
     """Deadlines are looked at by `look`, once a second for all connections together: a timer each would cost more."""
 
     patience = Patience()
+    #: The short way for webhooks; None: there is none.
+    quick: QuickIntake | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -55,6 +54,8 @@ class Connection(HttpToolsProtocol):
         self._in_head = False
         self._head_bytes = 0
         self._closing = False
+        #: A request whose body may already be here; decided at the end of the bytes that came with its head.
+        self._fresh: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # a stream's transport, as uvicorn has it
@@ -74,6 +75,9 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._end_with(problem(400, _CLOSE, detail="This is not HTTP as RFC 9112 has it."))
             return
+        if self._fresh is not None:
+            self._begin(self._fresh)
+            self._fresh = None
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self.patience.head_size:
@@ -87,6 +91,45 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._deadline = False, None
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if self.quick is not None and app is self.app and self.scope["path"].startswith(PREFIX):
+            self._fresh = cycle
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _begin(self, cycle: RequestResponseCycle) -> None:
+        """A request with all of its body takes the short way, any other one the usual."""
+        if cycle.more_body or self.quick is None:
+            super()._start_asgi_task(cycle, self.app)
+            return
+        work = self.quick.take(cycle.scope, bytes(cycle.body), partial(self._reply, cycle))
+        if work is not None:
+            task = self.loop.create_task(work)
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    def _reply(self, cycle: RequestResponseCycle, answer: Answer) -> None:
+        """Write an answer in one piece."""
+        if cycle.disconnected:
+            return
+        headers = answer.raw_headers()
+        if not cycle.keep_alive and _CLOSE not in headers:
+            headers.append(_CLOSE)
+        cycle.keep_alive = cycle.keep_alive and _CLOSE not in headers
+        lines = [STATUS_LINE[answer.status]]
+        for name, value in self.server_state.default_headers:
+            lines += (name, b": ", value, b"\r\n")
+        for name, value in headers:
+            lines += (name, b": ", value, b"\r\n")
+        lines.append(b"\r\n")
+        if cycle.scope["method"] != "HEAD":
+            lines.append(answer.body)
+        self.transport.write(b"".join(lines))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -125,7 +168,7 @@ class Connection(HttpToolsProtocol):
 
     def _end_with(self, answer: Answer) -> None:
         """Say why, and close."""
-        head = [b"HTTP/1.1 %d %s\r\n" % (answer.status, _PHRASES[answer.status])]
+        head = [STATUS_LINE[answer.status]]
         headers = answer.raw_headers()
         if _CLOSE not in headers:
             headers.append(_CLOSE)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from hub.api.connection import Connection
 from hub.model.errors import Conflict
+from hub.triggers.webhook.quick import QuickIntake
 
 _BACKLOG = 2048
 #: Seconds between two looks at connections that may be too slow.
@@ -62,8 +63,8 @@ class HttpServer:
         self._port = taken.getsockname()[1]
         self._socket = taken
 
-    async def start(self, app: ASGIApp) -> None:
-        """Answering when it returns."""
+    async def start(self, app: ASGIApp, quick: QuickIntake | None = None) -> None:
+        """Answering when it returns. `quick` is the short way for webhooks."""
         assert self._socket is not None
         _allow_files()
         config = uvicorn.Config(
@@ -73,7 +74,7 @@ class HttpServer:
             lifespan="off",
             server_header=False,
             proxy_headers=False,
-            http=Connection,
+            http=type("Connection", (Connection,), {"quick": quick}),
             ws="none",
             backlog=_BACKLOG,
             timeout_graceful_shutdown=2,

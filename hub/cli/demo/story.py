@@ -89,7 +89,7 @@ async def webhooks(stage: Stage) -> None:
     stage.ledger.check("a repeated delivery gets the first one's answer", again == first, said)
 
     forged = await asyncio.to_thread(post, url, body, github_headers(body, "not the secret"))
-    telling.quiet(f"a push with a forged signature: answered {forged.status}, and nothing is started")
+    telling.quiet(f"a push with a forged signature: answered {forged.status}; hub webhook rejected would show it")
     stage.ledger.turned_away("a forged push", _GITHUB, "refused", f"answered {forged.status}: the signature is wrong")
     stage.ledger.check(
         "a forged push is refused", forged.status == _UNAUTHORISED, f"it was answered {forged.status} {forged.body}"

@@ -39,6 +39,11 @@ class Documents:
         kept = self._kept.get(wanted)
         return kept.content if kept is not None and now_ms - kept.at < KEPT else None
 
+    def may_come(self, wanted: Wanted, now_ms: int) -> bool:
+        """Whether fetching it now could help: it is not a minute since the last try."""
+        tried = self._tried.get(wanted)
+        return self._fetch is not None and (tried is None or not 0 <= now_ms - tried < BETWEEN)
+
     async def load(self, wanted: Wanted, now_ms: int) -> bool:
         """Fetch a document, at most once a minute; whether there is a fresh one now. Raises nothing but cancellation."""
         if self._fetch is None:

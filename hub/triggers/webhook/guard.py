@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,23 +68,25 @@ def look(scope: MutableMapping[str, Any], limits: HeadLimits) -> tuple[Answer | 
     headers = scope["headers"]
     if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > limits.url:
         return problem(414, _CLOSE), False
-    if len(headers) > limits.headers or sum([len(name) + len(value) for name, value in headers]) > limits.size:
+    size, hosts, lengths, encodings = 0, [], [], []
+    for name, value in headers:
+        size += len(name) + len(value)
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"content-length":
+            lengths.append(value)
+        elif name == b"transfer-encoding":
+            encodings.append(value)
+    if len(headers) > limits.headers or size > limits.size:
         return problem(431, _CLOSE), False
-    wrong = _framing(headers)
+    wrong = _framing(hosts, lengths, encodings)
     if wrong is not None:
         return problem(400, _CLOSE, detail=wrong), False
-    return None, any(
-        name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers
-    )
+    return None, bool(encodings) or lengths not in ([], [b"0"])
 
 
-def _framing(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+def _framing(hosts: list[bytes], lengths: list[bytes], encodings: list[bytes]) -> str | None:
     """What is wrong with the Host or with how long the body is said to be."""
-    framing: dict[bytes, list[bytes]] = {b"host": [], b"content-length": [], b"transfer-encoding": []}
-    for name, value in headers:
-        if name in framing:
-            framing[name].append(value)
-    hosts, lengths, encodings = framing.values()
     if len(hosts) != 1:
         return "A request has exactly one Host header."
     if _HOST.fullmatch(hosts[0]) is None:

@@ -18,17 +18,16 @@ from hub.model.clock import Clock
 from hub.model.errors import HubError, StoreUnavailable
 from hub.model.event import NewEvent, StoredEvent
 from hub.triggers.webhook.answer import Answer, problem, retry_later
-from hub.triggers.webhook.body import JSON_TYPE, BadBody, Body, read_body
+from hub.triggers.webhook.body import JSON_TYPE, BadBody, read_body
 from hub.triggers.webhook.documents import Documents
 from hub.triggers.webhook.endpoint import Endpoint, Network
-from hub.triggers.webhook.examine import verified
 from hub.triggers.webhook.gate import Gate
 from hub.triggers.webhook.handshake import first_token, proven, unproven
 from hub.triggers.webhook.head import check_head, received_url, route, unread
 from hub.triggers.webhook.peer import may_send, peer_address
 from hub.triggers.webhook.receiving import Budget, Gone, Pace, TurnedAway, read_body_bytes
 from hub.triggers.webhook.recording import accepted, make_event
-from hub.triggers.webhook.request import RawRequest, Refusal, Verdict
+from hub.triggers.webhook.request import RawRequest, Refusal, Verdict, Wanted
 from hub.triggers.webhook.sns import is_aws_address
 from hub.triggers.webhook.telling import Telling
 
@@ -61,6 +60,37 @@ class Settings:
     concurrency: int = 2_048
     #: Proxies whose X-Forwarded-For is believed.
     trusted_proxies: tuple[Network, ...] = ()
+
+
+@dataclass(slots=True)
+class Admitted:
+    """A request that was let in, on its way to an answer."""
+
+    endpoint: Endpoint
+    gate: Gate
+    request: RawRequest
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A certificate or key has to be fetched before a request can be judged."""
+
+    wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """SNS asks, with a signature that holds, whether its topic may send here."""
+
+    address: str
+    topic: str
+
+
+#: An answer at once, an event to be stored, or something that has to be fetched first.
+Decided = Answer | NewEvent | Lacking | Subscription
+
+_PROVEN = Verdict(ok=True)
 
 
 class Intake:
@@ -99,6 +129,8 @@ class Intake:
         self._confirm = confirm
         self._on_refused = on_refused
         self._on_first_token = on_first_token
+        #: Requests that were let in since the beginning.
+        self.taken = 0
         self._gates: dict[str, Gate] = {}
         self._inside = 0
         self._budget = Budget(settings.unfinished)
@@ -114,52 +146,79 @@ class Intake:
             return
         except TurnedAway as away:
             answer = away.answer
-        except Exception:
-            # Whatever went wrong is ours: the sender is asked to come again, and is never told.
-            log.exception("a webhook could not be taken")
-            answer = retry_later(503, 5)
+        except Exception as error:  # noqa: BLE001 - it is told by `sorry`
+            answer = self.sorry(error)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.raw_headers()})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        admitted = self.admit(scope)
+        if isinstance(admitted, Answer):
+            return admitted
+        try:
+            most = admitted.endpoint.max_body
+            body = await read_body_bytes(receive, most, self._settings.pace, self._budget)
+            return await self.settle(admitted, self.decide(admitted, body))
+        finally:
+            self.leave(admitted)
+
+    def sorry(self, error: Exception) -> Answer:
+        """Whatever went wrong is ours: the sender is asked to come again, and is never told."""
+        log.error("a webhook could not be taken", exc_info=error)
+        return retry_later(503, 5)
+
+    def admit(self, scope: Scope) -> Admitted | Answer:
+        """A request whose body may be read now, to be followed by `leave`; or the answer that turns it away."""
         name, token = route(scope["path"])
         endpoint = self.endpoints.get(name)
         if endpoint is None:
-            return (
-                retry_later(503, 5, "the executor's file cannot be read")
-                if name in self.broken
-                else unread(scope, problem(404))
-            )
-        if not self._token_holds(endpoint, token):
+            if name in self.broken:
+                return retry_later(503, 5, "the executor's file cannot be read")
+            return unread(scope, problem(404))
+        if (token is not None or endpoint.verifier is None) and not self._token_holds(endpoint, token):
             return unread(scope, problem(404))
         if scope["method"] not in endpoint.methods and scope["method"] not in endpoint.handshake_methods:
             return unread(scope, problem(405, (b"allow", endpoint.allow)))
-        gate = self._gates.setdefault(name, Gate())
+        gate = self._gates.get(name)
+        if gate is None:
+            gate = self._gates[name] = Gate()
         if self._inside >= self._settings.concurrency:
             return unread(scope, retry_later(503, 1, "too many deliveries at the same time"))
         if (away := gate.open(endpoint, self._clock.monotonic())) is not None:
             return unread(scope, away)
         self._inside += 1
-        try:
-            return await self._receive(endpoint, scope, receive)
-        finally:
-            self._inside -= 1
-            gate.inside -= 1
-
-    async def _receive(self, endpoint: Endpoint, scope: Scope, receive: Receive) -> Answer:
-        if endpoint.networks and not may_send(peer_address(scope, self._settings.trusted_proxies), endpoint.networks):
-            return unread(scope, problem(403, reason="the sender's address is not in limits.networks"))
-        request = RawRequest(scope["method"], received_url(scope), scope["headers"], b"")
-        content_type, away = check_head(endpoint, request)
+        self.taken += 1
+        admitted = Admitted(endpoint, gate, RawRequest(scope["method"], received_url(scope), scope["headers"], b""))
+        away = self._look_at_head(admitted, scope)
         if away is not None:
+            self.leave(admitted)
             return unread(scope, away)
-        request.body = await read_body_bytes(receive, endpoint.max_body, self._settings.pace, self._budget)
+        return admitted
+
+    def _look_at_head(self, admitted: Admitted, scope: Scope) -> Answer | None:
+        networks = admitted.endpoint.networks
+        if networks and not may_send(peer_address(scope, self._settings.trusted_proxies), networks):
+            return problem(403, reason="the sender's address is not in limits.networks")
+        admitted.content_type, away = check_head(admitted.endpoint, admitted.request)
+        return away
+
+    def leave(self, admitted: Admitted) -> None:
+        """The request is answered."""
+        self._inside -= 1
+        admitted.gate.inside -= 1
+
+    def decide(self, admitted: Admitted, body: bytes) -> Decided:
+        """What becomes of a request whose body is there. Nothing is waited for."""
+        endpoint, request = admitted.endpoint, admitted.request
+        request.body = body
+        if len(body) > endpoint.max_body:
+            return problem(413, (b"connection", b"close"))
         try:
-            return await self._take(endpoint, request, content_type)
+            return self._decide(endpoint, request, admitted.content_type)
         except Refusal as refusal:
             return self._refuse(endpoint, Verdict(ok=False, step=refusal.step, reason=refusal.reason), request)
 
-    async def _take(self, endpoint: Endpoint, request: RawRequest, content_type: str | None) -> Answer:
+    def _decide(self, endpoint: Endpoint, request: RawRequest, content_type: str | None) -> Decided:
         scheme = endpoint.scheme
         keys = () if endpoint.verifier is None else endpoint.verifier.keys
         if scheme.handshake != "none" and (answer := unproven(scheme, keys, request)) is not None:
@@ -169,10 +228,12 @@ class Intake:
         if request.method not in endpoint.methods:
             return problem(405, (b"allow", endpoint.allow))
         now = self._clock.now()
-        verdict = await verified(endpoint, request, now, self._documents)
-        if verdict.needs is not None:
-            return retry_later(503, 60, verdict.reason)
+        verdict = _PROVEN if endpoint.verifier is None else endpoint.verifier.verify(request, now)
+        if verdict.needs is not None and self._documents.may_come(verdict.needs, now):
+            return Lacking(verdict.needs)
         if not verdict.ok:
+            if verdict.needs is not None and self._documents.get(verdict.needs, now) is None:
+                return retry_later(503, 60, verdict.reason)
             return self._first_token(endpoint, request) or self._refuse(endpoint, verdict, request)
         self._note_old_secret(endpoint, verdict)
         try:
@@ -181,31 +242,48 @@ class Intake:
         except BadBody as error:
             self._keep(endpoint, Verdict(ok=False, step="body", reason=f"the body cannot be read: {error}"), request)
             return problem(400, detail=f"The body cannot be read: {error}.")
-        if (
-            scheme.handshake != "none"
-            and (answer := await self._proven(endpoint, keys, verdict, request, body.value)) is not None
-        ):
-            return answer
+        if scheme.handshake != "none":
+            special = self._proven(endpoint, keys, verdict, request, body.value)
+            if special is not None:
+                return special
         if endpoint.validate is not None and (wrong := endpoint.validate(body.value)) is not None:
             self._keep(endpoint, Verdict(ok=False, step="schema", reason=wrong), request)
             return problem(422, detail=wrong)
-        return await self._store_delivery(endpoint, request, body, now)
+        return make_event(endpoint, request, body, now)
 
-    async def _store_delivery(self, endpoint: Endpoint, request: RawRequest, body: Body, now: int) -> Answer:
-        event = make_event(endpoint, request, body, now)
+    async def settle(self, admitted: Admitted, decided: Decided) -> Answer:
+        """The answer, after everything that has to be waited for."""
+        endpoint = admitted.endpoint
+        if isinstance(decided, Lacking):
+            await self._documents.load(decided.wanted, self._clock.now())
+            decided = self.decide(admitted, admitted.request.body)
+            if isinstance(decided, Lacking):
+                return retry_later(503, 60)
+        if isinstance(decided, Subscription):
+            return await self._subscribe(endpoint, decided)
+        if isinstance(decided, Answer):
+            return decided
         try:
-            stored = await self._store.store_event(event, timeout=self._settings.store_timeout)
+            stored = await self._store.store_event(decided, timeout=self._settings.store_timeout)
         except StoreUnavailable:
-            return retry_later(503, 2, "the store could not make it durable in time")
-        if stored.conflict and endpoint.conflict == "refuse":
-            return problem(409)
-        if (
-            endpoint.response.deferred
-            and self.respond is not None
-            and (answer := await self._respond(endpoint, stored))
-        ):
-            return answer
-        return accepted(endpoint, stored)
+            return self.not_stored()
+        if endpoint.response.deferred and self.respond is not None and not self._in_conflict(endpoint, stored):
+            answer = await self._respond(endpoint, stored)
+            if answer is not None:
+                return answer
+        return self.stored(endpoint, stored)
+
+    def stored(self, endpoint: Endpoint, stored: StoredEvent) -> Answer:
+        """The plain answer to an event that is durable."""
+        return problem(409) if self._in_conflict(endpoint, stored) else accepted(endpoint, stored)
+
+    @staticmethod
+    def not_stored() -> Answer:
+        return retry_later(503, 2, "the store could not make it durable in time")
+
+    @staticmethod
+    def _in_conflict(endpoint: Endpoint, stored: StoredEvent) -> bool:
+        return stored.conflict and endpoint.conflict == "refuse"
 
     async def _respond(self, endpoint: Endpoint, stored: StoredEvent) -> Answer | None:
         """What expressions or the result say, when they say it in time. The event is stored: nothing here may refuse it."""
@@ -217,9 +295,9 @@ class Intake:
             log.warning("webhook %s: no answer could be made for event %s in time", endpoint.name, stored.id)
             return None
 
-    async def _proven(
+    def _proven(
         self, endpoint: Endpoint, keys: Sequence[Any], verdict: Verdict, request: RawRequest, value: Any
-    ) -> Answer | None:
+    ) -> Answer | Subscription | None:
         if endpoint.scheme.handshake != "sns":
             return proven(endpoint.scheme, keys, verdict.secret_index, request, value)
         if value.get("Type") == "UnsubscribeConfirmation":
@@ -231,17 +309,20 @@ class Intake:
             return self._refuse(
                 endpoint, Verdict(ok=False, step="key", reason="SubscribeURL is not an address of SNS"), request
             )
+        return Subscription(address, str(value.get("TopicArn")))
+
+    async def _subscribe(self, endpoint: Endpoint, subscription: Subscription) -> Answer:
         if self._confirm is None:
             log.warning(
                 "webhook %s: SNS asks to confirm a subscription, and nothing here may fetch its address", endpoint.name
             )
             return retry_later(503, 60)
         try:
-            await self._confirm(address)
+            await self._confirm(subscription.address)
         except HubError as error:
             log.warning("webhook %s: SNS asks to confirm a subscription, and that failed: %s", endpoint.name, error)
             return retry_later(503, 60)
-        log.info("webhook %s: the subscription to %s is confirmed", endpoint.name, value.get("TopicArn"))
+        log.info("webhook %s: the subscription to %s is confirmed", endpoint.name, subscription.topic)
         return Answer(200)
 
     def _first_token(self, endpoint: Endpoint, request: RawRequest) -> Answer | None:

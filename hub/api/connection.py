@@ -56,6 +56,7 @@ class Connection(HttpToolsProtocol):
         self._closing = False
         #: A request whose body may already be here; decided at the end of the bytes that came with its head.
         self._fresh: RequestResponseCycle | None = None
+        self._feeding = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # a stream's transport, as uvicorn has it
@@ -66,6 +67,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
+        self._feeding = True
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -75,9 +77,11 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._end_with(problem(400, _CLOSE, detail="This is not HTTP as RFC 9112 has it."))
             return
-        if self._fresh is not None:
-            self._begin(self._fresh)
+        finally:
+            self._feeding = False
+        if (fresh := self._fresh) is not None:
             self._fresh = None
+            self._begin(fresh)
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self.patience.head_size:
@@ -93,10 +97,13 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        if self.quick is not None and app is self.app and self.scope["path"].startswith(PREFIX):
+        if self.quick is None or app is not self.app or not cycle.scope["path"].startswith(PREFIX):
+            super()._start_asgi_task(cycle, app)
+        elif self._feeding:
             self._fresh = cycle
         else:
-            super()._start_asgi_task(cycle, app)
+            # It waited behind another one; and not at once, because thousands may have come in one piece.
+            self.loop.call_soon(self._begin, cycle)
 
     def _begin(self, cycle: RequestResponseCycle) -> None:
         """A request with all of its body takes the short way, any other one the usual."""

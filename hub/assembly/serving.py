@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from hub.api.app import Readiness, create_app
@@ -24,8 +25,9 @@ from hub.triggers.record_events.wanted import wanted
 from hub.triggers.record_events.watching import Watching
 from hub.triggers.schedule.loop import Scheduler
 from hub.triggers.schedule.ticking import Ticking
-from hub.triggers.webhook.intake import Intake
+from hub.triggers.webhook.intake import Intake, Settings
 from hub.triggers.webhook.keeping import RefusedKeeper
+from hub.triggers.webhook.quick import QuickIntake
 
 log = logging.getLogger(__name__)
 
@@ -106,14 +108,16 @@ class Serving:
         self._jobs.start()
         await self._start_schedules()
         await self._start_record_events()
-        await self._http.start(create_app(intake, Readiness(parts.store, self.troubles)))
+        quick = QuickIntake(intake, partial(parts.store.submit_event, timeout=Settings().store_timeout))
+        await self._http.start(create_app(intake, Readiness(parts.store, self.troubles)), quick)
         return rescued
 
     async def run(self, asked: asyncio.Event) -> None:
         """Until somebody asks for the end, or a part fails."""
         waiting = asyncio.create_task(asked.wait())
         broken = self._parts.broken
-        await asyncio.wait({waiting, broken, *self._tasks}, return_when=asyncio.FIRST_COMPLETED)
+        watched: list[asyncio.Future[Any]] = [waiting, broken, *self._tasks]
+        await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         for task in self._tasks:
             if task.done() and not task.cancelled():

@@ -44,17 +44,21 @@ class Lease:
     async def serve(self, stop: asyncio.Event) -> None:
         """A heartbeat each third of the lease. After two thirds without one, nothing new begins here."""
         beating: asyncio.Task[int] | None = None
+        begun = float("-inf")
         while not stop.is_set():
-            if beating is None or beating.done():
+            due = self._clock.monotonic() - begun >= self._seconds / 3
+            if due and (beating is None or beating.done()):
                 if beating is not None and not beating.cancelled() and (error := beating.exception()) is not None:
                     log.warning("the lease could not be renewed: %s", error)
                     if not isinstance(error, HubError):
                         raise error
                 beating = asyncio.create_task(self.run_once())
+                begun = self._clock.monotonic()
             if self._clock.monotonic() - self._renewed > self._seconds * 2 / 3:
                 self._worker.hold(may_claim=False)
+            # Looked at more often than the lease is renewed: two thirds are over soon after they are over.
             try:
-                async with asyncio.timeout(self._seconds / 3):
+                async with asyncio.timeout(self._seconds / 12):
                     await stop.wait()
             except TimeoutError:
                 continue

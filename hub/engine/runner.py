@@ -19,6 +19,7 @@ from hub.engine.surroundings import Surroundings
 from hub.engine.triggered import Triggered
 from hub.engine.trying import Ended, Trying, refuse_large
 from hub.engine.waiting import Waits
+from hub.engine.waking import Gate
 from hub.model.clock import Clock
 from hub.model.durations import spoken
 from hub.model.errors import ArgumentHashMismatch, Conflict, Fenced, StoreUnavailable
@@ -47,6 +48,12 @@ class Tools:
     clock: Clock
     #: Threads for plain jobs. It grows: a plain job that waits for another holds its thread.
     threads: concurrent.futures.Executor
+    #: Jobs begin only while it is open.
+    gate: Gate
+
+
+class ExecutionTimeout(Conflict):
+    """The execution as a whole took longer than its workflow allows."""
 
 
 class WorkerLost(Conflict):
@@ -64,6 +71,8 @@ class Run:
         self.stopped = False
         self.tools = tools
         self._workflow = workflow
+        #: When the execution has to end, counted from its first attempt; None: no limit.
+        self.deadline = None if workflow.timeout is None else claimed.started_at + workflow.timeout
         self.history = {call.path: call for call in claimed.history}
         self.loop = asyncio.get_running_loop()
         #: An error that no job may catch: the execution fails with it.
@@ -135,16 +144,27 @@ class Run:
             return
         args = main.input.load(claimed.args)
         call = Checkpoint(main.name, main.name, JobStatus.RUNNING, claimed.args, digest(claimed.args))
+        limit = None if self.deadline is None else asyncio.Task(self._end_at(self.deadline), loop=self.loop)
         # In a task of its own, so that it can be taken down while this one settles.
         self._main = asyncio.Task(
             self._trying.until_ended(None, None, main, call, args, claimed.attempt - 1), loop=self.loop
         )
-        ended = await self._main
+        try:
+            ended = await self._main
+        finally:
+            if limit is not None:
+                limit.cancel()
         if ended.failure is None:
             write = CallWrite(claimed.id, claimed.epoch, ended.checkpoint)
             await store.finish(write, self._settled(Status.SUCCESS, result=ended.checkpoint.result))
         else:
             await self._fail(ended.failure, ended.checkpoint)
+
+    async def _end_at(self, deadline: int) -> None:
+        """The whole execution fails at its deadline, whatever it does then. A restart does not begin the time anew."""
+        await self.tools.clock.sleep(max(deadline - self.now(), 0) / 1000)
+        allowed = spoken(self._workflow.timeout or 0)
+        self._end_with(ExecutionTimeout(f"the execution did not end within {allowed}, the workflow's timeout."))
 
     async def _fail(self, error: BaseException, main: Checkpoint | None) -> None:
         claimed, job = self.claimed, self._workflow.main_job

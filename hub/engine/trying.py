@@ -52,6 +52,8 @@ class Trying:
         """Try a job until it succeeds or fails for good. Without a parent and a call it is the main job."""
         run, clock, path = self._run, self._run.tools.clock, call.path
         while True:
+            if not run.tools.gate.open:
+                await run.tools.gate.passed()
             attempts += 1
             mark = _state(call, JobStatus.RUNNING, attempts, clock.now(), epoch=self._run.claimed.epoch)
             if attempts == 1 or parent is None:

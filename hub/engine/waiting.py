@@ -145,7 +145,8 @@ class Waits:
         reasons = [_reason(self._open[path].request) for path in self.parked_on[:_SHOWN] if path in self._open]
         more = len(self.parked_on) - len(reasons)
         said = "; ".join(reasons) + (f"; and {more} more" if more > 0 and reasons else "")
-        return Park(self._run.claimed.id, self._run.claimed.epoch, self._run.now(), self.parked_on, said or "waiting")
+        claimed = self._run.claimed
+        return Park(claimed.id, claimed.epoch, self._run.now(), self.parked_on, said or "waiting", self._run.deadline)
 
     # --- inside
 

@@ -37,3 +37,26 @@ class Waker:
         self._event.clear()
         self._rung = False
         return True
+
+
+class Gate:
+    """Whether effects may begin: closed while a node cannot say that its lease still holds. For one loop."""
+
+    def __init__(self) -> None:
+        self.open = True
+        self._opened = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def set(self, *, may_pass: bool) -> None:
+        """From any thread."""
+        self.open = may_pass
+        if may_pass and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._opened.set)
+
+    async def passed(self) -> None:
+        """Return at once when it is open, else when it opens."""
+        while not self.open:
+            self._loop = asyncio.get_running_loop()
+            self._opened.clear()
+            if not self.open:
+                await self._opened.wait()

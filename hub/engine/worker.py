@@ -13,7 +13,7 @@ from hub.engine.runner import Run, Tools
 from hub.engine.scope import branching_task_factory
 from hub.engine.surroundings import Surroundings
 from hub.engine.threads import JobThreads
-from hub.engine.waking import Waker
+from hub.engine.waking import Gate, Waker
 from hub.model.clock import Clock
 from hub.model.errors import HubError, StoreUnavailable
 from hub.model.execution import Claimed
@@ -45,7 +45,8 @@ class Worker:
         self._slots = slots
         self.waker = Waker()
         self._threads = JobThreads()
-        self._tools = Tools(store, registry, surroundings, clock, self._threads)
+        self._gate = Gate()
+        self._tools = Tools(store, registry, surroundings, clock, self._threads, self._gate)
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._next_due: int | None = None
         self._may_claim = True
@@ -58,11 +59,12 @@ class Worker:
 
     def replace(self, registry: Registry, surroundings: Surroundings) -> None:
         """From now on, claimed executions run with these."""
-        self._tools = Tools(self._store, registry, surroundings, self._clock, self._threads)
+        self._tools = Tools(self._store, registry, surroundings, self._clock, self._threads, self._gate)
 
     def hold(self, *, may_claim: bool) -> None:
-        """Stop or go on claiming: a node that cannot renew its lease starts nothing."""
+        """Stop or go on: a node that cannot renew its lease claims nothing and begins no job."""
         self._may_claim = may_claim
+        self._gate.set(may_pass=may_claim)
 
     async def run_once(self) -> int:
         """Claim what is due and there is room for, and begin it; how many that were."""

@@ -56,9 +56,10 @@ def from_iso(text: str) -> int:
 
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
 
 
 def new_id(now: int) -> str:
     """A new identifier: 26 characters (ULID), sorted by time, 80 random bits, safe across forks and nodes."""
     number = (now << 80) | int.from_bytes(os.urandom(10), "big")
-    return "".join([_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)])
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])

@@ -127,6 +127,8 @@ class Claimed:
     revision: str | None
     created_at: int
     concurrency_key: str = ""
+    #: When its first attempt began.
+    started_at: int = 0
     history: tuple[Checkpoint, ...] = ()
 
 

@@ -13,6 +13,9 @@ from hub.store.dialects.base import Bulk, Tx
 from hub.store.executions import insert_executions
 from hub.store.verbs import Verb
 
+#: Made once: `json.dumps` with settings makes an encoder a call.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -175,9 +178,9 @@ def _event_row(arrival: Arrival, *, keyed: bool = True, state: int = 0) -> tuple
         event.model,
         event.time,
         arrival.received_at,
-        json.dumps(event.payload, ensure_ascii=True, separators=(",", ":")),
+        _encode(event.payload),
         event.body,
-        json.dumps(event.executors),
+        _encode(event.executors),
         state,
         event.body_key if keyed else None,
         None if event.window is None else arrival.received_at + event.window,
@@ -193,7 +196,7 @@ def _delivery_row(delivery: Delivery) -> tuple[object, ...]:
         delivery.reason,
         delivery.execution_id,
         delivery.created_at,
-        json.dumps(delivery.evaluation, ensure_ascii=True, separators=(",", ":")),
+        _encode(delivery.evaluation),
     )
 
 

@@ -87,7 +87,8 @@ _DUE_BY_KEY = (
 )
 
 _CLAIMED = (
-    "id, workflow, args, invoker, epoch, base_epoch, attempts, retries, crashes, revision, created_at, concurrency_key"
+    "id, workflow, args, invoker, epoch, base_epoch, attempts, retries, crashes, revision, created_at, concurrency_key, "
+    "started_at"
 )
 
 

@@ -85,9 +85,7 @@ class Store:
         """Make the event durable. Raises StoreUnavailable when that took longer than `timeout` seconds."""
         return await self._writer.submit(STORE_EVENT, arrival(event, self._clock.now()), timeout=timeout)
 
-    def submit_event(
-        self, event: NewEvent, timeout: float
-    ) -> asyncio.Future[StoredEvent]:
+    def submit_event(self, event: NewEvent, timeout: float) -> asyncio.Future[StoredEvent]:
         """The same, as a future, for callers who do not wait in a coroutine."""
         return self._writer.submit(STORE_EVENT, arrival(event, self._clock.now()), timeout=timeout)
 

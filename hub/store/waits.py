@@ -31,6 +31,8 @@ class Park:
     open_waits: tuple[str, ...]
     #: The sentence for "why does it wait?".
     reason: str
+    #: When the execution as a whole has to end; None: no limit.
+    deadline: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,7 @@ def _park(tx: Tx, items: Sequence[Park]) -> list[bool | Exception]:
             )
         )
         still = [open_now[path] for path in item.open_waits if path in open_now]
-        deadlines = [deadline for deadline in still if deadline is not None]
+        deadlines = [deadline for deadline in [*still, item.deadline] if deadline is not None]
         due = item.at if len(still) < len(item.open_waits) else min(deadlines, default=None)
         changed = tx.run(
             "UPDATE executions SET status = 'WAITING', owner = NULL, due_at = ?, reason = ? "

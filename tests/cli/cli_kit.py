@@ -42,7 +42,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from hub import Context, NonRetryable, job, workflow
+from hub import Context, NonRetryable, RetryPolicy, job, workflow
 
 
 class Number(BaseModel):
@@ -73,9 +73,19 @@ async def sleep_long(input: Number, ctx: Context) -> None:
     await asyncio.sleep(60)
 
 
+@job
+async def stumble(input: Number, ctx: Context) -> None:
+    raise RuntimeError("not today")
+
+
 adding = workflow(name="adding", main_job=add)
 failing = workflow(name="failing", main_job=fall_over)
 sleeping = workflow(name="sleeping", main_job=sleep_long)
+stumbling = workflow(
+    name="stumbling",
+    main_job=stumble,
+    retry_policy=RetryPolicy(max_retries=1, initial_backoff="1h", max_backoff="1h"),
+)
 """
 
 EXECUTORS = {
@@ -114,7 +124,7 @@ target:
 
 
 def make_project(root: Path) -> Path:
-    """Four executors and three workflows."""
+    """Four executors and four workflows."""
     (root / "config").mkdir(parents=True)
     (root / "executors").mkdir()
     (root / "workflows").mkdir()

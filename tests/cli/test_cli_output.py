@@ -8,19 +8,25 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_kit import Hub, environment, shell
+from cli_kit import Hub, shell
+from click.testing import CliRunner
+
+from hub.cli import cli
 
 
-def test_a_project_is_named_before_and_behind_the_command_and_by_the_environment(hub: Hub, tmp_path: Path) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    root = str(hub.root)
-    before = shell("--project", root, "executor", "list", "--json", cwd=elsewhere)
-    behind = shell("executor", "list", "--json", "--project", root, cwd=elsewhere)
-    named = shell("executor", "list", "--json", cwd=elsewhere, env=environment(HUB_PROJECT=root))
-    here = shell("executor", "list", "--json", cwd=hub.root)
-    assert before.json == behind.json == named.json == here.json
+def test_a_project_is_named_before_and_behind_the_command_and_by_the_environment(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, args = str(hub.root), ["executor", "list", "--json"]
+    here = shell(*args, cwd=hub.root)
     assert len(here.json) == 4
+    monkeypatch.chdir(tmp_path)
+    for words in (["--project", root, *args], [*args, "--project", root]):
+        assert CliRunner().invoke(cli, words).stdout == here.out
+    monkeypatch.setenv("HUB_PROJECT", root)
+    assert CliRunner().invoke(cli, args).stdout == here.out
+    # What is said in the command comes first.
+    assert CliRunner().invoke(cli, [*args, "--project", str(tmp_path)]).exit_code == 2
 
 
 def test_without_a_project_it_says_how_to_get_one(tmp_path: Path) -> None:

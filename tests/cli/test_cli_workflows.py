@@ -71,11 +71,13 @@ def test_a_failure_is_exit_1_and_resuming_goes_on_where_it_was(hub: Hub) -> None
 
 
 def test_time_is_up_is_exit_3_and_what_ended_is_not_touched_again(hub: Hub) -> None:
-    started = hub.json("workflow", "start", "sleeping", "-m", "bot")
-    ran = hub("workflow", "wait", started["id"], "-t", "300ms")
+    started = hub.json("workflow", "start", "stumbling", "-m", "bot")
+    ran = hub("workflow", "wait", started["id"], "-t", "400ms")
     assert (ran.status, ran.out) == (3, "")
     assert started["id"] in ran.err
     assert "when a server runs" in ran.err  # nobody works on it now
+    waiting = hub.json("workflow", "executions", started["id"])
+    assert (waiting["status"], waiting["error"]["message"]) == ("PENDING_RETRY", "not today")
     assert hub.json("workflow", "cancel", started["id"])["status"] == "CANCELED"
     again = hub("workflow", "cancel", started["id"])
     assert again.status == 1
@@ -103,7 +105,7 @@ def test_lines_of_jobs_are_shown_while_waiting_and_later(hub: Hub) -> None:
 
 
 def test_workflows_are_listed_and_shown(hub: Hub) -> None:
-    assert [one["name"] for one in hub.json("workflow", "list")] == ["adding", "failing", "sleeping"]
+    assert [one["name"] for one in hub.json("workflow", "list")] == ["adding", "failing", "sleeping", "stumbling"]
     shown = hub.json("workflow", "get", "adding")
     assert [job["name"] for job in shown["jobs"]] == ["add", "double"]
     assert shown["input_schema"]["properties"]["n"]["type"] == "integer"

@@ -122,7 +122,7 @@ def test_the_tour_runs_line_by_line(project: Path) -> None:
         )
     finally:
         server.kill()
-    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert done.returncode == 0, (done.stdout, done.stderr, server.lines)
     assert "all good: 4 executors, 4 workflows" in done.stderr
     assert "\tstarted\t" in done.stdout  # the order that was placed
     first, second = re.findall(r'{"event_id":"(\w+)"', done.stdout)

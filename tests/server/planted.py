@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any
 
 
@@ -42,14 +43,14 @@ def note_commits(path: str) -> None:
 
     def probe(now: str, verbs: Sequence[str]) -> None:
         if now == "after":
-            with open(path, "a", encoding="ascii") as file:
+            with Path(path).open("a", encoding="ascii") as file:
                 file.write(" ".join(verbs) + "\n")
 
     _use_probe(probe)
 
 
 def _use_probe(probe: Callable[[str, Sequence[str]], None]) -> None:
-    import hub.assembly.parts as parts
+    from hub.assembly import parts
 
     parts.open_parts = functools.partial(parts.open_parts, probe=probe)
 
@@ -65,9 +66,9 @@ def ahead(milliseconds: int) -> None:
     class Ahead(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # what it calls is a plain one
-            return datetime.now(tz) + timedelta(milliseconds=milliseconds)
+            return datetime.now(tz) + timedelta(milliseconds=milliseconds)  # noqa: TID251 - the clock itself
 
-    SystemClock.now = lambda self: time.time_ns() // 1_000_000 + milliseconds  # type: ignore[method-assign]  # a clock that is wrong on purpose
+    SystemClock.now = lambda _self: time.time_ns() // 1_000_000 + milliseconds  # type: ignore[method-assign]  # a clock that is wrong on purpose
     for module in (apscheduler.executors.base, apscheduler.schedulers.base, apscheduler.triggers.interval):
         module.datetime = Ahead  # type: ignore[attr-defined]  # likewise
 
@@ -104,7 +105,7 @@ def acknowledge_early(_: bool) -> None:
     from hub.store.events import STORE_EVENT, arrival
     from hub.store.store import Store
 
-    async def store_event(self: Store, event: NewEvent, *, timeout: float | None = None) -> StoredEvent:
+    async def store_event(self: Store, event: NewEvent, *, timeout: float | None = None) -> StoredEvent:  # noqa: ASYNC109 - the store's own
         coming = arrival(event, self._clock.now())
         asyncio.get_running_loop().call_later(0.03, lambda: self._writer.submit(STORE_EVENT, coming, timeout=timeout))
         return StoredEvent(coming.id, duplicate=False)
@@ -142,7 +143,7 @@ def deduplicate_nothing(_: bool) -> None:
     """The bug: a repeated delivery is another event."""
     from hub.triggers.webhook.endpoint import Endpoint
 
-    Endpoint.key = lambda self, request, value: None  # type: ignore[method-assign]  # the planted bug
+    Endpoint.key = lambda _self, _request, _value: None  # type: ignore[method-assign]  # the planted bug
 
 
 PLANTS: dict[str, Callable[[Any], None]] = {

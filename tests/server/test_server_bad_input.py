@@ -8,7 +8,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -254,10 +254,8 @@ def connected(hub: Hub) -> socket.socket:
 def talk(hub: Hub, raw: bytes) -> bytes:
     """Send bytes as they are; what comes back first."""
     with closing(connected(hub)) as connection:
-        try:
+        with suppress(OSError):  # it may answer and hang up in the middle
             connection.sendall(raw)
-        except OSError:  # it has answered and hung up in the middle
-            pass
         return connection.recv(10_000)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -148,9 +148,8 @@ def test_an_evaluator_does_not_outlive_a_killed_server(project: Project) -> None
     with project.serving() as hub:
         hub.post(project.webhook_path("anything"), json={})
         until(lambda: project.outcomes("anything"))
-        children = [
-            int(name) for name in os.listdir("/proc") if name.isdigit() and parent(int(name)) == hub.process.pid
-        ]
+        everybody = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        children = [pid for pid in everybody if parent(pid) == hub.process.pid]
         assert children, "expressions are evaluated in a process of their own"
         hub.kill()
     until(lambda: all(parent(child) is None for child in children), 3)
@@ -159,8 +158,7 @@ def test_an_evaluator_does_not_outlive_a_killed_server(project: Project) -> None
 def parent(pid: int) -> int | None:
     """The parent of a process that lives; None: it does not."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            state, ppid = file.read().rpartition(")")[2].split()[:2]
+        state, ppid = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
     except OSError:
         return None
     return None if state == "Z" else int(ppid)

@@ -51,7 +51,7 @@ def test_a_locked_store_is_refused_within_a_second_and_nothing_acknowledged_is_l
 
     @job
     async def count(input, ctx: Context):
-        return [await step.trigger({"n": n}) for n in range(40)]
+        return [await step.trigger({"n": n}) for n in range(20)]
 
     counting = workflow("counting", count)
     """
@@ -128,7 +128,7 @@ def test_a_watched_database_that_is_missing_is_told_and_is_watched_once_it_is_th
     shop.rename(shop.with_name("elsewhere.db"))
     hub = project.start()
     try:
-        until(lambda: hub.listening())
+        until(hub.listening)
         (reason,) = until(lambda: reasons(hub))
         assert f"there is no file {shop}" in reason
         assert hub.post(project.webhook_path("hook"), json={}).status_code == 202

@@ -49,7 +49,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[Hu
     project = Project(tmp_path_factory.mktemp("triggers"), zygote, {"GITHUB": SECRET})
     lay_out(project, **EXECUTORS)
     # A clock that is two seconds before the next minute when the server is up.
-    now = time.time_ns() // 1_000_000  # noqa: TID251 - the wall clock that the server's is set against
+    now = time.time_ns() // 1_000_000
     with project.serving(plant={"ahead": MINUTE - now % MINUTE - 2_000}) as running:
         yield running
 

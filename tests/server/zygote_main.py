@@ -12,6 +12,7 @@ of its input it kills every fork that is left: nothing outlives the tests.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import selectors
@@ -23,24 +24,17 @@ from typing import Any
 import planted
 
 
+#: What commands import late.
+LATE = """
+    apscheduler.schedulers.asyncio uvicorn.lifespan.off uvicorn.loops.auto uvicorn.protocols.http.auto
+    uvicorn.protocols.websockets.auto hub.assembly.serving hub.cli.checking hub.cli.events hub.cli.executors hub.cli.schedules
+    hub.cli.serve hub.cli.waiting hub.cli.workflows hub.views
+"""
+
+
 def preload() -> None:
-    """Everything that commands import late."""
-    import asyncio.runners
-
-    import apscheduler.schedulers.asyncio
-    import uvicorn.lifespan.off
-    import uvicorn.loops.auto
-    import uvicorn.protocols.http.auto
-    import uvicorn.protocols.websockets.auto
-
-    import hub.assembly.serving
-    import hub.cli.checking
-    import hub.cli.events
-    import hub.cli.executors
-    import hub.cli.serve
-    import hub.cli.waiting
-    import hub.cli.workflows
-    import hub.views
+    for name in LATE.split():
+        importlib.import_module(name)
 
 
 def become(request: dict[str, Any]) -> None:
@@ -65,7 +59,7 @@ def become(request: dict[str, Any]) -> None:
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the fork ends here, and says why
         traceback.print_exc()
     finally:
         sys.stdout.flush()

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,9 +107,9 @@ class Stage:
 
         return await self.until(ask, f"the delivery of event {event_id}")
 
-    async def follow(self, execution_id: str) -> ExecutionRecord:
-        """Tell of each job that is done, until the execution has ended."""
-        told: set[str] = set()
+    async def follow(self, execution_id: str, known: Iterable[str] = ()) -> ExecutionRecord:
+        """Tell of each job that is done, until the execution has ended. `known`: paths of those that were done before."""
+        told = set(known)
 
         async def ask() -> ExecutionRecord | None:
             record = await self.client.execution(execution_id)

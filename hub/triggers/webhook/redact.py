@@ -25,7 +25,8 @@ def stored_headers(headers: Mapping[bytes, list[bytes]], own: frozenset[bytes]) 
         if is_secret or raw_name in own:
             stored[name] = REDACTED if len(values) == 1 else [REDACTED] * len(values)
         elif len(values) == 1:
-            stored[name] = values[0].decode("latin-1")
+            (value,) = values
+            stored[name] = value.decode("latin-1")
         else:
             stored[name] = [value.decode("latin-1") for value in values]
     return stored

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from hub import Context, job, workflow
+from hub.assembly.jobs_thread import settle_in
 from hub.engine.registry import Registry
 from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
@@ -84,6 +85,7 @@ async def measure(folder: Path, executions: int, chain: int, profile: cProfile.P
     stop = asyncio.Event()
     serving = asyncio.create_task(bench.worker.serve(stop))
     await bench.run(1, 1)
+    settle_in()  # as `hub serve` does
     if profile is not None:
         profile.enable()
     found = {"wide": await bench.run(executions, JOBS_EACH), "deep": await bench.run(1, chain)}

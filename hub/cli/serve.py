@@ -33,6 +33,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 async def serve(host: str | None, port: int | None) -> int:
     """Run everything: intake, schedules, record events, workers. SIGTERM stops it in order."""
     from hub.assembly.files import read_files
+    from hub.assembly.jobs_thread import settle_in
     from hub.assembly.parts import open_parts
     from hub.assembly.serving import Serving
 
@@ -54,6 +55,7 @@ async def serve(host: str | None, port: int | None) -> int:
         with contextlib.suppress(Exception):
             await parts.close()
         raise
+    settle_in()
     log.info("serving %s at %s", files.root.name, serving.address)
     if rescued:
         log.info("%d executions of an earlier process go on", rescued)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 from cli_kit import SECRET, Serving, environment, shell
+from click.testing import CliRunner
 
 from hub.cli import cli
 from hub.cli.demo.example import SECRET_NAME, lay_out
@@ -102,6 +104,17 @@ def test_the_yaml_and_the_python_snippet_work(project: Path) -> None:
     assert [job["name"] for job in ran.json["jobs"]] == ["handle-order", "find-email"]
 
 
+def test_every_line_of_the_tour_is_understood() -> None:
+    (tour,) = _snippets("sh")
+    lines = [line.split(";")[0].split(" > ")[0] for line in tour.splitlines() if line.startswith("hub ")]
+    assert len(lines) > 8
+    for line in lines:
+        words = shlex.split(line, comments=True)[1:]
+        result = CliRunner().invoke(cli, [*words, "--help"])
+        assert result.exit_code == 0, (line, result.stderr)
+
+
+@pytest.mark.long
 def test_the_tour_runs_line_by_line(project: Path) -> None:
     (tour,) = _snippets("sh")
     server = Serving(project)

@@ -101,16 +101,23 @@ def storage_fails_at(nth: int) -> None:
 
 def acknowledge_early(_: bool) -> None:
     """The bug: a webhook is answered before its event is durable."""
-    from hub.model.event import NewEvent, StoredEvent
-    from hub.store.events import STORE_EVENT, arrival
-    from hub.store.store import Store
+    from hub.model.event import StoredEvent
+    from hub.store.writer import ThreadWriter
 
-    async def store_event(self: Store, event: NewEvent, *, timeout: float | None = None) -> StoredEvent:  # noqa: ASYNC109 - the store's own
-        coming = arrival(event, self._clock.now())
-        asyncio.get_running_loop().call_later(0.03, lambda: self._writer.submit(STORE_EVENT, coming, timeout=timeout))
-        return StoredEvent(coming.id, duplicate=False)
+    submit = ThreadWriter.submit
 
-    Store.store_event = store_event  # type: ignore[method-assign]  # the planted bug
+    def early(self: ThreadWriter, verb: Any, item: Any, *, timeout: float | None = None) -> asyncio.Future[Any]:
+        if verb.name != "store_event" or timeout is None:  # rows come without one
+            return submit(self, verb, item, timeout=timeout)
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Any] = loop.create_future()
+        answered.set_result(StoredEvent(item.id, duplicate=False))
+        loop.call_later(
+            0.03, lambda: submit(self, verb, item, timeout=timeout).add_done_callback(lambda f: f.exception())
+        )
+        return answered
+
+    ThreadWriter.submit = early  # type: ignore[method-assign]  # the planted bug
 
 
 def checkpoint_unawaited(_: bool) -> None:

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from server_projects import lay_out
 REQUESTS = 50
 REQUESTS_TO_A_BUG = 20
 #: A wrapper that starts a program traced, and stays out of its way: signals reach the program itself.
-STRACE = ["strace", "-D", "-f", "-ttt", "-y", "-s", "80"]
+STRACE = ["strace", "-D", "-f", "--seccomp-bpf", "-ttt", "-y", "-s", "80"]
 CALLS = "trace=fdatasync,fsync,read,recvfrom,recvmsg,write,sendto,sendmsg,writev"
 
 _LINE = re.compile(r"(?P<thread>\d+)\s+(?P<at>\d+\.\d+) (?P<rest>.*)")
@@ -98,7 +97,8 @@ def test_an_answer_is_sent_after_the_flush(tmp_path: Path, zygote: Zygote, plant
         with httpx.Client(base_url=hub.url) as http:
             for number in range(count):
                 assert http.post(path, json={"n": number}).status_code == 202
-                time.sleep(0.03 if not plant else 0.06)  # what dispatch commits afterwards belongs to this one
+                # What is committed afterwards belongs to this one: the next one has to wait for it.
+                until(lambda number=number: len(project.outcomes("hook")) > number)
         assert hub.stop() == 0
     finally:
         if hub.process.poll() is None:
@@ -110,6 +110,6 @@ def test_an_answer_is_sent_after_the_flush(tmp_path: Path, zygote: Zygote, plant
     seen = order_of(str(text))
     assert seen.answers == count
     if plant:
-        assert seen.flushed_before < count / 2, "the planted bug is seen"
+        assert seen.flushed_before <= count / 4, "the planted bug is seen"
     else:
         assert seen.flushed_before == count

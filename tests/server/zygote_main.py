@@ -23,7 +23,6 @@ from typing import Any
 
 import planted
 
-
 #: What commands import late.
 LATE = """
     apscheduler.schedulers.asyncio uvicorn.lifespan.off uvicorn.loops.auto uvicorn.protocols.http.auto
@@ -59,7 +58,7 @@ def become(request: dict[str, Any]) -> None:
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
-    except BaseException:  # noqa: BLE001 - the fork ends here, and says why
+    except BaseException:
         traceback.print_exc()
     finally:
         sys.stdout.flush()

@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from hub.engine.context import Context
     from hub.engine.points import WaitPoint, wait_point
     from hub.engine.policies import ConcurrencyPolicy, RetryPolicy
+    from hub.engine.steps import Steps
     from hub.engine.triggered import Triggered
+    from hub.library import Client, WorkflowRun
     from hub.model.errors import ArgumentHashMismatch, HubError, JobFailed, JobTimeout, NonRetryable, WaitTimeout
 
 _HOMES = {
     "ArgumentHashMismatch": "hub.model.errors",
+    "Client": "hub.library",
     "ConcurrencyPolicy": "hub.engine.policies",
     "Context": "hub.engine.context",
     "HubError": "hub.model.errors",
@@ -23,8 +26,10 @@ _HOMES = {
     "JobTimeout": "hub.model.errors",
     "NonRetryable": "hub.model.errors",
     "RetryPolicy": "hub.engine.policies",
+    "Steps": "hub.engine.steps",
     "Triggered": "hub.engine.triggered",
     "Workflow": "hub.engine.authoring",
+    "WorkflowRun": "hub.library",
     "job": "hub.engine.authoring",
     "trigger_workflow": "hub.engine.authoring",
     "WaitPoint": "hub.engine.points",
@@ -35,6 +40,7 @@ _HOMES = {
 
 __all__ = [
     "ArgumentHashMismatch",
+    "Client",
     "ConcurrencyPolicy",
     "Context",
     "HubError",
@@ -43,10 +49,12 @@ __all__ = [
     "JobTimeout",
     "NonRetryable",
     "RetryPolicy",
+    "Steps",
     "Triggered",
     "WaitPoint",
     "WaitTimeout",
     "Workflow",
+    "WorkflowRun",
     "job",
     "trigger_workflow",
     "wait_point",

@@ -8,8 +8,9 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from hub.drivers import Driver
+from hub.drivers import ProjectDriver
 from hub.engine.authoring import Job, Workflow
+from hub.engine.resolving import Resolver
 from hub.engine.starting import start_request
 from hub.model.clock import iso
 from hub.model.errors import BadInput, ExecutionNotFound, NotFound
@@ -17,6 +18,7 @@ from hub.model.event import Delivery, Event, NewEvent, Outcome
 from hub.model.execution import ENDED, ExecutionRecord, LogLine, Started, Status
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
 from hub.model.identity import MachineUser
+from hub.model.wait import WaitKind, WaitRecord, WaitState
 from hub.triggers.schedule.upcoming import Instant, upcoming
 
 #: 256 random bits in the URL of a `webhook: {}`.
@@ -27,9 +29,12 @@ _LOOK_AGAIN = 0.05
 class Client:
     """Asks one hub, through its driver."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: ProjectDriver) -> None:
         self._driver = driver
         self._store = driver.store
+        self._resolver = Resolver(
+            driver.store, driver.clock, lambda: driver.surroundings, lambda: driver.registry.wait_points
+        )
 
     # --- executors
 
@@ -194,6 +199,27 @@ class Client:
             ended = await self._store.status_of(execution_id) in ENDED
             if not lines and not ended:
                 await self._driver.clock.sleep(_LOOK_AGAIN)
+
+    # --- wait points
+
+    async def wait_points(
+        self, *, execution_id: str | None = None, open_only: bool = True, limit: int = 50
+    ) -> list[WaitRecord]:
+        """Questions that executions ask, the newest first; `open_only`: those that nobody has answered."""
+        return await self._store.waits(
+            execution_id=execution_id, kind=WaitKind.POINT.value, open_only=open_only, limit=limit
+        )
+
+    async def resolve_wait_point(
+        self, execution_id: str, key: str, answer: Any, *, user: MachineUser | None = None, by: str = "cli"
+    ) -> WaitState:
+        """Answer a wait point, once; WAITING: nobody has asked yet, and the answer is kept.
+
+        A function is given the payload and returns the answer. With a machine user, that one needs
+        `wait-point:resolve:NAME` and is recorded as who answered; else `by` is. Raises ExecutionNotFound, NotFound,
+        InvalidArguments, NotJson, Refused or Conflict.
+        """
+        return await self._resolver.resolve(execution_id, key, answer, user=user, by=by)
 
     # --- events
 

@@ -1,21 +1,23 @@
-"""What stores and orchestrates behind a `Client`."""
+"""What stores and orchestrates behind a client."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.model.clock import Clock
 from hub.model.event import Delivery, Event
 from hub.model.executor import Executor
-from hub.store import Store
+from hub.store import Store, open_store
 
 
 @dataclass(slots=True)
-class Driver:
-    """A hub's parts, as the client needs them."""
+class ProjectDriver:
+    """The parts of a project's hub, as its faces need them."""
 
     store: Store
     registry: Registry
@@ -27,3 +29,47 @@ class Driver:
     dispatch: Callable[[], Awaitable[int]]
     #: Hold an event against its executors again.
     replay: Callable[[Event, Sequence[str] | None], Awaitable[list[Delivery]]]
+
+
+class Driver(Protocol):
+    """Where a library's client keeps its executions."""
+
+    @property
+    def durable(self) -> bool:
+        """Whether they outlive the process; then other processes may work on the same ones."""
+        ...
+
+    def open(self, clock: Clock) -> Store:
+        """Raises BadInput or StoreUnavailable."""
+        ...
+
+
+class InMemoryDriver:
+    """In this process alone, and gone with it: for tests and trials."""
+
+    durable = False
+
+    def open(self, clock: Clock) -> Store:
+        return open_store("sqlite://", clock)
+
+
+@dataclass(frozen=True)
+class SQLiteDriver:
+    """In a SQLite file, which is created when it is missing."""
+
+    path: str | Path
+    durable = True
+
+    def open(self, clock: Clock) -> Store:
+        return open_store(f"sqlite:///{Path(self.path).resolve()}", clock)
+
+
+@dataclass(frozen=True)
+class PostgresDriver:
+    """In a PostgreSQL database: `postgresql://user@host/db`."""
+
+    url: str
+    durable = True
+
+    def open(self, clock: Clock) -> Store:
+        return open_store(self.url, clock)

@@ -10,6 +10,7 @@ from hub.model.clock import iso, iso_or_none
 from hub.model.event import Delivery, Event
 from hub.model.execution import Checkpoint, ExecutionRecord, LogLine
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
+from hub.model.wait import WaitRecord
 from hub.targets.target import aim, unsupported
 
 
@@ -52,6 +53,25 @@ def job_view(call: Checkpoint) -> dict[str, Any]:
         "attempts": call.attempts,
         "started_at": iso_or_none(call.started_at or None),
         "finished_at": iso_or_none(call.finished_at),
+    }
+
+
+def wait_point_view(wait: WaitRecord) -> dict[str, Any]:
+    """A question that an execution asks, and its answer."""
+    return {
+        "execution_id": wait.execution_id,
+        "workflow": wait.workflow,
+        "key": wait.key,
+        "name": wait.name,
+        "path": wait.path,
+        "state": wait.state.value,
+        "payload": wait.payload,
+        "permission": wait.permission,
+        "created_at": iso(wait.created_at),
+        "deadline": iso_or_none(wait.deadline),
+        "resolved_at": iso_or_none(wait.resolved_at),
+        "resolved_by": wait.resolved_by,
+        "result": wait.result,
     }
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, cast
 
 import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from hub.triggers.webhook.answer import Answer, problem, retry_later
+from hub.triggers.webhook.intake import Scope
 from hub.triggers.webhook.quick import PREFIX, QuickIntake
 
 log = logging.getLogger(__name__)
@@ -110,9 +111,9 @@ class Connection(HttpToolsProtocol):
         if cycle.more_body or self.quick is None:
             super()._start_asgi_task(cycle, self.app)
             return
-        work = self.quick.take(cycle.scope, bytes(cycle.body), partial(self._reply, cycle))
+        work = self.quick.take(cast("Scope", cycle.scope), bytes(cycle.body), partial(self._reply, cycle))
         if work is not None:
-            task = self.loop.create_task(work)
+            task: asyncio.Task[None] = self.loop.create_task(work)
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
@@ -120,16 +121,12 @@ class Connection(HttpToolsProtocol):
         """Write an answer in one piece."""
         if cycle.disconnected:
             return
-        headers = answer.raw_headers()
-        if not cycle.keep_alive and _CLOSE not in headers:
-            headers.append(_CLOSE)
-        cycle.keep_alive = cycle.keep_alive and _CLOSE not in headers
+        cycle.keep_alive = cycle.keep_alive and _CLOSE not in answer.headers
+        head = _head(answer.status, len(answer.body), answer.content_type, answer.headers, cycle.keep_alive)
         lines = [STATUS_LINE[answer.status]]
         for name, value in self.server_state.default_headers:
             lines += (name, b": ", value, b"\r\n")
-        for name, value in headers:
-            lines += (name, b": ", value, b"\r\n")
-        lines.append(b"\r\n")
+        lines.append(head)
         if cycle.scope["method"] != "HEAD":
             lines.append(answer.body)
         self.transport.write(b"".join(lines))
@@ -189,3 +186,14 @@ class Connection(HttpToolsProtocol):
         self._closing = True
         if self._write_deadline is None:
             self._write_deadline = self.loop.time() + self.patience.write
+
+
+@lru_cache(maxsize=1024)
+def _head(
+    status: int, length: int, content_type: bytes, headers: tuple[tuple[bytes, bytes], ...], keep_alive: bool
+) -> bytes:
+    """The headers of an answer and the empty line behind them. A hub gives the same few over and over."""
+    pairs = Answer(status, b"x" * length, content_type, headers).raw_headers()
+    if not keep_alive and _CLOSE not in pairs:
+        pairs.append(_CLOSE)
+    return b"".join([b"%s: %s\r\n" % pair for pair in pairs]) + b"\r\n"

@@ -10,7 +10,7 @@ from hub.client import Client
 from hub.declare.config import Config
 from hub.dispatch.deliver import Dispatcher, Rules
 from hub.dispatch.match import Bindings
-from hub.drivers import Driver
+from hub.drivers import ProjectDriver
 from hub.engine.lease import Lease
 from hub.engine.surroundings import Surroundings
 from hub.engine.worker import Worker
@@ -49,7 +49,7 @@ class Parts:
             self.node,
             **({} if slots is None else {"slots": slots}),
         )
-        self.store.listen(lambda topic: worker.waker.ring() if topic == "executions" else None)
+        self.store.listen(worker.hear)
         return worker, Lease(self.store, self.clock, self.node, worker)
 
     async def close(self) -> None:
@@ -88,7 +88,7 @@ async def open_parts(
     rules = Rules(Bindings(files.executors), files.registry, surroundings)
     dispatcher = Dispatcher(store, evaluator, clock, rules)
     store.listen(lambda topic: dispatcher.waker.ring() if topic == "events" else None)
-    driver = Driver(
+    driver = ProjectDriver(
         store=store,
         registry=files.registry,
         surroundings=surroundings,

@@ -15,6 +15,7 @@ from hub.assembly.answering import Answering
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.parts import Parts
 from hub.assembly.releasing import project_seal
+from hub.assembly.yielding import Yielding
 from hub.declare.config import sqlite_path
 from hub.engine.worker import Worker
 from hub.model.errors import Conflict, HubError, StoreUnavailable
@@ -108,6 +109,7 @@ class Serving:
         self._jobs.start()
         await self._start_schedules()
         await self._start_record_events()
+        parts.dispatcher.rest = Yielding(lambda: intake.taken, parts.clock)
         quick = QuickIntake(intake, partial(parts.store.submit_event, timeout=Settings().store_timeout))
         await self._http.start(create_app(intake, Readiness(parts.store, self.troubles)), quick)
         return rescued

@@ -18,6 +18,7 @@ _COMMANDS = {
     "schedule": ("hub.cli.schedules:schedule", "When schedules are next due."),
     "schema": ("hub.cli.checking:schema", "Print the JSON Schema of an executor or of hub.yaml."),
     "serve": ("hub.cli.serve:serve", "Run everything: intake, schedules, record events, workers."),
+    "wait-point": ("hub.cli.wait_points:wait_point", "What executions ask, and answers to it."),
     "webhook": ("hub.cli.webhooks:webhook", "Make correctly signed test requests."),
     "workflow": ("hub.cli.workflows:workflow", "Start and follow executions."),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import click
@@ -16,8 +17,10 @@ from hub.cli.session import FAILED, json_option, project_option, project_root
 def check(as_json: bool) -> None:
     """Validate config, executors, workflows and expressions; exit 1 with every problem."""
     from hub.assembly.files import read_files
+    from hub.assembly.tables import table_problems
 
     files = read_files(project_root())
+    problems = sorted([*files.problems, *asyncio.run(table_problems(files))])
     if as_json:
         print_json(
             [
@@ -27,17 +30,17 @@ def check(as_json: bool) -> None:
                     "column": problem.position.column,
                     "message": problem.message,
                 }
-                for problem in files.problems
+                for problem in problems
             ]
         )
     else:
-        for problem in files.problems:
+        for problem in problems:
             click.echo(str(problem))
-        count = len(files.problems)
+        count = len(problems)
         workflows = len([name for name in files.registry.workflows if "." not in name])
         said = f"{count} problem{'s' if count != 1 else ''}" if count else "all good"
         click.echo(f"{said}: {len(files.executors)} executors, {workflows} workflows", err=True)
-    sys.exit(FAILED if files.problems else 0)
+    sys.exit(FAILED if problems else 0)
 
 
 @click.command()

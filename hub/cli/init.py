@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -23,6 +24,12 @@ _FILES = {
     ".gitignore": "gitignore.txt",
 }
 
+#: For editors: the first line of each YAML file names one of these. `hub schema` prints them, also after an upgrade.
+_SCHEMAS: dict[str, Literal["config", "executor"]] = {
+    "config/schemas/config.json": "config",
+    "config/schemas/executor.json": "executor",
+}
+
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
@@ -37,7 +44,7 @@ def init(directory: Path) -> None:
     except OSError as error:
         click.echo(f"error: {directory}: {error.strerror}", err=True)
         sys.exit(FAILED)
-    for name in _FILES:
+    for name in (*_FILES, *_SCHEMAS):
         note(f"made {directory / name}")
     note("Next:")
     hub = as_called()
@@ -61,9 +68,8 @@ def _write(directory: Path) -> None:
 
     for name, template in _FILES.items():
         _put(directory / name, (_TEMPLATES / template).read_text(encoding="utf-8"))
-    # For editors: the first line of each YAML file names one of these. `hub schema` prints them, also after an upgrade.
-    _put(directory / "config/schemas/config.json", json.dumps(schema("config"), indent=2) + "\n")
-    _put(directory / "config/schemas/executor.json", json.dumps(schema("executor"), indent=2) + "\n")
+    for name, kind in _SCHEMAS.items():
+        _put(directory / name, json.dumps(schema(kind), indent=2) + "\n")
 
 
 def _put(path: Path, text: str) -> None:

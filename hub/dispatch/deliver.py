@@ -58,6 +58,8 @@ class Dispatcher:
         self._clock = clock
         self.rules = rules
         self.waker = Waker()
+        #: Seconds to rest after a batch that took so many seconds: when something else comes first.
+        self.rest: Callable[[float], float] = lambda _worked: 0.0
 
     async def run_once(self) -> int:
         """Dispatch the oldest events that nobody has dispatched; how many those were."""
@@ -78,6 +80,7 @@ class Dispatcher:
         """Dispatch whenever somebody rings or a second has passed."""
         self.waker.bind()
         while not stop.is_set():
+            begun = self._clock.monotonic()
             try:
                 done = await self.run_once()
             except HubError as error:
@@ -86,6 +89,8 @@ class Dispatcher:
             except Exception:
                 log.exception("dispatch failed by a fault of the hub, trying again")
                 done = 0
+            if done and (rest := self.rest(self._clock.monotonic() - begun)) > 0:
+                await self._clock.sleep(rest)
             if done < _BATCH:
                 await self.waker.wait(_POLL_SECONDS)
 

@@ -1,4 +1,4 @@
-"""Finds jobs and workflows in a project's `workflows/` folder."""
+"""Finds jobs, workflows and wait points in a project's `workflows/` folder."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from hub.engine.authoring import Job, Workflow
+from hub.engine.points import WaitPoint
 from hub.engine.registry import Registry
 from hub.model.errors import BadInput
 from hub.model.executor import Position, Problem
 
 _PACKAGE = "workflows"
+
+#: What a file can declare.
+_Declared = Job[Any, Any] | Workflow[Any, Any] | WaitPoint[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ def discover(root: Path) -> Discovered:
     importlib.invalidate_caches()
     registry = Registry()
     problems: list[Problem] = []
-    found: list[Job[object, object] | Workflow[object, object]] = []
+    found: list[_Declared] = []
     for path in sorted(folder.rglob("*.py")):
         if "__pycache__" in path.parts:
             continue
@@ -47,18 +52,18 @@ def discover(root: Path) -> Discovered:
                 raise
             problems.append(_problem(root, path, error))
             continue
-        found += [value for value in vars(module).values() if isinstance(value, Job | Workflow)]
+        found += [value for value in vars(module).values() if isinstance(value, Job | Workflow | WaitPoint)]
     _register(registry, found, root, problems)
     return Discovered(registry, tuple(sorted(problems)))
 
 
-def _register(
-    registry: Registry, found: list[Job[object, object] | Workflow[object, object]], root: Path, problems: list[Problem]
-) -> None:
+def _register(registry: Registry, found: list[_Declared], root: Path, problems: list[Problem]) -> None:
     for value in found:
         try:
             if isinstance(value, Workflow):
                 registry.add_workflow(value)
+            elif isinstance(value, WaitPoint):
+                registry.add_wait_point(value)
             else:
                 registry.add_job(value)
         except BadInput as error:

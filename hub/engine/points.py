@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -34,8 +35,11 @@ class WaitPoint(Generic[Payload, Result]):
         *,
         permission: str | None = None,
         parameters: Mapping[str, str] | None = None,
+        declared: str = "unknown",
     ) -> None:
         self.name = name
+        #: `file:line` of the declaration, for messages.
+        self.declared = declared
         self.payload = payload
         self.result = result
         #: What an answer needs beside `wait-point:resolve:NAME`; None: that is enough.
@@ -51,7 +55,14 @@ class WaitPoint(Generic[Payload, Result]):
     def with_(self, **parameters: str | int) -> WaitPoint[Payload, Result]:
         """The same wait point for one thing, such as `approval.with_(order=input.order_id)`."""
         named = {**self._parameters, **{name: str(value) for name, value in parameters.items()}}
-        return WaitPoint(self.name, self.payload, self.result, permission=self.permission, parameters=named)
+        return WaitPoint(
+            self.name,
+            self.payload,
+            self.result,
+            permission=self.permission,
+            parameters=named,
+            declared=self.declared,
+        )
 
     def wait(
         self,
@@ -81,6 +92,10 @@ class WaitPoint(Generic[Payload, Result]):
         scope = current()
         return scope.run.waits.resolve(scope, self, execution_id, answer)
 
+    def same_as(self, other: WaitPoint[Any, Any]) -> bool:
+        """Whether both are one declaration, whatever their parameters."""
+        return self.result is other.result
+
     def answer_text(self, answer: Any) -> str:
         """A checked answer as JSON text. Raises NotJson or InvalidArguments."""
         return self.result.dump(answer)[0]
@@ -98,4 +113,6 @@ def wait_point(
     """
     if not is_name(name):
         raise ValueError(f'"{name}" is not a wait point name: it must be {NAME_RULE}')
-    return WaitPoint(name, Shape(payload), Shape(result), permission=permission)
+    caller = sys._getframe(1)  # noqa: SLF001 - the place of a declaration, for messages
+    declared = f"{caller.f_code.co_filename}:{caller.f_lineno}"
+    return WaitPoint(name, Shape(payload), Shape(result), permission=permission, declared=declared)

@@ -1,4 +1,4 @@
-"""The jobs and workflows that this process knows, by name."""
+"""The jobs, workflows and wait points that this process knows, by name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hub.engine.authoring import Job, Workflow, where
+from hub.engine.points import WaitPoint
 from hub.engine.revision import reachable, revision
 from hub.model.errors import BadInput, NotFound
 
@@ -16,6 +17,7 @@ class Registry:
     def __init__(self, workflows: Iterable[Workflow[Any, Any]] = (), jobs: Iterable[Job[Any, Any]] = ()) -> None:
         self.workflows: dict[str, Workflow[Any, Any]] = {}
         self.jobs: dict[str, Job[Any, Any]] = {}
+        self.wait_points: dict[str, WaitPoint[Any, Any]] = {}
         self._revisions: dict[str, str] = {}
         for workflow in workflows:
             self.add_workflow(workflow)
@@ -44,6 +46,14 @@ class Registry:
         self.jobs[job.name] = job
         for needed in job.deps:
             self.add_job(needed)
+
+    def add_wait_point(self, point: WaitPoint[Any, Any]) -> None:
+        known = self.wait_points.setdefault(point.name, point)
+        if not known.same_as(point):
+            raise BadInput(
+                f'{point.declared}: there is a wait point "{point.name}" already, at {known.declared}; '
+                "give one of them another name"
+            )
 
     def wrap_job(self, name: str, job: str) -> None:
         """Add a one-job workflow round a job, under a name that no person can give."""

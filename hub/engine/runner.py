@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
+import threading
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from hub.engine import failures, replay, retry
@@ -50,6 +51,8 @@ class Tools:
     threads: concurrent.futures.Executor
     #: Jobs begin only while it is open.
     gate: Gate
+    #: Set once an execution here has waited for another one's end.
+    awaits_others: threading.Event = field(default_factory=threading.Event)
 
 
 class ExecutionTimeout(Conflict):

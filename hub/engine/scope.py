@@ -68,6 +68,7 @@ class Scope:
         "children",
         "failures",
         "path",
+        "plain",
         "run",
         "unseen",
     )
@@ -75,6 +76,8 @@ class Scope:
     def __init__(self, run: Run, path: str, above: Scope | None = None) -> None:
         self.run = run
         self.path = path
+        #: Its job runs in a thread.
+        self.plain = False
         #: The scope that this one branched off; None: a job's own.
         self._above = above
         self._counts: dict[str, int] = {}

@@ -141,6 +141,7 @@ class Trying:
     async def _body(self, job: Job[Any, Any], scope: Scope, value: Any, context: Context) -> Any:
         """The job itself, and the calls that it did not wait for."""
         enter(scope)
+        scope.plain = not job.is_async
         if job.is_async:
             result = await job.invoke(value, context)
         else:

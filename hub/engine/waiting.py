@@ -218,6 +218,8 @@ class Waits:
         one = _Open(request, asyncio.Event())
         self._open[request.path] = one
         made.open_wait = True
+        if request.kind is WaitKind.EXECUTION:
+            run.tools.awaits_others.set()
         self.look()
         timer: asyncio.Task[None] | None = None
         if request.deadline is not None:

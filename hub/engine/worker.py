@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
+import threading
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -38,28 +41,44 @@ class Worker:
         node: str,
         *,
         slots: int = 1_000,
+        threads: concurrent.futures.Executor | None = None,
+        on_ended: Callable[[str], None] = lambda _execution_id: None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._node = node
         self._slots = slots
         self.waker = Waker()
-        self._threads = JobThreads()
+        self._threads = JobThreads() if threads is None else threads
         self._gate = Gate()
-        self._tools = Tools(store, registry, surroundings, clock, self._threads, self._gate)
+        self._awaits_others = threading.Event()
+        self._tools = Tools(store, registry, surroundings, clock, self._threads, self._gate, self._awaits_others)
+        #: Told of each execution that this worker has let go of, whatever came of it. On the worker's loop.
+        self._on_ended = on_ended
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._next_due: int | None = None
         self._may_claim = True
         self._turns = count()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        #: Something was answered or cancelled since the last sweep began.
+        self._to_sweep = False
+        self._sweeping: asyncio.Task[None] | None = None
 
     @property
     def running(self) -> int:
         """Executions under way in this process."""
         return len(self._runs)
 
+    @property
+    def runs(self) -> list[Run]:
+        """What is under way, for those who look on."""
+        return [run for run, _ in self._runs.values()]
+
     def replace(self, registry: Registry, surroundings: Surroundings) -> None:
         """From now on, claimed executions run with these."""
-        self._tools = Tools(self._store, registry, surroundings, self._clock, self._threads, self._gate)
+        self._tools = Tools(
+            self._store, registry, surroundings, self._clock, self._threads, self._gate, self._awaits_others
+        )
 
     def hold(self, *, may_claim: bool) -> None:
         """Stop or go on: a node that cannot renew its lease claims nothing and begins no job."""
@@ -86,6 +105,7 @@ class Worker:
     async def serve(self, stop: asyncio.Event) -> None:
         """Claim whenever somebody rings, something comes due, or a second has passed."""
         self.waker.bind()
+        self._loop = asyncio.get_running_loop()
         while not stop.is_set():
             try:
                 claimed = await self.run_once()
@@ -98,6 +118,17 @@ class Worker:
             if claimed:
                 continue
             await self.waker.wait(self._pause())
+
+    def hear(self, topic: str) -> None:
+        """What the store rings when it has committed. From any thread."""
+        if topic == "executions" or (topic == "settled" and self._awaits_others.is_set()):
+            self.waker.ring()
+        loop = self._loop
+        if topic == "executions" or loop is None or loop.is_closed() or not self._runs:
+            return
+        if not self._to_sweep and (topic != "settled" or self._awaits_others.is_set()):
+            self._to_sweep = True
+            loop.call_soon_threadsafe(self._begin_sweep)
 
     async def drain(self, grace: float) -> int:
         """Let what runs finish for `grace` seconds, then give the rest back; how many were given back."""
@@ -124,6 +155,18 @@ class Worker:
             if run.waits.any_open:
                 run.waits.wake()
         return len(lost)
+
+    def _begin_sweep(self) -> None:
+        if self._sweeping is None or self._sweeping.done():
+            self._sweeping = asyncio.Task(self._sweep_all(), loop=asyncio.get_running_loop())
+
+    async def _sweep_all(self) -> None:
+        while self._to_sweep:
+            self._to_sweep = False
+            try:
+                await self.sweep()
+            except HubError as error:
+                log.warning("what was cancelled is looked for later: %s", error)
 
     def _in_turn(self, registry: Registry) -> tuple[Claimable, ...]:
         """Each workflow is the first to be served in its turn, so that one with a long queue cannot starve the others."""
@@ -154,6 +197,7 @@ class Worker:
         workflow = self._tools.registry.workflows.get(claimed.workflow)
         if full or (workflow is not None and workflow.concurrency_policy is not None):
             self.waker.ring()
+        self._on_ended(claimed.id)
 
     def _pause(self) -> float:
         if self._next_due is None:

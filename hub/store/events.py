@@ -40,8 +40,10 @@ _INSERT_EVENTS = Bulk(
     "executors:text state:int body_key:text key_until:int",
     "INSERT INTO events (id, source, key, type, namespace, model, time, received_at, payload, body, executors, state, body_key, "
     "key_until) SELECT id, source, key, type, namespace, model, time, received_at, payload, body, executors, state, body_key, "
-    "key_until FROM v WHERE true ON CONFLICT DO NOTHING RETURNING id",
+    "key_until FROM v WHERE true ON CONFLICT DO NOTHING",
 )
+
+_NOT_STORED = Bulk("id:text", "SELECT v.id FROM v LEFT JOIN events ON events.id = v.id WHERE events.id IS NULL")
 
 _INSERT_DELIVERIES = Bulk(
     "id:text event_id:text executor:text outcome:text reason:text execution_id:text created_at:int evaluation:text",
@@ -58,12 +60,13 @@ _MARK_DISPATCHED = Bulk(
 
 def store_arrivals(tx: Tx, arrivals: Sequence[Arrival]) -> list[StoredEvent]:
     """Insert the events; one whose (source, key) or (source, body_key) is there already is answered with the first one's id."""
-    inserted = {row[0] for row in tx.bulk(_INSERT_EVENTS, [_event_row(arrival) for arrival in arrivals])}
-    if len(inserted) == len(arrivals):
+    inserted = tx.bulk_count(_INSERT_EVENTS, [_event_row(arrival) for arrival in arrivals])
+    if inserted == len(arrivals):
         return [StoredEvent(arrival.id, duplicate=False) for arrival in arrivals]
+    refused = {row[0] for row in tx.bulk(_NOT_STORED, [(arrival.id,) for arrival in arrivals])}
     repeated: list[Delivery] = []
     answers = [
-        StoredEvent(arrival.id, duplicate=False) if arrival.id in inserted else _repetition(tx, arrival, repeated)
+        _repetition(tx, arrival, repeated) if arrival.id in refused else StoredEvent(arrival.id, duplicate=False)
         for arrival in arrivals
     ]
     if repeated:
@@ -80,7 +83,7 @@ def _repetition(tx: Tx, arrival: Arrival, deliveries: list[Delivery]) -> StoredE
     first, body = _first(tx, arrival)
     if not first:
         # Its keys were taken, and their time is over.
-        if not tx.bulk(_INSERT_EVENTS, [_event_row(arrival)]):
+        if not tx.bulk_count(_INSERT_EVENTS, [_event_row(arrival)]):
             raise RuntimeError(f"the event id {arrival.id} was given out twice.")
         return StoredEvent(arrival.id, duplicate=False)
     conflict = body is not None and bytes(body) != event.body

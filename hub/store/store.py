@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlmodel import Session
 
 from hub.model.clock import Clock, new_id
@@ -336,7 +336,9 @@ class Store:
                 await self._writer.flush()
                 return ask()
             return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
-        except OperationalError as error:
+        except DatabaseError as error:
+            if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
+                raise  # a fault of ours; the two are a database that is locked, gone or damaged
             raise StoreUnavailable(f"the store cannot be read now: {error.orig}") from error
 
 

@@ -115,6 +115,8 @@ class ThreadWriter:
         self._queue: deque[Operation] = deque()
         self._riders: dict[tuple[Verb[Any, Any], Hashable], Any] = {}
         self._riders_due = False
+        #: Loops that will wake the thread at the end of their turn.
+        self._announced: set[asyncio.AbstractEventLoop] = set()
         self._lock = threading.Lock()
         self._signal = threading.Event()
         self._closing = False
@@ -139,9 +141,15 @@ class ThreadWriter:
                 self._queue.append(operation)
         if refused:
             future.set_exception(StoreUnavailable("the store takes nothing more at this moment."))
-        elif not self._signal.is_set():
-            self._signal.set()
+        elif loop not in self._announced and not self._signal.is_set():
+            # At the end of this turn of the loop: what else it submits in the same turn goes into the same batch.
+            self._announced.add(loop)
+            loop.call_soon(self._announce, loop)
         return future
+
+    def _announce(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._announced.discard(loop)
+        self._signal.set()
 
     def ride(self, verb: Verb[T, Any], key: Hashable, item: T) -> None:
         with self._lock:

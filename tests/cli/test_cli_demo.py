@@ -73,6 +73,7 @@ def test_stopped_in_the_middle_it_ends_what_it_has_started(tmp_path: Path, numbe
         text=True,
     )
     said: list[str] = []
+    server = 0
     assert process.stderr is not None
     try:
         for line in process.stderr:
@@ -93,6 +94,8 @@ def test_stopped_in_the_middle_it_ends_what_it_has_started(tmp_path: Path, numbe
     finally:
         process.kill()
         process.wait()
+        if server and _exists(server):  # only when this test has failed
+            os.kill(server, signal.SIGKILL)
 
 
 @pytest.mark.long

@@ -42,6 +42,10 @@ class Tx(Protocol):
         """What the statement RETURNs, for all rows together."""
         ...
 
+    def bulk_count(self, statement: Bulk, rows: Sequence[Row]) -> int:
+        """How many rows the statement changed. Cheaper than to have it return them."""
+        ...
+
 
 class Connection(Protocol):
     """The writer's connection."""

@@ -57,6 +57,14 @@ class SqliteTx:
             start += size
         return found
 
+    def bulk_count(self, statement: Bulk, rows: Sequence[Row]) -> int:
+        """Each row that a statement returns lets go of the interpreter's lock, and getting it back from a busy loop takes
+        milliseconds. The count is had for nothing.
+        """
+        before = self._connection.total_changes
+        self.bulk(statement, rows)
+        return self._connection.total_changes - before
+
     def _text(self, statement: Bulk, size: int) -> str:
         known = self._bulk_sql.get((id(statement), size))
         if known is None:
@@ -201,6 +209,8 @@ class SqliteDialect:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA cache_size=-65536")
+        # A statement of many rows can be taken back by itself; what that takes need not be written to a file.
+        connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES if self._checkpoints else 0}")
         if self._checkpoints:
             self._grow_wal(connection)

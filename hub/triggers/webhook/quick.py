@@ -6,8 +6,9 @@ It makes the same decisions by the same functions. What takes more than a commit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 from hub.model.errors import StoreUnavailable
 from hub.model.event import NewEvent, StoredEvent
@@ -29,7 +30,7 @@ class QuickIntake:
         self._submit = submit
         self._limits = limits or HeadLimits()
 
-    def take(self, scope: Scope, body: bytes, reply: Reply) -> Awaitable[None] | None:
+    def take(self, scope: Scope, body: bytes, reply: Reply) -> Coroutine[Any, Any, None] | None:
         """Answer one request by `reply`, now or later; or the work that its answer takes, for a task."""
         answer, _ = look(scope, self._limits)
         if answer is not None:

@@ -1,0 +1,74 @@
+"""Jobs whose parameters are asked for by name: `input`, `ctx`, `step`. Made by `@client.workflow`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from hub.engine.authoring import Job, where
+from hub.engine.context import Context
+from hub.engine.policies import Duration, RetryPolicy
+from hub.engine.typed_dicts import portable
+from hub.model.values import Shape
+
+_NAMES = ("input", "ctx", "step")
+
+
+class JobByName(Job[Any, Any]):
+    """A function that names what it wants, in any order."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str,
+        input_schema: Any,
+        output_schema: Any,
+        retry: RetryPolicy | None = None,
+        timeout: Duration | None = None,
+    ) -> None:
+        super().__init__(_nothing, name=name, retry=retry, timeout=timeout)
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.is_async = inspect.iscoroutinefunction(function)
+        self._wants = _wanted(function)
+        try:
+            self.input = Shape(portable(input_schema, {}))
+            self.output = Shape(portable(_output(function) if output_schema is None else output_schema, {}))
+        except TypeError as error:
+            raise TypeError(f"{where(function)}: {error}") from None
+
+    def invoke(self, input: Any, context: Context) -> Any:
+        given = {"input": input, "ctx": context}
+        if "step" in self._wants:
+            given["step"] = context.step
+        return self.function(**{name: given[name] for name in self._wants})
+
+
+def _wanted(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Its parameters that have a name of ours. Raises TypeError for one that nobody would fill."""
+    wanted = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name in _NAMES and parameter.kind is not parameter.POSITIONAL_ONLY:
+            wanted.append(parameter.name)
+        elif parameter.default is parameter.empty:
+            raise TypeError(
+                f'{where(function)}: a workflow asks for `input`, `ctx` and `step` by name; "{parameter}" of '
+                f"{getattr(function, '__name__', 'the function')} is none of them"
+            )
+    return tuple(wanted)
+
+
+def _output(function: Callable[..., Any]) -> Any:
+    """What it says that it returns; anything when that cannot be told."""
+    try:
+        return typing.get_type_hints(function, include_extras=True).get("return", Any)
+    except NameError:
+        return Any
+
+
+def _nothing() -> None:
+    """Stands for the signature until the function's own is read."""

@@ -1,0 +1,84 @@
+"""Answers to wait points from outside of jobs: does it fit, may they, and into the store with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hub.engine.points import WaitPoint
+from hub.engine.surroundings import Surroundings
+from hub.model.clock import Clock
+from hub.model.errors import ExecutionNotFound, NotFound
+from hub.model.identity import MachineUser
+from hub.model.values import Shape, canonical
+from hub.model.wait import Resolution, WaitKind, WaitRecord, WaitState
+from hub.store import Store
+
+
+class Resolver:
+    """Answers the wait points of one hub's executions."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        surroundings: Callable[[], Surroundings],
+        points: Callable[[], Mapping[str, WaitPoint[Any, Any]]],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._surroundings = surroundings
+        self._points = points
+
+    async def resolve(
+        self,
+        execution_id: str,
+        where: WaitPoint[Any, Any] | str,
+        answer: Any,
+        *,
+        user: MachineUser | None = None,
+        by: str = "",
+    ) -> WaitState:
+        """Answer a wait point, once; WAITING: nobody has asked yet, and the answer is kept for who will.
+
+        `where` is a wait point, or its key: `approval`, `approval:order=o-1`. A function is given the payload and
+        returns the answer. With a machine user, that one needs `wait-point:resolve:NAME`, and is recorded as who
+        answered; else `by` is. Raises ExecutionNotFound, NotFound for a wait point that nobody has declared,
+        InvalidArguments or NotJson when the answer does not fit, Refused, or Conflict when it was answered before.
+        """
+        key = where if isinstance(where, str) else where.key
+        wait = await self._open(execution_id, key)
+        if wait is None and await self._store.status_of(execution_id) is None:
+            raise ExecutionNotFound(execution_id)
+        point = self._point(key, wait) if isinstance(where, str) else where
+        if user is not None:
+            self._allow(user, point, wait)
+            by = f"machine-user:{user.auth_namespace}/{user.name}"
+        if callable(answer):
+            asked = {} if wait is None or wait.payload is None else wait.payload
+            answer = answer(point.payload.load(canonical(asked)))
+        text = point.answer_text(answer)
+        return await self._store.resolve_wait(Resolution(execution_id, key, text, self._clock.now(), by))
+
+    async def _open(self, execution_id: str, key: str) -> WaitRecord | None:
+        """The one that is waited for there, the oldest first."""
+        found = await self._store.waits(execution_id=execution_id, kind=WaitKind.POINT.value, open_only=True)
+        return next((wait for wait in reversed(found) if wait.key == key), None)
+
+    def _point(self, key: str, wait: WaitRecord | None) -> WaitPoint[Any, Any]:
+        """As it is declared. One that is waited for and declared inside a function takes any JSON."""
+        name, points = key.partition(":")[0], self._points()
+        if name in points:
+            return points[name]
+        if wait is None:
+            raise NotFound("wait point", name, points)
+        return WaitPoint(name, Shape(), Shape(), permission=wait.permission)
+
+    def _allow(self, user: MachineUser, point: WaitPoint[Any, Any], wait: WaitRecord | None) -> None:
+        surroundings = self._surroundings()
+        surroundings.allow(user, "wait-point:resolve", point.name)
+        asked = {point.permission, None if wait is None else wait.permission} - {None}
+        for permission in sorted(str(one) for one in asked):
+            resource, _, rest = permission.partition(":")
+            verb, _, name = rest.partition(":")
+            surroundings.allow(user, f"{resource}:{verb}", name)

@@ -1,0 +1,280 @@
+"""The hub as a library: workflows in a program of one's own, without a server or a project's files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from hub.drivers import Driver
+from hub.engine import failures
+from hub.engine.authoring import Workflow
+from hub.engine.by_name import JobByName
+from hub.engine.keeping import Keeping
+from hub.engine.points import WaitPoint
+from hub.engine.policies import ConcurrencyPolicy, Duration, RetryPolicy
+from hub.engine.registry import Registry
+from hub.engine.resolving import Resolver
+from hub.engine.starting import start_request
+from hub.engine.surroundings import Surroundings
+from hub.model.clock import Clock, SystemClock, new_id
+from hub.model.durations import milliseconds
+from hub.model.errors import ExecutionNotFound, HubError, JobFailed
+from hub.model.execution import ENDED, ExecutionRecord, Status
+from hub.model.identity import MachineUser
+from hub.model.values import canonical
+from hub.model.wait import Signal, WaitKind, WaitRecord, WaitState
+from hub.store import Store
+from hub.store.databases import Database
+
+
+class Client:
+    """Declares workflows, starts them, and works on them in the running loop from the first call on.
+
+    With a durable driver an execution goes on in the next process that declares the same workflows. `async with` or
+    `close()` gives back what runs; a program that ends without it leaves that to the next one.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        workflows: Iterable[Workflow[Any, Any]] = (),
+        env: Mapping[str, Any] | None = None,
+        machine_users: Iterable[MachineUser] = (),
+        databases: Mapping[str, Database] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._driver = driver
+        self._clock = clock or SystemClock()
+        self._registry = Registry(workflows)
+        users: dict[str, dict[str, MachineUser]] = {}
+        for user in machine_users:
+            users.setdefault(user.auth_namespace, {})[user.name] = user
+        self._surroundings = Surroundings(env=env or {}, machine_users=users, databases=databases or {})
+        self._keeping: Keeping | None = None
+        self._closed = False
+
+    # --- declaring
+
+    def workflow(
+        self,
+        id: str,
+        *,
+        input_schema: Any = Any,
+        output_schema: Any = None,
+        retry_policy: RetryPolicy | None = None,
+        concurrency_policy: ConcurrencyPolicy | None = None,
+        timeout: Duration | None = None,
+    ) -> Callable[[Callable[..., Any]], Workflow[Any, Any]]:
+        """Make a function a workflow. It asks for `ctx`, `step` and `input` by name, and is `async def` or `def`.
+
+        `input_schema` is a type: a pydantic model, a dataclass, a TypedDict, …; by default any JSON is taken.
+        `output_schema` is by default the annotation of what it returns. Raises ValueError for an id that is no name,
+        TypeError for a parameter or type that cannot be used, BadInput when there is such a workflow already.
+        """
+
+        def declare(function: Callable[..., Any]) -> Workflow[Any, Any]:
+            main = JobByName(function, name=id, input_schema=input_schema, output_schema=output_schema)
+            declared = Workflow(id, main, retry_policy, concurrency_policy, timeout)
+            self._registry.add_workflow(declared)
+            return declared
+
+        return declare
+
+    def add(self, *declared: Workflow[Any, Any] | WaitPoint[Any, Any]) -> None:
+        """Take in what was made with `workflow(...)` and `wait_point(...)`."""
+        for one in declared:
+            if isinstance(one, WaitPoint):
+                self._registry.add_wait_point(one)
+            else:
+                self._registry.add_workflow(one)
+
+    # --- executions
+
+    async def start_workflow(
+        self,
+        workflow: Workflow[Any, Any] | str,
+        args: Any = None,
+        *,
+        invoker: MachineUser | None = None,
+        idempotency_key: str | None = None,
+    ) -> WorkflowRun:
+        """Start an execution: it is stored when this returns. The same idempotency key again gives the first one.
+
+        Raises NotFound, Refused, NotJson or InvalidArguments.
+        """
+        if isinstance(workflow, Workflow):
+            self._registry.add_workflow(workflow)
+        store = self._store()
+        request = start_request(
+            self._registry,
+            self._surroundings,
+            self._clock,
+            workflow=workflow if isinstance(workflow, str) else workflow.name,
+            args=args,
+            invoker=invoker,
+            requested_by="library",
+            idempotency_key=idempotency_key,
+        )
+        return WorkflowRun(self, (await store.start(request)).id)
+
+    def run(self, execution_id: str) -> WorkflowRun:
+        """An execution that was started before, by whichever process."""
+        return WorkflowRun(self, execution_id)
+
+    async def execution(self, execution_id: str) -> ExecutionRecord:
+        """As it stands, with its jobs. Raises ExecutionNotFound."""
+        found = await self._store().execution(execution_id)
+        if found is None:
+            raise ExecutionNotFound(execution_id)
+        return found
+
+    async def executions(
+        self, *, workflow: str | None = None, status: str | None = None, limit: int = 50
+    ) -> list[ExecutionRecord]:
+        """Newest first, without their jobs."""
+        return await self._store().executions(workflow=workflow, status=status, limit=limit)
+
+    async def resume(self, execution: WorkflowRun | str) -> WorkflowRun:
+        """Let a failed one go on under its id. Raises ExecutionNotFound or Conflict."""
+        execution_id = _id(execution)
+        await self._store().resume(execution_id)
+        return WorkflowRun(self, execution_id)
+
+    async def cancel(self, execution: WorkflowRun | str) -> None:
+        """End it: no step of it is stored any more. Raises ExecutionNotFound or Conflict."""
+        await self._store().cancel(_id(execution))
+
+    # --- answers and signals
+
+    async def resolve(
+        self,
+        execution: WorkflowRun | str,
+        wait_point: WaitPoint[Any, Any] | str,
+        answer: Any,
+        *,
+        user: MachineUser | None = None,
+        by: str = "library",
+    ) -> WaitState:
+        """Answer a wait point, once. A function is given the payload and returns the answer.
+
+        WAITING: nobody has asked yet, and the answer is kept. Raises ExecutionNotFound, NotFound, InvalidArguments,
+        Refused or Conflict.
+        """
+        resolver = Resolver(self._store(), self._clock, lambda: self._surroundings, lambda: self._registry.wait_points)
+        return await resolver.resolve(_id(execution), wait_point, answer, user=user, by=by)
+
+    async def wait_points(self, *, open_only: bool = True, limit: int = 50) -> list[WaitRecord]:
+        """What executions ask, the newest first."""
+        return await self._store().waits(kind=WaitKind.POINT.value, open_only=open_only, limit=limit)
+
+    async def send_signal(
+        self,
+        name: str,
+        payload: Any = None,
+        *,
+        to_all: bool = False,
+        execution: WorkflowRun | str | None = None,
+    ) -> int:
+        """Send a signal to whoever has waited longest, else to the next to come; or to all that wait.
+
+        How many it reached at once.
+        """
+        now = self._clock.now()
+        only = None if execution is None else _id(execution)
+        return await self._store().signal(Signal(new_id(now), name, canonical(payload), now, to_all, only))
+
+    # --- the end
+
+    async def close(self) -> None:
+        """Give back what runs, and let go of the store. Nothing can be asked of the client any more."""
+        self._closed = True
+        if self._keeping is not None:
+            await self._keeping.close()
+
+    async def __aenter__(self) -> Self:
+        self._store()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # --- inside
+
+    def _store(self) -> Store:
+        """The store, with a worker on it in the running loop."""
+        if self._closed:
+            raise HubError("this client is closed: make another one.")
+        if self._keeping is None:
+            self._keeping = Keeping(
+                lambda: self._driver.open(self._clock), self._registry, self._surroundings, self._clock
+            )
+        return self._keeping.store(keep_open=not self._driver.durable)
+
+    async def _ended(self, execution_id: str, seconds: float | None) -> ExecutionRecord:
+        self._store()
+        assert self._keeping is not None
+        async with asyncio.timeout(seconds), self._keeping.watching(execution_id) as changed:
+            while True:
+                status = await self._store().status_of(execution_id)
+                if status is None:
+                    raise ExecutionNotFound(execution_id)
+                if status in ENDED:
+                    return await self.execution(execution_id)
+                await changed()
+
+    def _rebuilt(self, record: ExecutionRecord) -> Any:
+        """Its result, of the type that the workflow returns."""
+        text = canonical(record.result)
+        found = self._registry.workflows.get(record.workflow)
+        return record.result if found is None else found.main_job.output.load(text)
+
+
+class WorkflowRun:
+    """An execution, from outside."""
+
+    __slots__ = ("_client", "id")
+
+    def __init__(self, client: Client, execution_id: str) -> None:
+        self._client = client
+        self.id = execution_id
+
+    async def status(self) -> Status:
+        """As it is now. Raises ExecutionNotFound."""
+        return (await self._client.execution(self.id)).status
+
+    async def result(self, timeout: Duration | None = None) -> Any:  # noqa: ASYNC109 - a duration as elsewhere in the hub
+        """Wait for the end, and have what it returned. Raises JobFailed when it failed or was cancelled.
+
+        What is raised is also of the type that the job raised. With a timeout, TimeoutError: the execution goes on.
+        """
+        seconds = None if timeout is None else milliseconds(timeout) / 1000
+        record = await self._client._ended(self.id, seconds)  # noqa: SLF001 - its other half
+        if record.status is Status.SUCCESS:
+            return self._client._rebuilt(record)  # noqa: SLF001
+        if record.error is None:
+            raise JobFailed("ExecutionCanceled", f"execution {self.id} was canceled")
+        raise failures.rebuild(canonical(record.error), record.error.get("path", ""))
+
+    async def cancel(self) -> None:
+        """End it. Raises Conflict when it has ended."""
+        await self._client.cancel(self)
+
+    async def resume(self) -> None:
+        """Let it go on after a failure. Raises Conflict when it has not failed."""
+        await self._client.resume(self)
+
+    async def record(self) -> ExecutionRecord:
+        """Everything that is known of it, with its jobs."""
+        return await self._client.execution(self.id)
+
+    def __repr__(self) -> str:
+        return f"<execution {self.id}>"
+
+
+def _id(execution: WorkflowRun | str) -> str:
+    return execution if isinstance(execution, str) else execution.id

@@ -1,0 +1,190 @@
+"""A project's files, read and held against each other: everything that is wrong, and what is left that works."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from hub.assembly.files import Files, database_url, read_files
+from hub.declare.secrets import Secret
+from hub.model.errors import NotFound
+
+CONFIG = """
+databases:
+  shop: {url: "sqlite:///var/shop.db"}
+auth:
+  main-auth: {machine_users: {workflow-bot: {permissions: ["workflow:start:*"]}}}
+"""
+WORKFLOWS = """
+from hub import job, workflow
+
+@job
+async def greet(input):
+    return input
+
+@job
+async def lonely(input):
+    return input
+
+greeting = workflow("greeting", greet)
+"""
+BOT = "{machine_user: {auth_namespace: main-auth, name: workflow-bot}}"
+STARTS = f"target: {{workflow: {{workflow_name: greeting, invoker: {BOT}}}}}\n"
+
+
+def project(folder: Path, files: dict[str, str], environment: dict[str, str] | None = None) -> Files:
+    for name, text in {"config/hub.yaml": CONFIG, "workflows/all.py": WORKFLOWS, **files}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    return read_files(folder, environment or {})
+
+
+def said(files: Files) -> list[str]:
+    return [str(problem) for problem in files.problems]
+
+
+def test_a_sound_project_has_nothing_to_say(tmp_path: Path) -> None:
+    files = project(
+        tmp_path,
+        {
+            "executors/hook.yaml": f"name: hook\ntrigger: {{webhook: {{}}}}\n{STARTS}",
+            "executors/nightly.yaml": f"name: nightly\ntrigger: {{schedule: {{cron: 0 2 * * *}}}}\n{STARTS}",
+        },
+    )
+    assert said(files) == []
+    assert [one.name for one in files.executors] == ["hook", "nightly"]
+    assert set(files.endpoints) == {"hook"}
+    assert files.broken == frozenset()
+    assert set(files.registry.workflows) == {"greeting"}
+
+
+def test_problems_of_all_sources_are_told_at_once_by_their_place(tmp_path: Path) -> None:
+    """YAML, keys, names across files, expressions, cron, targets, secrets and Python: none hides another."""
+    files = project(
+        tmp_path,
+        {
+            "executors/a-bent.yaml": "name: a-bent\ntrigger: {webhook: {}\ntarget: 1\n",
+            "executors/b-key.yaml": f"name: b-key\ntriger: {{webhook: {{}}}}\n{STARTS}",
+            "executors/c-workflow.yaml": (
+                "name: c-workflow\ntrigger: {webhook: {}}\n"
+                f"target: {{workflow: {{workflow_name: greetin, invoker: {BOT}}}}}\n"
+            ),
+            "executors/d-syntax.yaml": f"name: d-syntax\ntrigger: {{webhook: {{}}, condition: 'args.('}}\n{STARTS}",
+            "executors/e-cron.yaml": f"name: e-cron\ntrigger: {{schedule: {{cron: 0 0 30 2 *}}}}\n{STARTS}",
+            "executors/f-secret.yaml": (
+                "name: f-secret\ntrigger: {webhook: {verify: {preset: github, secret: '${secret:NOT_THERE}'}}}\n"
+                + STARTS
+            ),
+            "executors/g-user.yaml": (
+                "name: g-user\ntrigger: {webhook: {}}\ntarget: {workflow: {workflow_name: greeting, "
+                "invoker: {machine_user: {auth_namespace: main-auth, name: workflow-bo}}}}\n"
+            ),
+            "executors/h-space.yaml": (
+                "name: h-space\ntrigger: {event: {namespace: shopp, type: record.created, model: orders}}\n" + STARTS
+            ),
+            "executors/i-fine.yaml": f"name: i-fine\ntrigger: {{webhook: {{}}}}\n{STARTS}",
+            "workflows/broken.py": "import nothing_of_this_name\n",
+        },
+    )
+    problems = said(files)
+    assert problems == [str(one) for one in sorted(files.problems)], "sorted by place"
+    for place, words in [
+        ("executors/a-bent.yaml:3:1", "is missing here"),
+        ("executors/b-key.yaml:2:1", '"trigger"'),
+        ("executors/d-syntax.yaml:2:41", "SyntaxError"),
+        ("executors/e-cron.yaml:2:28", "never comes"),
+        ("executors/f-secret.yaml:2:", "NOT_THERE"),
+        ("executors/g-user.yaml:3:", '"workflow-bot"'),
+        ("executors/h-space.yaml:2:", '"shop"'),
+        ("workflows/broken.py:1", "nothing_of_this_name"),
+    ]:
+        assert any(one.startswith(place) and words in one for one in problems), (place, words, problems)
+    assert not any("i-fine" in one for one in problems)
+    assert not any("c-workflow" in one for one in problems), "it may be in the file that cannot be imported"
+    assert files.broken >= {"a-bent", "b-key", "f-secret"}
+    assert "i-fine" in files.endpoints
+    assert "i-fine" not in files.broken
+
+
+def test_an_unknown_workflow_is_told_when_all_of_python_was_read(tmp_path: Path) -> None:
+    files = project(
+        tmp_path,
+        {
+            "executors/hook.yaml": (
+                "name: hook\ntrigger: {webhook: {}}\n"
+                f"target: {{workflow: {{workflow_name: greetin, invoker: {BOT}}}}}\n"
+            )
+        },
+    )
+    assert said(files) == [
+        'executors/hook.yaml:3:36: there is no workflow "greetin". Did you mean "greeting"?',
+    ]
+
+
+def test_a_job_target_brings_its_workflow_along(tmp_path: Path) -> None:
+    target = f"target: {{job: {{job_name: lonely, invoker: {BOT}}}}}\n"
+    files = project(tmp_path, {"executors/hook.yaml": f"name: hook\ntrigger: {{webhook: {{}}}}\n{target}"})
+    assert said(files) == []
+    wrapped = files.registry.workflow("job.lonely")
+    assert wrapped.main_job is files.registry.jobs["lonely"]
+    assert files.registry.revision("job.lonely")
+
+
+def test_a_disabled_webhook_has_no_door_and_is_not_broken(tmp_path: Path) -> None:
+    files = project(
+        tmp_path,
+        {
+            "executors/off.yaml": (
+                "name: off\ndisabled: true\ntrigger: {webhook: {verify: {preset: github, secret: short}}}\n" + STARTS
+            )
+        },
+    )
+    assert files.endpoints == {}
+    assert files.broken == frozenset()
+
+
+def test_a_config_that_cannot_be_used_leaves_the_rest_checked(tmp_path: Path) -> None:
+    files = project(
+        tmp_path,
+        {"config/hub.yaml": "stor: x\n", "executors/hook.yaml": f"name: hook\ntriger: {{webhook: {{}}}}\n{STARTS}"},
+    )
+    assert files.config is None
+    places = [one.split(": ")[0] for one in said(files)]
+    assert "config/hub.yaml:1:1" in places
+    assert "executors/hook.yaml:2:1" in places
+
+
+def test_secrets_come_from_the_environment_and_are_shown_nowhere(tmp_path: Path) -> None:
+    secret = "the-value-of-the-secret-itself"
+    files = project(
+        tmp_path,
+        {
+            "executors/hook.yaml": (
+                "name: hook\ntrigger: {webhook: {verify: {preset: github, secret: '${secret:GITHUB}'}}}\n" + STARTS
+            )
+        },
+        {"GITHUB": secret},
+    )
+    assert said(files) == []
+    assert set(files.endpoints) == {"hook"}
+    assert files.secret("GITHUB") == secret
+    assert secret not in repr(files)
+    with pytest.raises(NotFound):
+        files.secret("OTHER")
+
+
+@pytest.mark.parametrize(
+    ("url", "made"),
+    [
+        ("sqlite:///var/hub.db", "sqlite:///{root}/var/hub.db"),
+        ("sqlite:////data/hub.db", "sqlite:////data/hub.db"),
+        ("postgresql://user@host/db", "postgresql://user@host/db"),
+    ],
+)
+def test_addresses_of_databases_are_made_absolute(tmp_path: Path, url: str, made: str) -> None:
+    assert database_url(Secret(url), tmp_path) == made.format(root=str(tmp_path).lstrip("/")).replace(
+        "sqlite:///" + str(tmp_path).lstrip("/"), f"sqlite:///{tmp_path}"
+    )

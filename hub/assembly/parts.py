@@ -13,7 +13,7 @@ from hub.dispatch.match import Bindings
 from hub.drivers import ProjectDriver
 from hub.engine.lease import Lease
 from hub.engine.surroundings import Surroundings
-from hub.engine.worker import Worker
+from hub.engine.worker import MOST_RUNNING, Worker
 from hub.expressions import Evaluator
 from hub.model.clock import Clock, SystemClock, new_id
 from hub.model.errors import ConfigError
@@ -47,7 +47,7 @@ class Parts:
             self.surroundings,
             self.clock,
             self.node,
-            **({} if slots is None else {"slots": slots}),
+            slots=MOST_RUNNING if slots is None else slots,
         )
         self.store.listen(worker.hear)
         return worker, Lease(self.store, self.clock, self.node, worker)

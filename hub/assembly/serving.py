@@ -15,6 +15,7 @@ from hub.assembly.answering import Answering
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.parts import Parts
 from hub.assembly.releasing import project_seal
+from hub.assembly.retention import Pruner
 from hub.assembly.yielding import Yielding
 from hub.declare.config import sqlite_path
 from hub.engine.worker import Worker
@@ -106,6 +107,7 @@ class Serving:
         self._begin(parts.dispatcher.serve(self._stop))
         self._begin(self._lease.serve(self._stop))
         self._begin(self._notice_others())
+        self._begin(Pruner(parts.store, parts.clock, parts.config.retention).serve(self._stop))
         self._jobs.start()
         await self._start_schedules()
         await self._start_record_events()

@@ -25,6 +25,9 @@ from hub.store.executions import Claimable, ClaimRequest
 
 log = logging.getLogger(__name__)
 
+#: Executions under way in one process, unless it is told otherwise.
+MOST_RUNNING = 1_000
+
 #: How long a ring may go unheard: another process may have started something.
 _POLL_SECONDS = 1.0
 
@@ -40,7 +43,7 @@ class Worker:
         clock: Clock,
         node: str,
         *,
-        slots: int = 1_000,
+        slots: int = MOST_RUNNING,
         threads: concurrent.futures.Executor | None = None,
         on_ended: Callable[[str], None] = lambda _execution_id: None,
     ) -> None:

@@ -63,3 +63,9 @@ def new_id(now: int) -> str:
     """A new identifier: 26 characters (ULID), sorted by time, 80 random bits, safe across forks and nodes."""
     number = (now << 80) | int.from_bytes(os.urandom(10), "big")
     return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
+
+
+def first_id(moment: int) -> str:
+    """An identifier before every one that is made at `moment` or later, and behind every earlier one."""
+    number = moment << 80
+    return "".join([_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)])

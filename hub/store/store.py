@@ -26,6 +26,7 @@ from hub.store.executions import CANCEL, CLAIM, RESCUE, RESUME, SETTLE, START, C
 from hub.store.executors import OFFER_TOKEN, PAUSE, Pause, TokenOffer
 from hub.store.nodes import ALONE, BEAT, LEAVE, Farewell, Heartbeat
 from hub.store.opening import dialect_for, prepare
+from hub.store.pruning import PRUNE, Prune, Pruned
 from hub.store.refused import DROP_REFUSED, KEEP_REFUSED, RefusedDelivery, refused, refused_one
 from hub.store.schedules import PUT_SCHEDULES, RECORD_SLOTS, PutSchedules, RecordSlots
 from hub.store.verbs import Bell, Probe, no_probe
@@ -276,6 +277,12 @@ class Store:
 
     async def slots(self, executor: str, limit: int = 50) -> list[Any]:
         return await self._read(reading.slots, executor, limit)
+
+    # --- retention
+
+    async def prune(self, prune: Prune) -> Pruned:
+        """Forget some of what is older than its retention, and say where to go on."""
+        return await self._writer.submit(PRUNE, prune)
 
     # --- nodes
 

@@ -80,9 +80,10 @@ def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
             sys.exit(f"the server ended with {server.returncode}")
         try:
             httpx.get(url)
-            return
         except httpx.TransportError:
             time.sleep(0.1)
+        else:
+            return
     sys.exit("the server does not answer")
 
 
@@ -144,8 +145,10 @@ def one_round(given: argparse.Namespace, contender: str, number: int) -> dict[st
 
 def profile(pid: int, base: str, given: argparse.Namespace) -> None:
     spy = subprocess.Popen(
-        [Path(sys.executable).with_name("py-spy"), "record", "-p", str(pid), "-d", str(int(given.seconds)), "-f", "raw"]
-        + ["-o", given.profile, "-r", "500"],
+        [
+            *(Path(sys.executable).with_name("py-spy"), "record", "-p", str(pid), "-d", str(int(given.seconds))),
+            *("-f", "raw", "-o", given.profile, "-r", "500"),
+        ],
         stdout=subprocess.DEVNULL,
     )
     wrk(f"{base}/webhooks/push", given.seconds, given.connections, "profile", given.wrk_core)
@@ -170,9 +173,9 @@ def main() -> None:
     rates: dict[str, list[float]] = {"bare": [], "hub": []}
     late: list[float] = []
     for number in range(given.rounds):
-        for contender in rates:
+        for contender, measured in rates.items():
             found = one_round(given, contender, number)
-            rates[contender].append(found["rate"])
+            measured.append(found["rate"])
             if contender == "hub":
                 late.append(found["p99"])
                 accepted = found["requests"] - found["refused"]

@@ -66,7 +66,9 @@ class Client:
         stored = await self._store.store_event(_manual(executor, data, headers or {}, self._driver.clock.now()))
         found = await self._store.event(stored.id)
         assert found is not None
-        await self._driver.dispatch()
+        # Others may be before it. A server beside this dispatches them as well.
+        while await self._driver.dispatch() and not await self._store.deliveries(event_ids=[stored.id]):
+            pass
         return found
 
     async def deliveries(self, executor: str, limit: int = 50) -> list[Delivery]:

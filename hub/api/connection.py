@@ -34,6 +34,8 @@ class Patience:
     idle: float = 5.0
     #: For a peer that does not read what it is sent, and for the last bytes of a connection that is closed.
     write: float = 10.0
+    #: For a peer that was told to go, and still sends.
+    linger: float = 2.0
     #: Bytes of a head. The guard is stricter; this is for heads that never end.
     head_size: int = 65_536
     #: Connections at the same time.
@@ -58,9 +60,12 @@ class Connection(HttpToolsProtocol):
         #: A request whose body may already be here; decided at the end of the bytes that came with its head.
         self._fresh: RequestResponseCycle | None = None
         self._feeding = False
+        #: Answered, and waiting until the peer has read some of it.
+        self._stalled = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # a stream's transport, as uvicorn has it
+        self._polite = cast("asyncio.Transport", _Polite(self))
         self._deadline = self.loop.time() + self.patience.head
         if len(self.connections) > self.patience.connections:
             self._end_with(retry_later(503, 1))
@@ -68,7 +73,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        self._feeding = True
+        self._feeding, self._head_bytes = True, self._head_bytes + len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -83,10 +88,9 @@ class Connection(HttpToolsProtocol):
         if (fresh := self._fresh) is not None:
             self._fresh = None
             self._begin(fresh)
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > self.patience.head_size:
-                self._end_with(problem(431, _CLOSE))
+        # What came before the head in the same piece is not counted, nor is that piece's part of it.
+        if self._in_head and self._head_bytes > self.patience.head_size:
+            self._end_with(problem(431, _CLOSE))
 
     def on_message_begin(self) -> None:
         self._in_head, self._head_bytes = True, 0
@@ -96,6 +100,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._deadline = False, None
         super().on_headers_complete()
+        self.cycle.transport = self._polite
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         if self.quick is None or app is not self.app or not cycle.scope["path"].startswith(PREFIX):
@@ -108,6 +113,8 @@ class Connection(HttpToolsProtocol):
 
     def _begin(self, cycle: RequestResponseCycle) -> None:
         """A request with all of its body takes the short way, any other one the usual."""
+        if self._closing:
+            return
         if cycle.more_body or self.quick is None:
             super()._start_asgi_task(cycle, self.app)
             return
@@ -119,7 +126,7 @@ class Connection(HttpToolsProtocol):
 
     def _reply(self, cycle: RequestResponseCycle, answer: Answer) -> None:
         """Write an answer in one piece."""
-        if cycle.disconnected:
+        if cycle.disconnected or self._closing:
             return
         cycle.keep_alive = cycle.keep_alive and _CLOSE not in answer.headers
         head = _head(answer.status, len(answer.body), answer.content_type, answer.headers, cycle.keep_alive)
@@ -137,13 +144,23 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        if self._closing or self.transport.is_closing():
             self._linger()
-            return
-        self.flow.resume_reading()
+        elif self.flow.write_paused:
+            # It does not read what it is sent: nothing more is read of it either, nor done for it.
+            self._stalled = True
+            self.flow.pause_reading()
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """The next request of the connection, when there is one."""
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif not self._in_head:
+            return
+        # Only now: else whoever sends faster than he is answered would have thousands of requests wait here.
+        self.flow.resume_reading()
+        if not self._in_head:
             self._deadline = self.loop.time() + self.patience.idle
 
     def pause_writing(self) -> None:
@@ -154,10 +171,14 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
         if not self._closing:
             self._write_deadline = None
+            if self._stalled:
+                self._stalled = False
+                self._go_on()
 
     def shutdown(self) -> None:
         super().shutdown()
-        self._linger()
+        if self.transport.is_closing():
+            self._linger()
 
     def look(self, now: float) -> None:
         """Cut the connection when its time is up."""
@@ -178,14 +199,46 @@ class Connection(HttpToolsProtocol):
             headers.append(_CLOSE)
         head += [b"%s: %s\r\n" % pair for pair in headers]
         self.transport.write(b"".join([*head, b"\r\n", answer.body]))
-        self.transport.close()
-        self._linger()
+        self._turn_away()
+
+    def hang_up(self) -> None:
+        """The last answer is written."""
+        if self.cycle is not None and self.cycle.more_body:
+            self._turn_away()
+        else:
+            self.transport.close()
+            self._linger()
+
+    def _turn_away(self) -> None:
+        """A close while bytes still come in is a reset, and the answer would be lost: what comes is read and dropped."""
+        if self._closing or self.transport.is_closing():
+            return
+        self._closing = True
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._write_deadline = self.loop.time() + self.patience.linger
 
     def _linger(self) -> None:
         """It is closing: what is still to be written has that long."""
         self._closing = True
         if self._write_deadline is None:
             self._write_deadline = self.loop.time() + self.patience.write
+
+
+class _Polite:
+    """What an ASGI answer writes to: the connection's transport, except that it is closed with care."""
+
+    __slots__ = ("_connection", "write")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.write = connection.transport.write
+
+    def close(self) -> None:
+        self._connection.hang_up()
+
+    def is_closing(self) -> bool:
+        return self._connection.transport.is_closing()
 
 
 @lru_cache(maxsize=1024)

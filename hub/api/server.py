@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from hub.api.connection import Connection
+from hub.api.connection import Connection, Patience
 from hub.model.errors import Conflict
 from hub.triggers.webhook.quick import QuickIntake
 
 _BACKLOG = 2048
+_SEND_BUFFER = 262_144
 #: Seconds between two looks at connections that may be too slow.
 _LOOK = 1.0
 
@@ -31,7 +32,8 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Listens from `start()` to `stop()`."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
         self._host = host
         self._port = port
         self._socket: socket.socket | None = None
@@ -51,6 +53,8 @@ class HttpServer:
         # answer waits 40 ms for the sender's acknowledgement of the first.
         taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Inherited by connections: what the kernel holds for a peer that never reads, which it would let grow to megabytes.
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         try:
             taken.bind((self._host, self._port))
         except OSError as error:
@@ -74,7 +78,7 @@ class HttpServer:
             lifespan="off",
             server_header=False,
             proxy_headers=False,
-            http=type("Connection", (Connection,), {"quick": quick}),
+            http=type("Connection", (Connection,), {"quick": quick, "patience": self._patience}),
             ws="none",
             backlog=_BACKLOG,
             timeout_graceful_shutdown=2,
@@ -93,7 +97,7 @@ class HttpServer:
         assert self._server is not None
         loop, connections = asyncio.get_running_loop(), self._server.server_state.connections
         while True:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(min(_LOOK, self._patience.idle / 4))
             now = loop.time()
             for connection in [one for one in connections if isinstance(one, Connection)]:
                 connection.look(now)

@@ -20,6 +20,11 @@ from hub.model.errors import ConfigError
 from hub.store import Store, open_store
 from hub.store.verbs import Probe, no_probe
 
+#: How often a command looks whether the server that it waits for is still there, and how often that has to be gone in a row:
+#: one that is started again must find its seat free.
+_SEAT_SECONDS = 0.25
+_SEAT_LOOKS = 12
+
 
 @dataclass(slots=True)
 class Parts:
@@ -110,10 +115,17 @@ def public_url(config: Config) -> str:
 
 
 async def run_in_process(parts: Parts, until: asyncio.Event) -> None:
-    """Work on the project's executions in this process until the event is set: for commands that wait without a server.
+    """Work on the project's executions in this process until the event is set, from when nobody else serves the store.
 
-    The caller has taken the store's seat.
+    For commands that wait without a server, also when there was one as they began.
     """
+    looks = 0 if parts.store.take_seat() else _SEAT_LOOKS
+    while looks:
+        if await _is_set(until, _SEAT_SECONDS):
+            return
+        looks = looks - 1 if parts.store.seat_is_free() else _SEAT_LOOKS
+        if looks == 0 and not parts.store.take_seat():
+            looks = _SEAT_LOOKS
     worker, lease = parts.worker()
     await lease.take()
     tasks = [asyncio.create_task(worker.serve(until)), asyncio.create_task(lease.serve(until))]
@@ -121,3 +133,12 @@ async def run_in_process(parts: Parts, until: asyncio.Event) -> None:
     worker.waker.ring()
     await asyncio.gather(*tasks)
     await worker.drain(5.0)
+
+
+async def _is_set(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for it so long; whether it came."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

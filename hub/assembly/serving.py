@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any
 
 from hub.api.app import Readiness, create_app
 from hub.api.server import HttpServer
-from hub.assembly.answering import Answering
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.parts import Parts
-from hub.assembly.releasing import project_seal
 from hub.assembly.retention import Pruner
-from hub.assembly.yielding import Yielding
+from hub.assembly.webhooks import open_door
 from hub.declare.config import sqlite_path
 from hub.engine.worker import Worker
 from hub.model.errors import Conflict, HubError, StoreUnavailable
@@ -27,9 +25,6 @@ from hub.triggers.record_events.wanted import wanted
 from hub.triggers.record_events.watching import Watching
 from hub.triggers.schedule.loop import Scheduler
 from hub.triggers.schedule.ticking import Ticking
-from hub.triggers.webhook.intake import Intake, Settings
-from hub.triggers.webhook.keeping import RefusedKeeper
-from hub.triggers.webhook.quick import QuickIntake
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +34,8 @@ _GRACE = 5.0
 _STORE_PATIENCE = 10.0
 #: How soon another process's writes are noticed.
 _LOOK_SECONDS = 0.05
+#: The writer's thread gives back the interpreter's lock several times a batch; a busy loop would keep it 5 ms each time.
+_SWITCH_SECONDS = 0.001
 
 
 class Serving:
@@ -73,8 +70,9 @@ class Serving:
 
         Raises Conflict when another process serves this store or the address is taken, or StoreUnavailable.
         """
+        sys.setswitchinterval(_SWITCH_SECONDS)
         parts = self._parts
-        if not parts.store.take_seat():
+        if not parts.store.take_seat() and not await self._seat_after_a_look():
             raise Conflict("another hub serves this store already: stop it first, or give this project its own store.")
         self._http.bind()
         try:
@@ -87,22 +85,6 @@ class Serving:
             ) from None
         for webhook in await parts.client.webhooks():
             self._tokens[webhook["executor"]] = webhook["url"].rpartition("/")[2].encode()
-        intake = Intake(
-            parts.store,
-            parts.clock,
-            endpoints=parts.files.endpoints,
-            tokens=self._tokens.get,
-            documents=parts.files.documents,
-            confirm=parts.files.fetching.confirm,
-            on_refused=RefusedKeeper(
-                parts.store.keep_refused,
-                parts.clock,
-                project_seal(parts.files.root),
-                lambda: parts.files.endpoints,
-            ),
-            respond=Answering(parts.store, parts.evaluator, parts.clock, parts.config.env),
-        )
-        intake.broken = parts.files.broken
         parts.evaluator.start()
         self._begin(parts.dispatcher.serve(self._stop))
         self._begin(self._lease.serve(self._stop))
@@ -111,10 +93,14 @@ class Serving:
         self._jobs.start()
         await self._start_schedules()
         await self._start_record_events()
-        parts.dispatcher.rest = Yielding(lambda: intake.taken, parts.clock)
-        quick = QuickIntake(intake, partial(parts.store.submit_event, timeout=Settings().store_timeout))
+        intake, quick = open_door(parts, self._tokens)
         await self._http.start(create_app(intake, Readiness(parts.store, self.troubles)), quick)
         return rescued
+
+    async def _seat_after_a_look(self) -> bool:
+        """Once more in a moment: a command that waits may just have looked whether the seat is free."""
+        await self._parts.clock.sleep(0.05)
+        return self._parts.store.take_seat()
 
     async def run(self, asked: asyncio.Event) -> None:
         """Until somebody asks for the end, or a part fails."""

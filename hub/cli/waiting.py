@@ -20,22 +20,22 @@ async def finish(
 ) -> int:
     """Wait for the execution, show it, and say by the exit status how it ended: 0, 1, or 3 when time was up."""
     done = asyncio.Event()
-    working = asyncio.create_task(run_in_process(parts, done)) if parts.store.take_seat() else None
+    alone = parts.store.take_seat()
+    working = asyncio.create_task(run_in_process(parts, done))
     telling = asyncio.create_task(_tell(parts, execution_id)) if logs else None
     try:
         record = await parts.client.wait(execution_id, seconds=seconds, poll=poll)
         if telling is not None:
             await telling
     except TimeoutError:
-        how = "it goes on" if working is None else "it goes on when a server runs, or a command waits for it"
+        how = "it goes on when a server runs, or a command waits for it" if alone else "it goes on"
         note(f"execution {execution_id} has not ended yet; {how}.")
         return TIMED_OUT
     finally:
         done.set()
         if telling is not None:
             telling.cancel()
-        if working is not None:
-            await working
+        await working
     await show_execution(parts, record, as_json=as_json, logs=False, quiet_logs=logs)
     return 0 if record.status is Status.SUCCESS else FAILED
 

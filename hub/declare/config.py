@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ class Server:
     port: int = 8700
     #: Under which senders of webhooks reach the hub, without a slash at its end. None: host and port.
     public_url: str | None = None
+    #: Addresses or networks of proxies whose X-Forwarded-For is believed.
+    trusted_proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ def parse_config(document: Document, sources: Sources) -> tuple[Config | None, l
     value, unfilled = filled(document, sources, RULES)
     problems += unfilled
     problems += _bad_permissions(value, document)
+    problems += _bad_proxies(value, document)
     return (None if problems else _config(value or {}, document)), sorted(set(problems))
 
 
@@ -137,6 +141,17 @@ def _bad_permissions(value: Any, document: Document) -> Iterator[Problem]:
                 yield Problem(
                     document.at(where), f"{document.said(where)} is not a permission; write {PERMISSION_RULE}"
                 )
+
+
+def _bad_proxies(value: Any, document: Document) -> Iterator[Problem]:
+    listed = _mapping(_mapping(value).get("server")).get("trusted_proxies")
+    for index, text in enumerate(listed if isinstance(listed, list) else ()):
+        where: Where = ("server", "trusted_proxies", index)
+        try:
+            ip_network(text if isinstance(text, str) else "")
+        except ValueError:
+            said = document.said(where)
+            yield Problem(document.at(where), f'{said} is no address or network; write it like "10.0.0.0/8"')
 
 
 def _users(value: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -174,6 +189,8 @@ def _server(given: Mapping[str, Any]) -> Server:
         settings["port"] = int(settings["port"])
     if "public_url" in settings:
         settings["public_url"] = settings["public_url"].rstrip("/")
+    if "trusted_proxies" in settings:
+        settings["trusted_proxies"] = tuple(settings["trusted_proxies"])
     return Server(**settings)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.engine.authoring import Job, where
@@ -35,6 +35,10 @@ class JobByName(Job[Any, Any]):
         self.function = function
         self.is_async = inspect.iscoroutinefunction(function)
         self._wants = _wanted(function)
+        if isinstance(input_schema, Mapping):
+            raise TypeError(
+                f"{where(function)}: input_schema is a value, not a type: give a pydantic model, a dataclass or a TypedDict"
+            )
         try:
             self.input = Shape(portable(input_schema, {}))
             self.output = Shape(portable(_output(function) if output_schema is None else output_schema, {}))

@@ -8,7 +8,7 @@ from typing import Any
 from hub.engine.points import WaitPoint
 from hub.engine.surroundings import Surroundings
 from hub.model.clock import Clock
-from hub.model.errors import ExecutionNotFound, NotFound
+from hub.model.errors import Conflict, ExecutionNotFound, NotFound
 from hub.model.identity import MachineUser
 from hub.model.values import Shape, canonical
 from hub.model.wait import Resolution, WaitKind, WaitRecord, WaitState
@@ -44,10 +44,11 @@ class Resolver:
         `where` is a wait point, or its key: `approval`, `approval:order=o-1`. A function is given the payload and
         returns the answer. With a machine user, that one needs `wait-point:resolve:NAME`, and is recorded as who
         answered; else `by` is. Raises ExecutionNotFound, NotFound for a wait point that nobody has declared,
-        InvalidArguments or NotJson when the answer does not fit, Refused, or Conflict when it was answered before.
+        InvalidArguments or NotJson when the answer does not fit, Refused, or Conflict when it was answered before or
+        a function is given and nobody has asked.
         """
         key = where if isinstance(where, str) else where.key
-        wait = await self._open(execution_id, key)
+        wait = await question(self._store, execution_id, key)
         if wait is None and await self._store.status_of(execution_id) is None:
             raise ExecutionNotFound(execution_id)
         point = self._point(key, wait) if isinstance(where, str) else where
@@ -55,15 +56,9 @@ class Resolver:
             self._allow(user, point, wait)
             by = f"machine-user:{user.auth_namespace}/{user.name}"
         if callable(answer):
-            asked = {} if wait is None or wait.payload is None else wait.payload
-            answer = answer(point.payload.load(canonical(asked)))
+            answer = answer(rebuilt(point, wait, execution_id))
         text = point.answer_text(answer)
         return await self._store.resolve_wait(Resolution(execution_id, key, text, self._clock.now(), by))
-
-    async def _open(self, execution_id: str, key: str) -> WaitRecord | None:
-        """The one that is waited for there, the oldest first."""
-        found = await self._store.waits(execution_id=execution_id, kind=WaitKind.POINT.value, open_only=True)
-        return next((wait for wait in reversed(found) if wait.key == key), None)
 
     def _point(self, key: str, wait: WaitRecord | None) -> WaitPoint[Any, Any]:
         """As it is declared. One that is waited for and declared inside a function takes any JSON."""
@@ -82,3 +77,22 @@ class Resolver:
             resource, _, rest = permission.partition(":")
             verb, _, name = rest.partition(":")
             surroundings.allow(user, f"{resource}:{verb}", name)
+
+
+async def question(store: Store, execution_id: str, key: str) -> WaitRecord | None:
+    """Who asks there, the oldest first; where nobody does any more, who asked last."""
+    found = [
+        wait for wait in await store.waits(execution_id=execution_id, kind=WaitKind.POINT.value) if wait.key == key
+    ]
+    still = [wait for wait in found if wait.state is WaitState.WAITING]
+    return min(still, key=lambda wait: (wait.created_at, wait.path)) if still else next(iter(found), None)
+
+
+def rebuilt(point: WaitPoint[Any, Any], wait: WaitRecord | None, execution_id: str) -> Any:
+    """What was asked, of the type that is declared. Raises Conflict where nobody has asked."""
+    if wait is None:
+        raise Conflict(
+            f'nobody has asked "{point.key}" of execution {execution_id} yet: a function answers a question, so '
+            "give a value, or try again when it waits."
+        )
+    return point.payload.load(canonical(wait.payload))

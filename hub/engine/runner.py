@@ -73,6 +73,8 @@ class Run:
         #: No further call begins: the claim is over or has to be given up.
         self.stopped = False
         self.tools = tools
+        #: It failed, and is due again later.
+        self.comes_again = False
         self._workflow = workflow
         #: When the execution has to end, counted from its first attempt; None: no limit.
         self.deadline = None if workflow.timeout is None else claimed.started_at + workflow.timeout
@@ -177,7 +179,7 @@ class Run:
         how: dict[str, Any] = {"error": failures.dump(description), "retries": claimed.retries}
         status = Status.FAILED
         if policy is not None and retry.may_retry(policy, error, claimed.retries):
-            status = Status.PENDING_RETRY
+            status, self.comes_again = Status.PENDING_RETRY, True
             wait = retry.backoff(policy, claimed.retries, claimed.id)
             how["due_at"] = self.tools.clock.now() + wait
             how["reason"] = (

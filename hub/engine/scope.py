@@ -167,6 +167,11 @@ def current_or(scope: Scope) -> Scope:
     return _scope.get() or scope
 
 
+def running() -> Scope | None:
+    """The scope of the running task or thread; None: it belongs to no job."""
+    return _scope.get()
+
+
 def enter(scope: Scope) -> None:
     """Make it the current one of the running task or thread."""
     _scope.set(scope)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hub.engine import failures, replay
+from hub.engine.resolving import question, rebuilt
 from hub.engine.scope import Call, Scope
 from hub.engine.triggered import Triggered
 from hub.model.clock import iso
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from hub.engine.runner import Run
 
 _SHOWN = 3
+#: How often the loop goes round before an execution is taken to be idle: what has just ended may wake a job by way of
+#: several tasks, as in asyncio.wait or a TaskGroup, each a turn later.
+_TURNS = 10
 
 
 @dataclass(slots=True)
@@ -237,19 +241,20 @@ class Waits:
         await self._run.tools.clock.sleep(max(deadline - self._run.now(), 0) / 1000)
         one.changed.set()
 
-    def _look(self) -> None:
-        self._looking = False
+    def _look(self, turns: int = 0) -> None:
         run = self._run
-        if self._open and not run.stopped and run.root is not None and run.root.idle():
+        if not self._open or run.stopped or run.root is None or not run.root.idle():
+            self._looking = False
+        elif turns < _TURNS:
+            run.loop.call_soon(self._look, turns + 1)
+        else:
+            self._looking = False
             self.parked_on = tuple(self._open)
             run.stop()
 
     async def _payload(self, point: WaitPoint[Any, Any], execution_id: str) -> Any:
-        """What was asked at an open wait point, rebuilt; `{}` where nobody has asked yet."""
-        for wait in await self._run.tools.store.waits(execution_id=execution_id):
-            if wait.key == point.key and wait.state is WaitState.WAITING:
-                return point.payload.load(canonical(wait.payload))
-        return {}
+        """What was asked at a wait point, rebuilt. Raises Conflict where nobody has asked yet."""
+        return rebuilt(point, await question(self._run.tools.store, execution_id, point.key), execution_id)
 
 
 def _reason(request: WaitRequest) -> str:

@@ -198,7 +198,7 @@ class Worker:
         elif error is not None:
             log.error("execution %s stopped with a fault of the hub", claimed.id, exc_info=error)
         workflow = self._tools.registry.workflows.get(claimed.workflow)
-        if full or (workflow is not None and workflow.concurrency_policy is not None):
+        if full or run.comes_again or (workflow is not None and workflow.concurrency_policy is not None):
             self.waker.ring()
         self._on_ended(claimed.id)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import deque
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -59,9 +60,20 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
 
 
+#: Random bits that nobody has used yet: the system is asked for many at once. A fork begins without.
+_random: deque[bytes] = deque()
+os.register_at_fork(after_in_child=_random.clear)
+
+
 def new_id(now: int) -> str:
     """A new identifier: 26 characters (ULID), sorted by time, 80 random bits, safe across forks and nodes."""
-    number = (now << 80) | int.from_bytes(os.urandom(10), "big")
+    try:
+        random = _random.pop()
+    except IndexError:
+        fresh = os.urandom(10 * 256)
+        _random.extend(fresh[start : start + 10] for start in range(10, len(fresh), 10))
+        random = fresh[:10]
+    number = (now << 80) | int.from_bytes(random, "big")
     return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.model.clock import new_id
-from hub.model.event import Delivery, NewEvent, Outcome, StoredEvent
+from hub.model.event import Delivery, Event, NewEvent, Outcome, StoredEvent
 from hub.model.execution import StartRequest
-from hub.store.dialects.base import Bulk, Tx
+from hub.store.dialects.base import Bulk, Row, Tx
 from hub.store.executions import insert_executions
 from hub.store.verbs import Verb
 
@@ -45,6 +45,11 @@ _INSERT_EVENTS = Bulk(
 
 _NOT_STORED = Bulk("id:text", "SELECT v.id FROM v LEFT JOIN events ON events.id = v.id WHERE events.id IS NULL")
 
+_NEW = (
+    "SELECT id, source, key, type, time, received_at, payload, namespace, model, body, executors FROM events "
+    "WHERE state = 0 ORDER BY id LIMIT ?"
+)
+
 _INSERT_DELIVERIES = Bulk(
     "id:text event_id:text executor:text outcome:text reason:text execution_id:text created_at:int evaluation:text",
     "INSERT INTO deliveries (id, event_id, executor, outcome, reason, execution_id, created_at, evaluation) "
@@ -72,6 +77,38 @@ def store_arrivals(tx: Tx, arrivals: Sequence[Arrival]) -> list[StoredEvent]:
     if repeated:
         insert_deliveries(tx, repeated)
     return answers
+
+
+def _undispatched(tx: Tx, limits: Sequence[int]) -> list[tuple[list[Row], set[str]]]:
+    """New events as rows, oldest first, and who is paused.
+
+    A read among the verbs: every event waits for it, and a session would take ten times as long. Paused executors are
+    read behind the events, so that a pause holds for every event that came after it.
+    """
+    found = []
+    for limit in limits:
+        rows = tx.rows(_NEW, (limit,))
+        paused = tx.rows("SELECT executor FROM executor_states WHERE paused = 1") if rows else []
+        found.append((rows, {executor for (executor,) in paused}))
+    return found
+
+
+def event_of(row: Row) -> Event:
+    """A row of `_undispatched`."""
+    identifier, source, key, kind, time, received_at, payload, namespace, model, body, executors = row
+    return Event(
+        identifier,
+        source,
+        key,
+        kind,
+        time,
+        received_at,
+        json.loads(payload),
+        namespace,
+        model,
+        body,
+        tuple(json.loads(executors)),
+    )
 
 
 def insert_deliveries(tx: Tx, deliveries: Sequence[Delivery]) -> None:
@@ -208,5 +245,6 @@ def arrival(event: NewEvent, now: int) -> Arrival:
 
 
 STORE_EVENT: Verb[Arrival, StoredEvent] = Verb("store_event", store_arrivals, rings=("events",))
+UNDISPATCHED: Verb[int, tuple[list[Row], set[str]]] = Verb("undispatched", _undispatched, order=5)
 DISPATCH: Verb[Dispatched, bool] = Verb("dispatch", _record_dispatched, rings=("executions",))
 REPLAY: Verb[Dispatched, list[Delivery]] = Verb("replay", _record_replays, rings=("executions",))

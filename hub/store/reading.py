@@ -11,7 +11,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from hub.model.event import Delivery, Event, Outcome
-from hub.model.execution import Checkpoint, ExecutionRecord, JobStatus, LogLine, Status
+from hub.model.execution import ENDED, Checkpoint, ExecutionRecord, JobStatus, LogLine, Status
 from hub.model.schedule import StoredSchedule
 from hub.model.wait import WaitKind, WaitRecord, WaitState
 from hub.store.tables import (
@@ -34,12 +34,6 @@ def new_events(session: Session, after: str, limit: int) -> list[Event]:
     """Events that dispatch has not seen, oldest first."""
     statement = select(EventRow).where(EventRow.state == NEW, EventRow.id > after).order_by(EventRow.id).limit(limit)
     return [_event(row) for row in session.exec(statement)]
-
-
-def undispatched(session: Session, limit: int) -> tuple[list[Event], set[str]]:
-    """New events, and who is paused: read behind them, so that a pause holds for every event that came after it."""
-    found = new_events(session, "", limit)
-    return found, paused_executors(session) if found else set()
 
 
 def event(session: Session, event_id: str) -> Event | None:
@@ -174,7 +168,10 @@ def waits(
     if kind is not None:
         statement = statement.where(WaitRow.kind == kind)
     if open_only:
-        statement = statement.where(WaitRow.state == WaitState.WAITING.value)
+        # Whoever asked and has ended does not listen any more.
+        statement = statement.where(
+            WaitRow.state == WaitState.WAITING.value, col(ExecutionRow.status).not_in([one.value for one in ENDED])
+        )
     return [_wait(row, workflow, result) for row, workflow, result in session.exec(statement)]
 
 

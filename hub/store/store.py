@@ -21,7 +21,7 @@ from hub.store.checkpoints import BEGIN, CHECKPOINT, HANDLED, LOG, MARK, CallWri
 from hub.store.combined import FINISH, START_NESTED, Finish, NestedStart
 from hub.store.committing import Committer
 from hub.store.dialects.base import Dialect, StoreBroken, StoreBusy
-from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, Arrival, Dispatched, arrival
+from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, UNDISPATCHED, Arrival, Dispatched, arrival, event_of
 from hub.store.executions import CANCEL, CLAIM, RESCUE, RESUME, SETTLE, START, ClaimRequest, Move, Rescue
 from hub.store.executors import OFFER_TOKEN, PAUSE, Pause, TokenOffer
 from hub.store.nodes import ALONE, BEAT, LEAVE, Farewell, Heartbeat
@@ -63,6 +63,10 @@ class Store:
     def take_seat(self) -> bool:
         """Whether this process may serve the store now. Where only one may, it holds the seat until it ends."""
         return self._dialect.take_seat()
+
+    def seat_is_free(self) -> bool:
+        """Whether nobody serves the store at this moment."""
+        return self._dialect.seat_is_free()
 
     async def flush(self) -> None:
         """Durable when it returns: also marks and logs, for which nobody waited."""
@@ -112,7 +116,8 @@ class Store:
 
     async def undispatched(self, limit: int = 500) -> tuple[list[Event], set[str]]:
         """Events that dispatch has not seen, oldest first; and the executors that are paused, if there are any events."""
-        return await self._read(reading.undispatched, limit)
+        rows, paused = await self._writer.submit(UNDISPATCHED, limit)
+        return [event_of(row) for row in rows], paused
 
     async def event(self, event_id: str) -> Event | None:
         return await self._read(reading.event, event_id)

@@ -17,7 +17,7 @@ from hub.engine.surroundings import Surroundings
 from hub.engine.worker import Worker
 from hub.model.clock import SystemClock
 from hub.model.errors import ConfigError, StoreUnavailable
-from hub.model.event import Outcome
+from hub.model.event import NewEvent, Outcome
 from hub.model.execution import Status
 from hub.store import open_store
 
@@ -62,6 +62,21 @@ def test_an_event_given_by_hand_is_dispatched_at_once_and_worked_on_here(root: P
             await working
             assert (record.status, record.result) == (Status.SUCCESS, {"n": 1})
             assert await parts.store.nodes() == [], "it has left"
+        finally:
+            await parts.close()
+
+    asyncio.run(story())
+
+
+def test_an_event_given_by_hand_is_dispatched_behind_all_that_wait(root: Path) -> None:
+    async def story() -> None:
+        parts = await opened(root)
+        try:
+            waiting = NewEvent("webhook:hook", None, "webhook", 1, {"method": "POST"}, body=b"{}", executors=("hook",))
+            await parts.store.store_events([waiting] * 450)
+            event = await parts.client.trigger_executor("hook", {"n": 1})
+            _, (delivery,) = await parts.client.event(event.id)
+            assert delivery.outcome is Outcome.STARTED
         finally:
             await parts.close()
 

@@ -26,7 +26,7 @@ BOT = "{machine_user: {auth_namespace: main-auth, name: workflow-bot}}"
 #: What jobs call to leave a trace outside the hub: one line, written at once, by a single write at the file's end.
 NOTING = '''
 import asyncio, os, time
-from hub import Context, NonRetryable, RetryPolicy, job, workflow
+from hub import ConcurrencyPolicy, Context, NonRetryable, RetryPolicy, job, workflow
 
 def note(ctx, *words):
     """Leave a line in the file `noted`: execution/path attempt, then the words."""

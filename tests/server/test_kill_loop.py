@@ -24,7 +24,7 @@ def check(report: Report) -> None:
     assert not report.wrong, f"KILL_SEED={SEED} repeats it: {report}"
     assert report.sent >= 0.95 * report.planned
     assert report.acknowledged >= 0.5 * report.planned
-    assert report.rounds_with_answers >= 0.6 * report.rounds
+    assert report.rounds_with_answers >= 0.5 * report.rounds
     assert report.rows > report.rounds
     assert report.jobs_run_twice > 0, "kills that never hit a job prove nothing"
 

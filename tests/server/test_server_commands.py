@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -41,6 +42,14 @@ async def both(input, ctx: Context):
 async def gives_a_set(input, ctx: Context):
     return {1, 2}
 
+@job
+async def dawdle(input, ctx: Context):
+    note(ctx)
+    if not os.path.exists("hurry"):
+        await asyncio.sleep(30)
+    return input
+
+one_at_a_time = workflow("one-at-a-time", dawdle, concurrency_policy=ConcurrencyPolicy(max_concurrent_executions=1))
 long = workflow("many-steps", many_steps)
 mendable = workflow("mendable", both)
 odd = workflow("odd", gives_a_set)
@@ -222,3 +231,28 @@ def test_without_a_server_a_command_does_the_work_and_a_server_that_comes_takes_
     left = project.run("workflow", "start", "echoing", "-m", "workflow-bot", "--json").json["id"]
     with project.serving():
         assert project.ended(left) == "SUCCESS"
+
+
+def test_a_server_that_is_started_again_finds_its_seat_though_a_command_waits(project: Project) -> None:
+    lay_out(project, WORKFLOWS)
+    with project.serving() as hub:
+        waiting, _, _ = project.begin("workflow", "start", "one-at-a-time", "-m", "workflow-bot", "-W")
+        until(lambda: noted(project))
+        hub.kill()
+        time.sleep(0.6)  # longer than between two looks of the command
+    project.write("hurry", "")
+    with project.serving():
+        assert waiting.wait() == 0
+
+
+def test_a_command_that_waits_for_a_server_goes_on_when_the_server_dies(project: Project) -> None:
+    lay_out(project, WORKFLOWS)
+    with project.serving() as hub:
+        waiting, out, _ = project.begin(
+            "workflow", "start", "one-at-a-time", "-m", "workflow-bot", "-a", '{"n": 1}', "-W", "--json"
+        )
+        until(lambda: noted(project))
+        project.write("hurry", "")
+        hub.kill()
+        assert waiting.wait() == 0
+    assert json.loads(out.read_text())["result"] == {"n": 1}

@@ -14,6 +14,7 @@ from server_projects import lay_out, noted
 #: From the request to the end, and at which commit with that verb. An execution of three jobs.
 ON_THE_WAY = [
     ("store_event", 1),
+    ("undispatched", 1),
     ("dispatch", 1),
     ("claim", 1),
     ("mark", 1),
@@ -22,7 +23,7 @@ ON_THE_WAY = [
     ("checkpoint", 3),
     ("finish", 1),
 ]
-AT_THE_START = ["beat", "alone", "rescue", "offer_token", "put_schedules"]
+AT_THE_START = ["beat", "alone", "rescue", "offer_token", "put_schedules", "prune"]
 #: Commits in a server's life that have nothing to do with a delivery.
 AT_THE_END = {"leave"}
 BODY = {"jobs": 3, "ms": 1}

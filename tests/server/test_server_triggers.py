@@ -48,9 +48,9 @@ EXECUTORS = {
 def hub(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[Hub]:
     project = Project(tmp_path_factory.mktemp("triggers"), zygote, {"GITHUB": SECRET})
     lay_out(project, **EXECUTORS)
-    # A clock that is two seconds before the next minute when the server is up.
+    # A clock that is four seconds before the next minute when the server is up.
     now = time.time_ns() // 1_000_000
-    with project.serving(plant={"ahead": MINUTE - now % MINUTE - 2_000}) as running:
+    with project.serving(plant={"ahead": MINUTE - now % MINUTE - 4_000}) as running:
         yield running
 
 
@@ -152,7 +152,7 @@ def test_a_webhook_with_nothing_set_is_opened_by_its_address(hub: Hub) -> None:
 
 def test_a_slot_starts_a_workflow(hub: Hub) -> None:
     project = hub.project
-    found = until(lambda: project.outcomes("minutely"), 6)
+    found = until(lambda: project.outcomes("minutely"), 12)
     assert found[0][0] == "started"
     execution = found[0][2] or ""
     assert project.ended(execution) == "SUCCESS"

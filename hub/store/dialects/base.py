@@ -89,6 +89,10 @@ class Dialect(Protocol):
         """Whether this process may serve the database now. One file has one server; the kernel frees its seat."""
         ...
 
+    def seat_is_free(self) -> bool:
+        """Whether `take_seat` would succeed, without taking it."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -165,14 +165,25 @@ class SqliteDialect:
         """By a lock on a file beside the database, which the kernel lets go when the process ends, however it ends."""
         if self._path is None or self._seat is not None:
             return True
+        self._seat = self._lock_seat(fcntl.LOCK_EX)
+        return self._seat is not None
+
+    def seat_is_free(self) -> bool:
+        if self._path is None or self._seat is not None:
+            return True
+        looked = self._lock_seat(fcntl.LOCK_SH)
+        if looked is not None:
+            os.close(looked)
+        return looked is not None
+
+    def _lock_seat(self, how: int) -> int | None:
         seat = os.open(f"{self._path}-seat", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(seat, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(seat, how | fcntl.LOCK_NB)
         except OSError:
             os.close(seat)
-            return False
-        self._seat = seat
-        return True
+            return None
+        return seat
 
     def close(self) -> None:
         if self._seat is not None:

@@ -220,22 +220,36 @@ class Intake:
 
     def _decide(self, endpoint: Endpoint, request: RawRequest, content_type: str | None) -> Decided:
         scheme = endpoint.scheme
-        keys = () if endpoint.verifier is None else endpoint.verifier.keys
-        if scheme.handshake != "none" and (answer := unproven(scheme, keys, request)) is not None:
-            if answer.reason:
-                log.warning("webhook %s: handshake refused: %s", endpoint.name, answer.reason)
-            return answer
+        if scheme.handshake != "none":
+            keys = () if endpoint.verifier is None else endpoint.verifier.keys
+            answer = unproven(scheme, keys, request)
+            if answer is not None:
+                if answer.reason:
+                    log.warning("webhook %s: handshake refused: %s", endpoint.name, answer.reason)
+                return answer
         if request.method not in endpoint.methods:
             return problem(405, (b"allow", endpoint.allow))
         now = self._clock.now()
         verdict = _PROVEN if endpoint.verifier is None else endpoint.verifier.verify(request, now)
-        if verdict.needs is not None and self._documents.may_come(verdict.needs, now):
-            return Lacking(verdict.needs)
         if not verdict.ok:
-            if verdict.needs is not None and self._documents.get(verdict.needs, now) is None:
+            return self._unverified(endpoint, verdict, request, now)
+        if verdict.secret_index:
+            self._note_old_secret(endpoint, verdict.secret_index)
+        return self._read(endpoint, verdict, request, content_type, now)
+
+    def _unverified(self, endpoint: Endpoint, verdict: Verdict, request: RawRequest, now: int) -> Decided:
+        if verdict.needs is not None:
+            if self._documents.may_come(verdict.needs, now):
+                return Lacking(verdict.needs)
+            if self._documents.get(verdict.needs, now) is None:
                 return retry_later(503, 60, verdict.reason)
-            return self._first_token(endpoint, request) or self._refuse(endpoint, verdict, request)
-        self._note_old_secret(endpoint, verdict)
+        return self._first_token(endpoint, request) or self._refuse(endpoint, verdict, request)
+
+    def _read(
+        self, endpoint: Endpoint, verdict: Verdict, request: RawRequest, content_type: str | None, now: int
+    ) -> Decided:
+        """What becomes of a request whose sender is known."""
+        scheme = endpoint.scheme
         try:
             # SNS sends JSON as text/plain.
             body = read_body(JSON_TYPE if scheme.type == "sns" else content_type, request.body)
@@ -243,6 +257,7 @@ class Intake:
             self._keep(endpoint, Verdict(ok=False, step="body", reason=f"the body cannot be read: {error}"), request)
             return problem(400, detail=f"The body cannot be read: {error}.")
         if scheme.handshake != "none":
+            keys = () if endpoint.verifier is None else endpoint.verifier.keys
             special = self._proven(endpoint, keys, verdict, request, body.value)
             if special is not None:
                 return special
@@ -358,8 +373,7 @@ class Intake:
         given = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         return hmac.compare_digest(wanted, given) and bool(known)
 
-    def _note_old_secret(self, endpoint: Endpoint, verdict: Verdict) -> None:
-        index = verdict.secret_index
-        if index and (endpoint.name, index) not in self._old_secrets:
+    def _note_old_secret(self, endpoint: Endpoint, index: int) -> None:
+        if (endpoint.name, index) not in self._old_secrets:
             self._old_secrets.add((endpoint.name, index))
             log.warning("webhook %s: the sender still uses secret number %d of the list", endpoint.name, index + 1)

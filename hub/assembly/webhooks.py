@@ -1,0 +1,38 @@
+"""The door for webhooks, wired: what it stores in, what it fetches, how it answers, and where refusals go."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from functools import partial
+
+from hub.assembly.answering import Answering
+from hub.assembly.parts import Parts
+from hub.assembly.releasing import project_seal
+from hub.assembly.yielding import Yielding
+from hub.triggers.webhook.intake import Intake, Settings
+from hub.triggers.webhook.keeping import RefusedKeeper
+from hub.triggers.webhook.quick import QuickIntake
+
+
+def open_door(parts: Parts, tokens: Mapping[str, bytes]) -> tuple[Intake, QuickIntake]:
+    """The intake, and the short way through it. `tokens` are those in the addresses of `webhook: {}`."""
+    files = parts.files
+    proxies = tuple(ipaddress.ip_network(text) for text in parts.config.server.trusted_proxies)
+    settings = Settings(trusted_proxies=proxies)
+    intake = Intake(
+        parts.store,
+        parts.clock,
+        endpoints=files.endpoints,
+        tokens=tokens.get,
+        documents=files.documents,
+        settings=settings,
+        respond=Answering(parts.store, parts.evaluator, parts.clock, parts.config.env),
+        confirm=files.fetching.confirm,
+        on_refused=RefusedKeeper(
+            parts.store.keep_refused, parts.clock, project_seal(files.root), lambda: intake.endpoints
+        ),
+    )
+    intake.broken = files.broken
+    parts.dispatcher.rest = Yielding(lambda: intake.taken, parts.clock)
+    return intake, QuickIntake(intake, partial(parts.store.submit_event, timeout=settings.store_timeout))

@@ -92,7 +92,7 @@ def _commands(command: click.Command, path: list[str]) -> set[str]:
 def test_the_yaml_and_the_python_snippet_work(project: Path) -> None:
     (executor,) = _snippets("yaml")
     (project / "executors/order-created-workflow.yaml").write_text(executor)
-    (workflow,) = _snippets("python")
+    workflow, _program = _snippets("python")
     (project / "workflows/handling.py").write_text(workflow)
     with closing(sqlite3.connect(project / "var/shop.db")) as shop, shop:
         shop.execute("INSERT INTO orders (customer_id, total) VALUES (1, 240)")
@@ -102,6 +102,13 @@ def test_the_yaml_and_the_python_snippet_work(project: Path) -> None:
     assert ran.status == 0, ran.err
     assert ran.json["result"] == {"order_id": 1, "email": "ada@example.com"}
     assert [job["name"] for job in ran.json["jobs"]] == ["handle-order", "find-email"]
+
+
+def test_the_program_without_a_server_runs(tmp_path: Path) -> None:
+    _workflow, program = _snippets("python")
+    (tmp_path / "greet.py").write_text(program)
+    ran = subprocess.run([sys.executable, "greet.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "{'name': 'John'}\n", "")
 
 
 def test_every_line_of_the_tour_is_understood() -> None:

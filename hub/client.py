@@ -87,9 +87,12 @@ class Client:
         found = []
         for executor in self.executors():
             if isinstance(executor.trigger, WebhookTrigger):
-                path = f"/webhooks/{executor.name}"
-                if executor.trigger.verify is None:
-                    path += "/" + await self._store.offer_token(executor.name, secrets.token_urlsafe(_TOKEN_BYTES))
+                # Whoever shares another executor's webhook is reached where that one is.
+                name = executor.trigger.source or executor.name
+                path = f"/webhooks/{name}"
+                there = self._driver.executors.get(name, executor).trigger
+                if isinstance(there, WebhookTrigger) and there.verify is None:
+                    path += "/" + await self._store.offer_token(name, secrets.token_urlsafe(_TOKEN_BYTES))
                 found.append(
                     {
                         "executor": executor.name,

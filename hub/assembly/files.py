@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,10 @@ def read_files(root: Path, environment: Mapping[str, str] | None = None, documen
     broken = project.loaded.broken | {
         executor.name
         for executor in executors
-        if isinstance(executor.trigger, WebhookTrigger) and executor.name not in endpoints and not executor.disabled
+        if isinstance(executor.trigger, WebhookTrigger)
+        and executor.trigger.source is None
+        and executor.name not in endpoints
+        and not executor.disabled
     }
     return Files(
         root,
@@ -125,8 +128,13 @@ def _endpoints(
 ) -> tuple[dict[str, Endpoint], list[Problem]]:
     endpoints: dict[str, Endpoint] = {}
     problems: list[Problem] = []
+    followers: dict[str, tuple[str, ...]] = {}
+    for executor in sorted(project.loaded.executors, key=lambda one: one.name):
+        if isinstance(executor.trigger, WebhookTrigger) and executor.trigger.source is not None:
+            source = executor.trigger.source
+            followers[source] = (*followers.get(source, ()), executor.name)
     for executor in project.loaded.executors:
-        if not isinstance(executor.trigger, WebhookTrigger) or executor.disabled:
+        if not isinstance(executor.trigger, WebhookTrigger) or executor.disabled or executor.trigger.source is not None:
             continue
         made = build(
             executor,
@@ -136,7 +144,7 @@ def _endpoints(
             compile_schema=_compile,
         )
         if isinstance(made, Endpoint):
-            endpoints[executor.name] = made
+            endpoints[executor.name] = replace(made, followers=followers.get(executor.name, ()))
         else:
             problems += made
     return endpoints, problems

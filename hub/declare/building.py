@@ -33,6 +33,7 @@ def beyond_schema(value: Mapping[str, Any], document: Document) -> Iterator[Prob
     trigger = value["trigger"]
     if isinstance(schedule := trigger.get("schedule"), Mapping):
         yield from _schedule_problems(schedule, document)
+    yield from _shared_problems(trigger.get("webhook") or {}, document)
     schema = (trigger.get("webhook") or {}).get("schema")
     if schema is not None:
         where: Where = ("trigger", "webhook", "schema")
@@ -107,7 +108,18 @@ def _trigger(value: Mapping[str, Any]) -> Trigger:
         limits=webhook.get("limits", {}),
         response=webhook.get("response", {}),
         schema=webhook.get("schema"),
+        source=webhook.get("source"),
     )
+
+
+def _shared_problems(webhook: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+    """Whoever takes what another executor receives has only events of its own."""
+    if "source" in webhook:
+        for key in sorted(webhook.keys() - {"source", "events"}):
+            where: Where = ("trigger", "webhook", key)
+            yield Problem(
+                document.at(where), f"{key} belongs to the executor that source names; here only events may stand"
+            )
 
 
 def _schedule(value: Mapping[str, Any]) -> ScheduleTrigger:

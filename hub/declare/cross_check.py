@@ -60,6 +60,8 @@ def cross_check(
     """
     checkers = checkers or Checkers()
     problems: set[Problem] = set()
+    executors = tuple(executors)
+    problems.update(_sources(executors))
     for executor in executors:
         problems.update(_trigger(executor, config, presets, checkers))
         problems.update(_target(executor, workflows, jobs))
@@ -73,6 +75,16 @@ def _unknown(executor: Executor, where: Where, kind: str, name: str, known: Iter
     position = executor.at(*where)
     what = f'"{name}"' if stands_at(executor.source, position, name) else "of the name that is filled in here"
     return Problem(position, f"there is no {kind} {what}. {advice(name, known)}")
+
+
+def _sources(executors: Sequence[Executor]) -> Iterator[Problem]:
+    """A shared webhook must be one that has an address."""
+    own = {one.name for one in executors if isinstance(one.trigger, WebhookTrigger) and one.trigger.source is None}
+    for executor in executors:
+        trigger = executor.trigger
+        if isinstance(trigger, WebhookTrigger) and trigger.source is not None and trigger.source not in own:
+            where: Where = ("trigger", "webhook", "source")
+            yield _unknown(executor, where, "webhook executor with an address of its own", trigger.source, own)
 
 
 def _trigger(

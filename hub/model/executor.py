@@ -58,6 +58,8 @@ class WebhookTrigger:
     response: Mapping[str, Any] = field(default_factory=dict)
     #: A JSON Schema for the body; None accepts any.
     schema: Mapping[str, Any] | None = None
+    #: The executor whose address and verification this one shares; None: it has its own.
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from click.testing import CliRunner
 
 from hub.cli import cli
 from hub.cli.demo.example import SECRET_NAME, lay_out
-from hub.triggers.webhook.describe import describe_presets
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -107,7 +106,9 @@ def test_the_yaml_and_the_python_snippet_work(project: Path) -> None:
 def test_the_program_without_a_server_runs(tmp_path: Path) -> None:
     _workflow, program = _snippets("python")
     (tmp_path / "greet.py").write_text(program)
-    ran = subprocess.run([sys.executable, "greet.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "greet.py"], check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "{'name': 'John'}\n", "")
 
 
@@ -149,8 +150,3 @@ def test_the_tour_runs_line_by_line(project: Path) -> None:
     assert first == second
     assert "is processed" in done.stderr  # a line that a job wrote
     assert "orders\trecord.created\trecord.created\t0" in done.stdout
-
-
-def test_the_page_of_webhooks_holds_the_presets_as_they_are() -> None:
-    page = (ROOT / "docs/webhooks.md").read_text()
-    assert page.endswith(describe_presets()), "write docs/webhooks.md anew: its table is hub.triggers.webhook.describe"

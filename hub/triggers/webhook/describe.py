@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from hub.model.durations import spoken
 from hub.triggers.webhook.presets import preset, preset_names
 from hub.triggers.webhook.reading import read_scheme
@@ -64,3 +68,67 @@ def _place(source: Source) -> str:
     if source.kind == "json":
         return f"`{'.'.join(map(str, source.path))}` of the body"
     return "every item's reference" if source.kind == "special" else f"`{source.name.decode()}`"
+
+
+#: What an example has to say beside the preset and its secret.
+_SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "basic": {"secret": "user:${secret:WEBHOOK_PASSWORD}"},
+    "meta": {"verify_token": "${secret:META_VERIFY_TOKEN}"},
+    "none": {"secret": None},
+    "notion": {},
+    "oidc": {
+        "secret": None,
+        "issuer": "https://login.example.com",
+        "audience": "https://hub.example.com/webhooks/EXECUTOR",
+        "jwks_url": "https://login.example.com/.well-known/jwks.json",
+    },
+    "plaid": {"client_id": "${env:PLAID_CLIENT_ID}"},
+    "pubsub": {
+        "secret": None,
+        "audience": "https://hub.example.com/webhooks/EXECUTOR",
+        "email": "push@my-project.iam.gserviceaccount.com",
+    },
+    "sns": {"secret": None, "topic_arns": ["arn:aws:sns:eu-west-1:123456789012:orders"]},
+}
+
+
+def example(name: str) -> dict[str, Any]:
+    """The `verify` mapping of an example for one preset, secrets named."""
+    written: dict[str, Any] = {"preset": name, "secret": f"${{secret:{name.upper().replace('-', '_')}_WEBHOOK}}"}
+    written.update(_SETTINGS.get(name, {}))
+    return {key: value for key, value in written.items() if value is not None}
+
+
+def describe_examples() -> str:
+    """Markdown: a section for each preset with the lines of YAML that it takes, and what is worth knowing."""
+    sections = []
+    for name in sorted(preset_names()):
+        scheme, _ = read_scheme({"preset": name})
+        assert scheme is not None
+        lines = [f"### {name}", "", f"{_sentence(preset(name)['description'])}{_notes(name, scheme)}", "", "```yaml"]
+        lines += ["trigger:", "  webhook:", "    verify:"]
+        lines += [f"      {key}: {_yaml(value)}" for key, value in example(name).items()]
+        sections.append("\n".join([*lines, "```"]))
+    return "\n\n".join(sections) + "\n"
+
+
+def _notes(name: str, scheme: Scheme) -> str:
+    data = preset(name)
+    notes = []
+    if scheme.handshake != "none":
+        notes.append("Its handshake is answered.")
+    if data.get("body_unique"):
+        notes.append("The same body under another id is a repetition.")
+    if "window" in data:
+        notes.append(f"Deliveries are remembered for {data['window']}.")
+    if "budget" in data:
+        notes.append(f"It waits {data['budget']} for an answer.")
+    return "".join(f" {note}" for note in notes)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _yaml(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, list) or not str(value).isalnum() else str(value)

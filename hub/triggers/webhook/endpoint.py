@@ -83,6 +83,8 @@ class Endpoint:
     #: Headers and query parameters that hold the credential; they are stored redacted.
     secret_headers: frozenset[bytes] = frozenset()
     secret_parameters: frozenset[str] = frozenset()
+    #: Further executors that get what this one receives.
+    followers: tuple[str, ...] = ()
     #: Sentences for `hub check`.
     warnings: tuple[str, ...] = ()
 
@@ -90,6 +92,11 @@ class Endpoint:
     def allow(self) -> bytes:
         """The value of an Allow header."""
         return ", ".join(sorted(self.methods | self.handshake_methods)).encode()
+
+    @property
+    def executors(self) -> tuple[str, ...]:
+        """Whom a delivery is for."""
+        return (self.name, *self.followers)
 
     def key(self, request: RawRequest, value: Any) -> str | None:
         """What is the same when the sender repeats this delivery; None: nothing is, so nothing is guessed."""

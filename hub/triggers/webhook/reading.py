@@ -15,6 +15,7 @@ from hub.triggers.webhook.scheme import (
     ListForm,
     Scheme,
     Source,
+    is_unicode,
     lint,
     parse_content,
     parse_headers,
@@ -67,7 +68,10 @@ def read_scheme(verify: Mapping[str, Any]) -> tuple[Scheme | None, list[Flaw]]:
     flaws = [
         Flaw((key,), f'"{key}" is not a key of verify. {advice(str(key), _KEYS)}') for key in verify if key not in _KEYS
     ]
-    merged, named = _over_preset(verify, flaws)
+    flaws += [
+        Flaw((key,), f"{key} holds half a character, which is no text.") for key in verify if _is_broken(verify[key])
+    ]
+    merged, named = ({}, "") if flaws else _over_preset(verify, flaws)
     if flaws:
         return None, flaws
     reader = _Reader(merged, flaws, named)
@@ -75,6 +79,14 @@ def read_scheme(verify: Mapping[str, Any]) -> tuple[Scheme | None, list[Flaw]]:
     if not flaws:
         flaws.extend(lint(found))
     return (None, flaws) if flaws else (found, [])
+
+
+def _is_broken(value: Any) -> bool:
+    if isinstance(value, str):
+        return not is_unicode(value)
+    if isinstance(value, Mapping):
+        return any(_is_broken(item) for pair in value.items() for item in pair)
+    return isinstance(value, list | tuple) and any(_is_broken(item) for item in value)
 
 
 def _over_preset(verify: Mapping[str, Any], flaws: list[Flaw]) -> tuple[dict[str, Any], str]:

@@ -35,7 +35,7 @@ def make_event(endpoint: Endpoint, request: RawRequest, body: Body, now: int) ->
         time=now,
         payload=payload,
         body=request.body,
-        executors=(endpoint.name,),
+        executors=endpoint.executors,
         body_key=endpoint.body_key(request),
         window=endpoint.window,
     )
@@ -47,8 +47,8 @@ def accepted(endpoint: Endpoint, stored: StoredEvent) -> Answer:
     if response.body is not None:
         return Answer(response.status, response.body, response.content_type, response.headers)
     # Names and ids are made of letters, digits and hyphens: nothing to escape.
-    text = (
-        f'{{"event_id":"{stored.id}","deliveries":[{{"executor":"{endpoint.name}",'
-        f'"id":"{delivery_id(stored.id, endpoint.name)}"}}]}}'
+    deliveries = ",".join(
+        [f'{{"executor":"{name}","id":"{delivery_id(stored.id, name)}"}}' for name in endpoint.executors]
     )
+    text = f'{{"event_id":"{stored.id}","deliveries":[{deliveries}]}}'
     return Answer(202 if response.result else response.status, text.encode(), JSON, response.headers)

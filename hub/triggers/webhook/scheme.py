@@ -134,7 +134,7 @@ _SIMPLE: Mapping[str, PartKind] = {
 
 def parse_source(text: object) -> Source | None:
     """A place in the request, or None when `text` does not name one."""
-    found = _SOURCE.fullmatch(text) if isinstance(text, str) else None
+    found = _SOURCE.fullmatch(text) if isinstance(text, str) and is_unicode(text) else None
     if found is None:
         return None
     kind, name = found[1], found[2]
@@ -143,6 +143,15 @@ def parse_source(text: object) -> Source | None:
     if kind == "header":
         return Source("header", name=name.lower().encode()) if HEADER_NAME.fullmatch(name) else None
     return Source("signature" if kind == "signature" else "query" if kind == "query" else "special", name=name.encode())
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written in UTF-8: YAML and JSON can hold half a character (a lone surrogate)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parse_path(text: str) -> Path:
@@ -165,7 +174,7 @@ def parse_headers(text: object) -> tuple[bytes, ...] | None:
 
 def parse_content(text: object) -> tuple[Part, ...] | None:
     """A template of the signed bytes, read once from left to right; None when a placeholder is not known."""
-    if not isinstance(text, str) or not text:
+    if not isinstance(text, str) or not text or not is_unicode(text):
         return None
     parts: list[Part] = []
     end = 0

@@ -1,0 +1,105 @@
+"""Writes docs/webhooks.md from the presets: `python docs/make_webhooks.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hub.triggers.webhook.describe import describe_examples, describe_presets
+
+PAGE = Path(__file__).with_name("webhooks.md")
+HEAD = """\
+# Webhooks
+
+An executor with a webhook has the address `/webhooks/EXECUTOR`; `hub executor webhook list` prints it. Who may send there is said by
+`verify`: a preset for a known sender, or a scheme for any other one. Without `verify` the address ends in a long token, which is the secret.
+
+A delivery is verified on its raw bytes, stored durably, and then answered with 202; what it starts runs afterwards. What cannot be stored is
+answered with 503 within a second, so that its sender comes again.
+
+## A sender that has no preset
+
+```yaml
+trigger:
+  webhook:
+    verify:
+      type: hmac                 # hmac | ed25519 | ecdsa_p256 | jwt | token | basic | bearer | none
+      header: X-Sig
+      algorithm: sha256          # sha1 | sha256 | sha512; never taken from the request
+      encoding: hex              # hex | base64
+      prefix: "sha256="
+      content: "{timestamp}.{body}"   # {body} {timestamp} {id} {method} {url} {header:NAME} {json:a.b} and fixed text
+      timestamp: {from: "header:X-Sent-At", unit: s, tolerance: 300s}
+      secret: ${secret:ERP}      # or a list while it is rotated: [new, old]
+      id: {from: "header:X-Event-Id", signed: false}
+```
+
+Several signatures in one header are a list: `list: {separator: ",", key: v1}`; the timestamp may stand there too: `timestamp: {from: "signature:t"}`.
+Every key can also be laid over a preset. `{url}` is `server.public_url` with the path as received, never what the request says of its host.
+
+## Beside verify
+
+```yaml
+trigger:
+  webhook:
+    verify: {preset: github, secret: "${secret:GITHUB_WEBHOOK}"}
+    events: [push, "pull_request.*"]      # others are accepted, recorded as filtered, and start nothing
+    dedupe: {window: 30d}                 # key: header:NAME | json:a.b | query:NAME | body | none
+    limits:
+      body: 2MiB                          # 413 before it is read; 1MiB by default
+      rate: 600                           # a minute; 429 with Retry-After
+      concurrency: 64                     # at the same time; 503 with Retry-After
+      networks: [192.0.2.0/24]            # 403; behind a proxy, name it in server.trusted_proxies
+      content_types: [application/json]   # 415
+    schema: {type: object, required: [ref]}   # 422, with the path
+    response:
+      status: 200
+      headers: {X-Served-By: hub}
+      body: {ok: true, ref: "${{ args.body.ref }}"}
+```
+
+`response: {respond: result}` answers with the result of the execution when it comes while the sender still waits, and with 202 otherwise. A `body`
+beside it may use `context.execution.result`.
+
+**Repetitions.** The sender's delivery id is remembered for two weeks unless the preset or `window` says otherwise. A repetition gets the same answer,
+is shown as `duplicate`, and does not run. The same id with another body is answered with 409, and both are kept. Where the id is not signed and two
+real deliveries never have the same body, the body counts as well: a captured request that is sent again under another id is a repetition. A
+`key` of the file's own stands for itself; write `dedupe: {key: "header:X-GitHub-Delivery"}` where equal bodies are to run twice, such as
+two `workflow_dispatch` of GitHub with the same inputs.
+
+**Several executors on one sender.** Each names the first one as its source and has its own events, condition and target:
+
+```yaml
+# executors/push-notice.yaml
+trigger:
+  webhook: {source: github-push, events: [push]}
+  condition: args.body.ref === "refs/heads/main"
+```
+
+**Refused deliveries** are kept for a week, a hundred of each executor, without anything that could be used again:
+
+```
+hub webhook rejected [EXECUTOR]           which ones, and the step that failed
+hub webhook verify ID                     each step again, with the secrets as they are now and at the time when it came
+hub webhook release ID                    make it an event; --all EXECUTOR for all of them, in their order
+hub webhook sign EXECUTOR -d FILE         a correctly signed request, as curl
+```
+
+## Examples
+
+"""
+
+TABLE = """\
+## All presets
+
+"Dedupe" says where the id of a delivery is found, and whether the signature covers it.
+
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return f"{HEAD}{describe_examples()}\n{TABLE}{describe_presets()}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -188,3 +188,20 @@ def test_addresses_of_databases_are_made_absolute(tmp_path: Path, url: str, made
     assert database_url(Secret(url), tmp_path) == made.format(root=str(tmp_path).lstrip("/")).replace(
         "sqlite:///" + str(tmp_path).lstrip("/"), f"sqlite:///{tmp_path}"
     )
+
+
+@pytest.mark.parametrize(
+    ("secret", "serves"),
+    [("0123456789abcdef", True), ("mysecret", True), ("dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==", False)],
+)
+def test_a_short_secret_is_a_problem_and_still_verifies_but_a_published_one_does_not(
+    tmp_path: Path, secret: str, serves: bool
+) -> None:
+    preset = "zendesk" if secret.endswith("==") else "github"
+    trigger = f"trigger: {{webhook: {{verify: {{preset: {preset}, secret: '{secret}'}}}}}}\n"
+    files = project(tmp_path, {"executors/hooked.yaml": f"name: hooked\n{trigger}{STARTS}"})
+    assert ("hooked" in files.endpoints) is serves
+    assert ("hooked" in files.broken) is not serves
+    said = [problem.message for problem in files.problems]
+    assert len(said) == (0 if len(secret) == 16 else 1)
+    assert all("secret is" in message and secret not in message for message in said)

@@ -45,6 +45,10 @@ class Key:
     raw: bytes = field(default=b"", repr=False)
 
 
+#: What is said of a secret that can be guessed.
+SHORT_SECRET = f"the secret is shorter than {LEAST_SECRET} bytes: have the sender make a longer one"
+
+
 def secret_list(value: object) -> list[str]:
     """One secret or a list of up to four, newest first. Raises BadSecret."""
     secrets = [value] if isinstance(value, str) else value
@@ -59,10 +63,10 @@ def check_strength(raw: bytes, *, published: bytes | None = None) -> None:
     """Raise BadSecret for a secret that is empty, short, or printed in somebody's documentation."""
     if not raw:
         raise BadSecret("the secret is empty: anybody could sign with it")
-    if len(raw) < LEAST_SECRET:
-        raise BadSecret(f"the secret is shorter than {LEAST_SECRET} bytes: have the sender make a longer one")
     if hashlib.sha256(published or raw).hexdigest() in _PUBLISHED:
         raise BadSecret("the secret is one that the sender's documentation publishes: have the sender make a real one")
+    if len(raw) < LEAST_SECRET:
+        raise BadSecret(SHORT_SECRET)
 
 
 def make_keys(scheme: Scheme, secrets: Sequence[str], *, weak: bool = False) -> tuple[Key, ...]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ def test_the_whole_demo(tmp_path: Path) -> None:
 def test_stopped_in_the_middle_it_ends_what_it_has_started(tmp_path: Path, number: int, status: int) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "hub", "demo", "--schedule", "live"],
+        # Whoever runs the suite in the background may ignore Ctrl-C, and children inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it sets a signal, and no more
         cwd=tmp_path,
         env=environment(TMPDIR=str(tmp_path)),
         stdout=subprocess.PIPE,

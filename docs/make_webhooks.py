@@ -16,6 +16,9 @@ An executor with a webhook has the address `/webhooks/EXECUTOR`; `hub executor w
 A delivery is verified on its raw bytes, stored durably, and then answered with 202; what it starts runs afterwards. What cannot be stored is
 answered with 503 within a second, so that its sender comes again.
 
+An empty secret, one that a sender's documentation publishes, or a `${secret:…}` that is not set turns the executor's address off (503) until it is mended. One
+shorter than 16 bytes is a problem for `hub check`, and still verifies.
+
 ## A sender that has no preset
 
 ```yaml

@@ -13,7 +13,6 @@ from hub.engine.context import Context
 from hub.engine.policies import ConcurrencyPolicy, Duration, RetryPolicy
 from hub.engine.scope import current
 from hub.engine.triggered import Triggered
-from hub.engine.typed_dicts import portable
 from hub.model.durations import milliseconds
 from hub.model.names import NAME_RULE, is_name
 from hub.model.values import Shape
@@ -243,8 +242,8 @@ def _signature(function: Callable[..., Any], local_names: Mapping[str, Any]) -> 
     try:
         return (
             tuple(takes),
-            Shape(portable(input_type, local_names)),
-            Shape(portable(hints.get("return", Any), local_names)),
+            Shape(input_type, local_names),
+            Shape(hints.get("return", Any), local_names),
         )
     except TypeError as error:
         raise TypeError(f"{where(function)}: {error}") from None

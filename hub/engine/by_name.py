@@ -11,7 +11,6 @@ from typing import Any
 from hub.engine.authoring import Job, where
 from hub.engine.context import Context
 from hub.engine.policies import Duration, RetryPolicy
-from hub.engine.typed_dicts import portable
 from hub.model.values import Shape
 
 _NAMES = ("input", "ctx", "step")
@@ -40,8 +39,8 @@ class JobByName(Job[Any, Any]):
                 f"{where(function)}: input_schema is a value, not a type: give a pydantic model, a dataclass or a TypedDict"
             )
         try:
-            self.input = Shape(portable(input_schema, {}))
-            self.output = Shape(portable(_output(function) if output_schema is None else output_schema, {}))
+            self.input = Shape(input_schema)
+            self.output = Shape(_output(function) if output_schema is None else output_schema)
         except TypeError as error:
             raise TypeError(f"{where(function)}: {error}") from None
 

@@ -74,13 +74,6 @@ class Waits:
         since = None if look_back is None else request.now - look_back
         return self._begin(scope, replace(request, look_back=since), parse)
 
-    def wait_for_execution(self, scope: Scope, execution_id: str, load: Callable[[str], Any]) -> Triggered[Any]:
-        """The result of another execution. Raises JobFailed when that one fails or is cancelled."""
-        request = self._request(
-            scope, "execution", WaitKind.EXECUTION, execution_id, canonical(execution_id), None, None
-        )
-        return self._begin(scope, request, load)
-
     def wait_for_child(
         self, scope: Scope, call: Checkpoint, child: Triggered[str], load: Callable[[str], Any]
     ) -> Triggered[Any]:

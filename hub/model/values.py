@@ -6,20 +6,16 @@ the store, so that code sees the same types live and after a restart.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import math
-import operator
-import types
-import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import typing_extensions
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from hub.model.errors import InvalidArguments, NotJson
+from hub.model.typed_dicts import portable
 
 Json = Any
 
@@ -36,9 +32,9 @@ def canonical(value: Json) -> str:
     try:
         text = _encode(value)
         text.encode()
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError) as error:
         _explain(value, "$", 0)
-        raise
+        raise NotJson("$", f"it cannot be written as JSON: {_first_line(error)}") from None
     return text
 
 
@@ -100,9 +96,10 @@ class Shape:
 
     __slots__ = ("_adapter", "annotation")
 
-    def __init__(self, annotation: Any = Any) -> None:
+    def __init__(self, annotation: Any = Any, local_names: Mapping[str, Any] | None = None) -> None:
+        """`local_names` are those that annotations inside a TypedDict may use beside its module's."""
         self.annotation = annotation
-        self._adapter = None if annotation in _PLAIN else _adapter(_portable(annotation))
+        self._adapter = None if annotation in _PLAIN else _adapter(portable(annotation, local_names or {}))
 
     def dump(self, value: Any) -> tuple[str, Any]:
         """Canonical JSON text of a value, and the value rebuilt from it.
@@ -112,7 +109,10 @@ class Shape:
         if self._adapter is None:
             return round_trip(value)
         checked = self._checked(self._adapter.validate_python, value)
-        plain = self._adapter.dump_python(checked, mode="json", warnings="error")
+        try:
+            plain = self._adapter.dump_python(checked, mode="json", warnings="error")
+        except ValueError as error:  # pydantic's own, and text that is not Unicode
+            raise InvalidArguments(f"$: it cannot be written as JSON: {_first_line(error)}") from None
         text = canonical(plain)
         return text, self.load(text)
 
@@ -146,35 +146,6 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
     except (PydanticSchemaGenerationError, PydanticUserError, NameError) as error:
         raise TypeError(f"{annotation!r} has no JSON form: {_first_line(error)}") from None
     return adapter
-
-
-def _portable(annotation: Any) -> Any:
-    """The annotation with typing's TypedDicts as those of typing_extensions, which pydantic wants before Python 3.12."""
-    if typing.is_typeddict(annotation) and type(annotation).__module__ == "typing":
-        fields = {
-            name: _portable(field) for name, field in typing.get_type_hints(annotation, include_extras=True).items()
-        }
-        required = {
-            name: field if name in annotation.__required_keys__ else typing.NotRequired[_bare(field)]
-            for name, field in fields.items()
-        }
-        made: Any = typing_extensions.TypedDict(annotation.__name__, required)  # type: ignore[misc]  # the name is known at run time only
-        made.__doc__ = annotation.__doc__
-        return made
-    arguments = typing.get_args(annotation)
-    if not arguments:
-        return annotation
-    changed = tuple(_portable(one) for one in arguments)
-    if changed == arguments:
-        return annotation
-    if isinstance(annotation, types.UnionType):
-        return functools.reduce(operator.or_, changed)
-    return annotation.copy_with(changed) if hasattr(annotation, "copy_with") else typing.get_origin(annotation)[changed]
-
-
-def _bare(field: Any) -> Any:
-    """What is inside Required or NotRequired."""
-    return typing.get_args(field)[0] if typing.get_origin(field) in (typing.Required, typing.NotRequired) else field
 
 
 def _sentences(error: ValidationError) -> str:

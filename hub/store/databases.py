@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, text
 
-#: Execution option of a connection that only reads.
-_READS = "hub_reads"
+from hub.store.dialects.choosing import READS, user_engine
 
 
 class Transaction:
@@ -41,7 +40,7 @@ class Database:
 
     def rows(self, sql: str, **params: Any) -> list[dict[str, Any]]:
         """The rows of a SELECT with `:name` parameters, each as a dict. It takes no write lock."""
-        with self._open().connect().execution_options(**{_READS: True}) as connection:
+        with self._open().connect().execution_options(**{READS: True}) as connection:
             return Transaction(connection).rows(sql, **params)
 
     def run(self, sql: str, **params: Any) -> int:
@@ -67,22 +66,5 @@ class Database:
 
     def _open(self) -> Engine:
         if self._engine is None:
-            self._engine = create_engine(self._url)
-            if self._engine.dialect.name == "sqlite":
-                _begin_as_meant(self._engine)
+            self._engine = user_engine(self._url)
         return self._engine
-
-
-def _begin_as_meant(engine: Engine) -> None:
-    """Take SQLite's write lock when a writing transaction begins: an upgrade in the middle fails at once."""
-
-    @event.listens_for(engine, "connect")
-    def _(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        connection.execute("PRAGMA busy_timeout=5000")
-        connection.execute("PRAGMA foreign_keys=ON")
-
-    @event.listens_for(engine, "begin")
-    def _(connection: Connection) -> None:
-        reads = connection.get_execution_options().get(_READS, False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

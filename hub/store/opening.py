@@ -1,31 +1,13 @@
-"""Opening a store: the database behind a URL, its tables, its schema's version."""
+"""Opening a store: its tables, and its schema's version."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, SQLModel
 
-from hub.model.errors import BadInput, StoreUnavailable
-from hub.store.dialects.base import Dialect
-from hub.store.dialects.sqlite import SqliteDialect
+from hub.model.errors import StoreUnavailable
 from hub.store.tables import SCHEMA_VERSION, MetaRow
-
-MEMORY = "sqlite://"
-
-
-def dialect_for(url: str, *, checkpoints: bool) -> Dialect:
-    """The database behind a store URL: `sqlite:////abs/path.db`, or `sqlite://` for one in memory."""
-    if url == MEMORY:
-        return SqliteDialect(None)
-    if url.startswith("sqlite:///"):
-        path = Path(url.removeprefix("sqlite:///"))
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return SqliteDialect(path, checkpoints=checkpoints)
-    scheme = url.partition(":")[0]
-    raise BadInput(f'a store of the kind "{scheme}" is not supported; write sqlite:///var/hub.db')
 
 
 def prepare(engine: Engine) -> None:

@@ -21,11 +21,12 @@ from hub.store.checkpoints import BEGIN, CHECKPOINT, HANDLED, LOG, MARK, CallWri
 from hub.store.combined import FINISH, START_NESTED, Finish, NestedStart
 from hub.store.committing import Committer
 from hub.store.dialects.base import Dialect, StoreBroken, StoreBusy
+from hub.store.dialects.choosing import dialect_for
 from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, UNDISPATCHED, Arrival, Dispatched, arrival, event_of
 from hub.store.executions import CANCEL, CLAIM, RESCUE, RESUME, SETTLE, START, ClaimRequest, Move, Rescue
 from hub.store.executors import OFFER_TOKEN, PAUSE, Pause, TokenOffer
 from hub.store.nodes import ALONE, BEAT, LEAVE, Farewell, Heartbeat
-from hub.store.opening import dialect_for, prepare
+from hub.store.opening import prepare
 from hub.store.pruning import PRUNE, Prune, Pruned
 from hub.store.refused import DROP_REFUSED, KEEP_REFUSED, RefusedDelivery, refused, refused_one
 from hub.store.schedules import PUT_SCHEDULES, RECORD_SLOTS, PutSchedules, RecordSlots

@@ -1,0 +1,51 @@
+"""Which database is behind a URL: the hub's own, and those that jobs work with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+
+from hub.model.errors import BadInput
+from hub.store.dialects.base import Dialect
+from hub.store.dialects.sqlite import SqliteDialect
+
+#: Execution option of a connection that only reads.
+READS = "hub_reads"
+MEMORY = "sqlite://"
+
+
+def dialect_for(url: str, *, checkpoints: bool) -> Dialect:
+    """The database behind a store URL: `sqlite:////abs/path.db`, or `sqlite://` for one in memory."""
+    if url == MEMORY:
+        return SqliteDialect(None)
+    if url.startswith("sqlite:///"):
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return SqliteDialect(path, checkpoints=checkpoints)
+    scheme = url.partition(":")[0]
+    raise BadInput(f'a store of the kind "{scheme}" is not supported; write sqlite:///var/hub.db')
+
+
+def user_engine(url: str) -> Engine:
+    """An engine on a database that is not the hub's own."""
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        _begin_as_meant(engine)
+    return engine
+
+
+def _begin_as_meant(engine: Engine) -> None:
+    """Take SQLite's write lock when a writing transaction begins: an upgrade in the middle fails at once."""
+
+    @event.listens_for(engine, "connect")
+    def _(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA busy_timeout=5000")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _(connection: Connection) -> None:
+        reads = connection.get_execution_options().get(READS, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -43,6 +43,10 @@ def parse(text: str) -> Json:
     return _decode(text)
 
 
+def parse_or_none(text: str | None) -> Any:
+    return None if text is None else parse(text)
+
+
 def digest(text: str) -> str:
     """A short hash of a canonical text: 128 bits, in hex."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

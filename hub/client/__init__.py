@@ -1,0 +1,15 @@
+"""The one door: every verb that a face can ask of a hub, a page for each noun. Faces translate, and decide nothing."""
+
+from __future__ import annotations
+
+from hub.client.events import EventVerbs
+from hub.client.executions import ExecutionVerbs
+from hub.client.executors import ExecutorVerbs
+from hub.client.wait_points import WaitPointVerbs
+from hub.client.workflows import WorkflowVerbs
+
+__all__ = ["Client"]
+
+
+class Client(ExecutorVerbs, WorkflowVerbs, ExecutionVerbs, WaitPointVerbs, EventVerbs):
+    """Asks one hub, through its driver."""

@@ -1,0 +1,40 @@
+"""Events: what was noticed, what became of it, and again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hub.client.verbs import Verbs
+from hub.model.errors import NotFound
+from hub.model.event import Delivery, Event, Outcome
+
+
+class EventVerbs(Verbs):
+    """Events: what was noticed, what became of it, and again."""
+
+    async def events(
+        self,
+        *,
+        executor: str | None = None,
+        outcome: str | None = None,
+        since: int | None = None,
+        limit: int = 50,
+    ) -> list[tuple[Event, list[Delivery]]]:
+        """Newest first, each with its deliveries."""
+        if outcome is not None and outcome not in set(Outcome):
+            raise NotFound("outcome", outcome, set(Outcome))
+        events = await self._store.events(executor=executor, outcome=outcome, since=since, limit=limit)
+        deliveries = await self._store.deliveries(event_ids=[event.id for event in events]) if events else []
+        return [(event, [one for one in deliveries if one.event_id == event.id]) for event in events]
+
+    async def event(self, event_id: str) -> tuple[Event, list[Delivery]]:
+        """Raises NotFound."""
+        found = await self._store.event(event_id)
+        if found is None:
+            raise NotFound("event", event_id)
+        return found, await self._store.deliveries(event_ids=[event_id])
+
+    async def replay(self, event_id: str, executors: Sequence[str] | None = None) -> list[Delivery]:
+        """Hold an event against its executors again, as the files are now. Raises NotFound."""
+        event, _ = await self.event(event_id)
+        return await self._driver.replay(event, executors)

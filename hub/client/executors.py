@@ -1,0 +1,124 @@
+"""Executors: what listens to what, events by hand, what became of them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from hub.client.verbs import Verbs
+from hub.model.clock import iso
+from hub.model.errors import BadInput, NotFound
+from hub.model.event import Delivery, Event, NewEvent
+from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
+from hub.triggers.schedule.upcoming import Instant, upcoming
+
+#: 256 random bits in the URL of a `webhook: {}`.
+_TOKEN_BYTES = 32
+
+
+class ExecutorVerbs(Verbs):
+    """Executors: what listens to what, events by hand, what became of them."""
+
+    def executors(self) -> list[Executor]:
+        """By name."""
+        return [self._driver.executors[name] for name in sorted(self._driver.executors)]
+
+    def executor(self, name: str) -> Executor:
+        """Raises NotFound with the closest name."""
+        if name not in self._driver.executors:
+            raise NotFound("executor", name, self._driver.executors)
+        return self._driver.executors[name]
+
+    async def paused(self) -> set[str]:
+        """Names of the executors that a person has paused."""
+        return await self._store.paused_executors()
+
+    async def pause_executor(self, name: str, *, paused: bool) -> None:
+        self.executor(name)
+        await self._store.pause(name, paused=paused)
+
+    async def trigger_executor(self, name: str, data: Any = None, headers: Mapping[str, str] | None = None) -> Event:
+        """Store an event for one executor by hand, as its trigger would.
+
+        `data` is the body of a webhook; for a record event the new record, or {"newRecord", "oldRecord"}; for a
+        schedule {"scheduledTime"}.
+        """
+        executor = self.executor(name)
+        stored = await self._store.store_event(_manual(executor, data, headers or {}, self._driver.clock.now()))
+        found = await self._store.event(stored.id)
+        assert found is not None
+        # Others may be before it. A server beside this dispatches them as well.
+        while await self._driver.dispatch() and not await self._store.deliveries(event_ids=[stored.id]):
+            pass
+        return found
+
+    async def deliveries(self, executor: str, limit: int = 50) -> list[Delivery]:
+        """What became of the events that an executor met, newest first."""
+        self.executor(executor)
+        return await self._store.deliveries(executor=executor, limit=limit)
+
+    async def delivery(self, delivery_id: str) -> Delivery:
+        found = await self._store.delivery(delivery_id)
+        if found is None:
+            raise NotFound("delivery", delivery_id)
+        return found
+
+    async def webhooks(self) -> list[dict[str, Any]]:
+        """Each webhook executor's URL: [{executor, url, disabled}]."""
+        found = []
+        for executor in self.executors():
+            if isinstance(executor.trigger, WebhookTrigger):
+                # Whoever shares another executor's webhook is reached where that one is.
+                name = executor.trigger.source or executor.name
+                path = f"/webhooks/{name}"
+                there = self._driver.executors.get(name, executor).trigger
+                if isinstance(there, WebhookTrigger) and there.verify is None:
+                    path += "/" + await self._store.offer_token(name, secrets.token_urlsafe(_TOKEN_BYTES))
+                found.append(
+                    {
+                        "executor": executor.name,
+                        "url": self._driver.public_url + path,
+                        "disabled": executor.disabled,
+                    }
+                )
+        return found
+
+    def next_slots(self, name: str, count: int) -> list[Instant]:
+        """The next instants of a schedule, with what clock changes do to them."""
+        trigger = self.executor(name).trigger
+        if not isinstance(trigger, ScheduleTrigger):
+            raise BadInput(f'executor "{name}" has no schedule: its trigger is of the kind {self.executor(name).kind}.')
+        return upcoming(trigger, self._driver.clock.now(), count)
+
+
+def _manual(executor: Executor, data: Any, headers: Mapping[str, str], now: int) -> NewEvent:
+    """An event as the executor's trigger would have noticed it."""
+    source, name = f"manual:{executor.name}", (executor.name,)
+    trigger = executor.trigger
+    match trigger:
+        case WebhookTrigger():
+            payload: dict[str, Any] = {
+                "method": "POST",
+                "query": {},
+                "headers": {key.lower(): value for key, value in headers.items()},
+                "body": data,
+            }
+            raw = b"" if data is None else json.dumps(data).encode()
+            kind = "webhook"
+            return NewEvent(source, None, kind, now, payload, body=raw, executors=name)
+        case EventTrigger():
+            whole = isinstance(data, dict) and ("newRecord" in data or "oldRecord" in data)
+            new = data.get("newRecord") if whole else data
+            old = data.get("oldRecord") if whole else None
+            kind = trigger.types[0]
+            changed = [key for key in new if old.get(key) != new[key]] if isinstance(new, dict) and old else []
+            payload = {"event": kind.split(".")[1], "new": new, "old": old, "changed": changed, "actor": None}
+            return NewEvent(
+                source, None, kind, now, payload, namespace=trigger.namespace, model=trigger.model, executors=name
+            )
+        case ScheduleTrigger():
+            moment = data.get("scheduledTime") if isinstance(data, dict) else None
+            payload = {"scheduledTime": moment or iso(now), "previousTime": None, "nextTime": None}
+            return NewEvent(source, None, "schedule", now, payload, executors=name)

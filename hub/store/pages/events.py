@@ -1,0 +1,79 @@
+"""Events and what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from hub.model.clock import new_id
+from hub.model.event import Delivery, Event, NewEvent, StoredEvent
+from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, UNDISPATCHED, Arrival, Dispatched, arrival, event_of
+from hub.store.pages.page import Page
+from hub.store.reads import events as reads
+
+
+class EventsPage(Page):
+    """Events and what became of them."""
+
+    async def store_event(
+        self,
+        event: NewEvent,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - the writer gives up, so that nothing is written afterwards
+    ) -> StoredEvent:
+        """Make the event durable. Raises StoreUnavailable when that took longer than `timeout` seconds."""
+        return await self._writer.submit(STORE_EVENT, arrival(event, self._clock.now()), timeout=timeout)
+
+    def submit_event(self, event: NewEvent, timeout: float) -> asyncio.Future[StoredEvent]:
+        """The same, as a future, for callers who do not wait in a coroutine."""
+        return self._writer.submit(STORE_EVENT, arrival(event, self._clock.now()), timeout=timeout)
+
+    async def store_events(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
+        """Make them all durable; they share a transaction when they fit one. Their ids are in the order in which they are given."""
+        now = self._clock.now()
+        # Within a millisecond ids are in no order of their own, and people read events by them.
+        ids = sorted(new_id(now) for _ in events)
+        arrivals = [Arrival(name, event, now) for name, event in zip(ids, events, strict=True)]
+        return list(await asyncio.gather(*[self._writer.submit(STORE_EVENT, one) for one in arrivals]))
+
+    async def dispatch(self, dispatched: Dispatched) -> bool:
+        """Record what became of an event, and start what it starts. False: somebody else had done it."""
+        return await self._writer.submit(DISPATCH, dispatched)
+
+    async def replay(self, dispatched: Dispatched) -> list[Delivery]:
+        """Record further deliveries of an event, and start what they start."""
+        return await self._writer.submit(REPLAY, dispatched)
+
+    async def new_events(self, after: str = "", limit: int = 500) -> list[Event]:
+        """Events that dispatch has not seen, oldest first, behind the id `after`."""
+        return await self._read(reads.new_events, after, limit)
+
+    async def undispatched(self, limit: int = 500) -> tuple[list[Event], set[str]]:
+        """Events that dispatch has not seen, oldest first; and the executors that are paused, if there are any events."""
+        rows, paused = await self._writer.submit(UNDISPATCHED, limit)
+        return [event_of(row) for row in rows], paused
+
+    async def event(self, event_id: str) -> Event | None:
+        return await self._read(reads.event, event_id)
+
+    async def events(
+        self,
+        *,
+        executor: str | None = None,
+        outcome: str | None = None,
+        since: int | None = None,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> list[Event]:
+        """Newest first."""
+        return await self._read(
+            reads.events, executor=executor, outcome=outcome, since=since, limit=limit, before=before
+        )
+
+    async def deliveries(
+        self, *, event_ids: Sequence[str] | None = None, executor: str | None = None, limit: int = 1000
+    ) -> list[Delivery]:
+        return await self._read(reads.deliveries, event_ids=event_ids, executor=executor, limit=limit)
+
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        return await self._read(reads.delivery, delivery_id)

@@ -1,0 +1,82 @@
+"""Executions: their starts, claims, moves and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hub.model.execution import Claimed, ExecutionRecord, Settled, Started, StartRequest, Status
+from hub.store.checkpoints import MARK, CallWrite
+from hub.store.combined import FINISH, START_NESTED, Finish, NestedStart
+from hub.store.executions import CANCEL, CLAIM, RESCUE, RESUME, SETTLE, START, ClaimRequest, Move, Rescue
+from hub.store.pages.page import Page
+from hub.store.reads import executions as reads
+
+
+class ExecutionsPage(Page):
+    """Executions: their starts, claims, moves and ends."""
+
+    async def start(self, request: StartRequest) -> Started:
+        """Make it an execution. The same idempotency key again answers with the first one."""
+        return await self._writer.submit(START, request)
+
+    async def claim(self, request: ClaimRequest) -> list[Claimed]:
+        """Lease due executions to a node, each with a new epoch and with what it has already done."""
+        return await self._writer.submit(CLAIM, request)
+
+    async def settle(self, settled: Settled) -> Status:
+        """Let go of an execution. Raises Fenced when the claim is over."""
+        return await self._writer.submit(SETTLE, settled)
+
+    async def finish(self, main: CallWrite | None, settled: Settled) -> Status:
+        """Let go of an execution and store how its main job ended, in one. Raises Fenced when the claim is over."""
+        if main is not None:
+            self._writer.forget(MARK, (main.execution_id, main.checkpoint.path))
+        return await self._writer.submit(FINISH, Finish(main, settled))
+
+    async def start_nested(self, request: StartRequest, call: CallWrite) -> Started:
+        """A running execution's call starts another one. Raises Fenced when the claim is over."""
+        return await self._writer.submit(START_NESTED, NestedStart(request, call))
+
+    async def cancel(self, execution_id: str) -> Status:
+        """After this commits, its holder can write nothing. Raises NotFound, or Conflict when it has ended."""
+        return await self._writer.submit(CANCEL, Move(execution_id, self._clock.now()))
+
+    async def resume(self, execution_id: str) -> Status:
+        """Let a failed one go on under its id. Raises NotFound, or Conflict when it has not failed."""
+        return await self._writer.submit(RESUME, Move(execution_id, self._clock.now()))
+
+    async def rescue(self, dead: Sequence[str] = ()) -> int:
+        """Make what dead nodes held claimable again; how many executions that were."""
+        return await self._writer.submit(RESCUE, Rescue(self._clock.now(), tuple(dead)))
+
+    async def execution(self, execution_id: str) -> ExecutionRecord | None:
+        """With its jobs."""
+        return await self._read(reads.execution, execution_id)
+
+    async def executions(
+        self,
+        *,
+        workflow: str | None = None,
+        status: str | None = None,
+        executor: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[ExecutionRecord]:
+        """Newest first, without their jobs."""
+        return await self._read(
+            reads.executions, workflow=workflow, status=status, executor=executor, before=before, limit=limit
+        )
+
+    async def status_of(self, execution_id: str) -> Status | None:
+        return await self._read(reads.status_of, execution_id)
+
+    async def lost(self, claims: Sequence[tuple[str, int]]) -> list[str]:
+        """Which of these executions are not held under this epoch any more: cancelled, or taken over."""
+        return await self._read(reads.lost, claims)
+
+    async def count_by_status(self) -> dict[str, int]:
+        return await self._read(reads.count_by_status)
+
+    async def next_due(self, workflows: Sequence[str]) -> int | None:
+        """When the next of these workflows' executions comes due that is not due yet."""
+        return await self._read(reads.next_due, workflows, self._clock.now())

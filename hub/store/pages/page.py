@@ -1,0 +1,45 @@
+"""What every page of the store has: the way to the writer, the way to the readers, and the time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlmodel import Session
+
+from hub.model.clock import Clock
+from hub.model.errors import StoreUnavailable
+from hub.store.writer import Writer
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Page:
+    """Verbs go to the writer, questions to the readers."""
+
+    def __init__(self, writer: Writer, engine: Engine, readers: ThreadPoolExecutor | None, clock: Clock) -> None:
+        self._writer = writer
+        self._engine = engine
+        #: None: the database lives in the writer's one connection.
+        self._readers = readers
+        self._clock = clock
+
+    async def _read(self, question: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        def ask() -> R:
+            with Session(self._engine) as session:
+                return question(session, *args, **kwargs)
+
+        try:
+            if self._readers is None:
+                await self._writer.flush()
+                return ask()
+            return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
+        except DatabaseError as error:
+            if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
+                raise  # a fault of ours; the two are a database that is locked, gone or damaged
+            raise StoreUnavailable(f"the store cannot be read now: {error.orig}") from error

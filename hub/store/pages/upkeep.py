@@ -1,0 +1,33 @@
+"""What keeps a hub going: nodes and their leases, retention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.store.nodes import ALONE, BEAT, LEAVE, Farewell, Heartbeat
+from hub.store.pages.page import Page
+from hub.store.pruning import PRUNE, Prune, Pruned
+from hub.store.reads import upkeep as reads
+
+
+class UpkeepPage(Page):
+    """What keeps a hub going: nodes and their leases, retention."""
+
+    async def prune(self, prune: Prune) -> Pruned:
+        """Forget some of what is older than its retention, and say where to go on."""
+        return await self._writer.submit(PRUNE, prune)
+
+    async def beat(self, node: str, host: str, pid: int, lease_ms: int) -> None:
+        """Renew a node's lease."""
+        now = self._clock.now()
+        await self._writer.submit(BEAT, Heartbeat(node, host, pid, now, now + lease_ms))
+
+    async def leave(self, node: str) -> None:
+        await self._writer.submit(LEAVE, Farewell(node))
+
+    async def alone(self, node: str) -> int:
+        """Forget every other node. Only for a process that knows that it is the only one."""
+        return await self._writer.submit(ALONE, Farewell(node))
+
+    async def nodes(self) -> list[Any]:
+        return await self._read(reads.nodes)

@@ -1,0 +1,1 @@
+"""What people and loops ask of the store, a page for each noun. Nothing here writes."""

@@ -1,0 +1,140 @@
+"""Questions about executions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from hub.model.execution import Checkpoint, ExecutionRecord, JobStatus, LogLine, Status
+from hub.model.values import parse_or_none
+from hub.store.tables import (
+    CheckpointRow,
+    ExecutionRow,
+    LogRow,
+)
+
+
+def executions(
+    session: Session,
+    *,
+    workflow: str | None = None,
+    status: str | None = None,
+    executor: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
+) -> list[ExecutionRecord]:
+    """Newest first, without their jobs."""
+    statement = select(ExecutionRow).order_by(col(ExecutionRow.id).desc()).limit(limit)
+    if workflow is not None:
+        statement = statement.where(ExecutionRow.workflow == workflow)
+    if status is not None:
+        statement = statement.where(ExecutionRow.status == status)
+    if executor is not None:
+        statement = statement.where(ExecutionRow.executor == executor)
+    if before is not None:
+        statement = statement.where(ExecutionRow.id < before)
+    return [_execution(row) for row in session.exec(statement)]
+
+
+def execution(session: Session, execution_id: str) -> ExecutionRecord | None:
+    """One execution with its jobs."""
+    row = session.get(ExecutionRow, execution_id)
+    if row is None:
+        return None
+    statement = (
+        select(CheckpointRow)
+        .where(CheckpointRow.execution_id == execution_id)
+        .order_by(col(CheckpointRow.started_at), CheckpointRow.path)
+    )
+    return replace(_execution(row), jobs=tuple(_checkpoint(found) for found in session.exec(statement)))
+
+
+def status_of(session: Session, execution_id: str) -> Status | None:
+    found = session.exec(select(ExecutionRow.status).where(ExecutionRow.id == execution_id)).first()
+    return None if found is None else Status(found)
+
+
+def lost(session: Session, claims: Sequence[tuple[str, int]]) -> list[str]:
+    """Which of these executions are not held under this epoch any more."""
+    epochs = dict(claims)
+    gone = []
+    for start in range(0, len(claims), 500):
+        part = [identifier for identifier, _ in claims[start : start + 500]]
+        statement = select(ExecutionRow.id, ExecutionRow.epoch, ExecutionRow.status).where(
+            col(ExecutionRow.id).in_(part)
+        )
+        gone += [
+            identifier
+            for identifier, epoch, status in session.exec(statement)
+            if epoch != epochs[identifier] or status != Status.RUNNING
+        ]
+    return gone
+
+
+def count_by_status(session: Session) -> dict[str, int]:
+    statement = select(ExecutionRow.status, func.count()).group_by(ExecutionRow.status)
+    return dict(session.exec(statement).all())
+
+
+def next_due(session: Session, workflows: Sequence[str], after: int) -> int | None:
+    """When, later than `after`, the next execution of these workflows may be claimed."""
+    statement = select(func.min(ExecutionRow.due_at)).where(
+        col(ExecutionRow.due_at) > after, col(ExecutionRow.workflow).in_(workflows)
+    )
+    return session.exec(statement).one()
+
+
+def logs(session: Session, execution_id: str, after: int, limit: int) -> list[tuple[int, LogLine]]:
+    """Lines behind number `after`, each with its number."""
+    statement = (
+        select(LogRow)
+        .where(LogRow.execution_id == execution_id, col(LogRow.id) > after)
+        .order_by(col(LogRow.id))
+        .limit(limit)
+    )
+    return [
+        (row.id or 0, LogLine(row.execution_id, row.path, row.at, row.level, row.message))
+        for row in session.exec(statement)
+    ]
+
+
+def _execution(row: ExecutionRow) -> ExecutionRecord:
+    return ExecutionRecord(
+        id=row.id,
+        workflow=row.workflow,
+        status=Status(row.status),
+        invoker=parse_or_none(row.invoker),
+        args=parse_or_none(row.args),
+        result=parse_or_none(row.result),
+        error=parse_or_none(row.error),
+        executor=row.executor,
+        event_id=row.event_id,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        revision=row.revision,
+        due_at=row.due_at,
+        reason=row.reason,
+        requested_by=row.requested_by,
+    )
+
+
+def _checkpoint(row: CheckpointRow) -> Checkpoint:
+    return Checkpoint(
+        row.path,
+        row.name,
+        JobStatus(row.status),
+        row.args,
+        row.args_hash,
+        row.result,
+        row.error,
+        row.attempts,
+        bool(row.handled),
+        row.started_at,
+        row.finished_at,
+        row.epoch,
+    )

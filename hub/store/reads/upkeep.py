@@ -1,0 +1,44 @@
+"""Questions about schedules, executors, webhooks and nodes."""
+
+from __future__ import annotations
+
+from sqlmodel import Session, col, select
+
+from hub.model.schedule import StoredSchedule
+from hub.store.tables import (
+    ExecutorStateRow,
+    NodeRow,
+    ScheduleRow,
+    SlotRow,
+    WebhookTokenRow,
+)
+
+
+def schedules(session: Session, due_by: int | None = None, limit: int | None = None) -> list[StoredSchedule]:
+    """All of them, or those that are due, the earliest first."""
+    paused = paused_executors(session)
+    statement = select(ScheduleRow).order_by(col(ScheduleRow.next_fire_at)).limit(limit)
+    if due_by is not None:
+        statement = statement.where(col(ScheduleRow.next_fire_at) <= due_by)
+    return [
+        StoredSchedule(row.executor, row.definition, row.next_fire_at, row.executor in paused)
+        for row in session.exec(statement)
+    ]
+
+
+def slots(session: Session, executor: str, limit: int) -> list[SlotRow]:
+    """The latest slots of a schedule, newest first."""
+    statement = select(SlotRow).where(SlotRow.executor == executor).order_by(col(SlotRow.at).desc()).limit(limit)
+    return list(session.exec(statement))
+
+
+def paused_executors(session: Session) -> set[str]:
+    return set(session.exec(select(ExecutorStateRow.executor).where(ExecutorStateRow.paused == 1)))
+
+
+def webhook_tokens(session: Session) -> dict[str, str]:
+    return {row.executor: row.token for row in session.exec(select(WebhookTokenRow))}
+
+
+def nodes(session: Session) -> list[NodeRow]:
+    return list(session.exec(select(NodeRow).order_by(NodeRow.id)))

@@ -1,0 +1,59 @@
+"""Questions about waits."""
+
+from __future__ import annotations
+
+from sqlmodel import Session, col, select
+
+from hub.model.execution import ENDED
+from hub.model.values import parse_or_none
+from hub.model.wait import WaitKind, WaitRecord, WaitState
+from hub.store.tables import (
+    CheckpointRow,
+    ExecutionRow,
+    WaitRow,
+)
+
+
+def waits(
+    session: Session, *, execution_id: str | None, kind: str | None, open_only: bool, limit: int
+) -> list[WaitRecord]:
+    """What executions wait for, the newest first."""
+    statement = (
+        select(WaitRow, ExecutionRow.workflow, CheckpointRow.result)
+        .join(ExecutionRow, col(ExecutionRow.id) == WaitRow.execution_id)
+        .join(
+            CheckpointRow,
+            (col(CheckpointRow.execution_id) == WaitRow.execution_id) & (col(CheckpointRow.path) == WaitRow.path),
+        )
+        .order_by(col(WaitRow.created_at).desc(), WaitRow.path)
+        .limit(limit)
+    )
+    if execution_id is not None:
+        statement = statement.where(WaitRow.execution_id == execution_id)
+    if kind is not None:
+        statement = statement.where(WaitRow.kind == kind)
+    if open_only:
+        # Whoever asked and has ended does not listen any more.
+        statement = statement.where(
+            WaitRow.state == WaitState.WAITING.value, col(ExecutionRow.status).not_in([one.value for one in ENDED])
+        )
+    return [_wait(row, workflow, result) for row, workflow, result in session.exec(statement)]
+
+
+def _wait(row: WaitRow, workflow: str, result: str | None) -> WaitRecord:
+    return WaitRecord(
+        row.execution_id,
+        workflow,
+        row.path,
+        row.name,
+        WaitKind(row.kind),
+        row.key,
+        parse_or_none(row.args),
+        WaitState(row.state),
+        row.created_at,
+        row.deadline,
+        row.resolved_at,
+        row.resolved_by,
+        parse_or_none(result),
+        row.permission,
+    )

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, TypeVar
 
 from hub.engine import failures, replay, retry
@@ -79,6 +80,8 @@ class Run:
         #: When the execution has to end, counted from its first attempt; None: no limit.
         self.deadline = None if workflow.timeout is None else claimed.started_at + workflow.timeout
         self.history = {call.path: call for call in claimed.history}
+        #: Numbers calls in the order in which they are made. From any thread.
+        self.numbers = count(1 + max((call.number for call in claimed.history), default=0))
         self.loop = asyncio.get_running_loop()
         #: An error that no job may catch: the execution fails with it.
         self._fatal: BaseException | None = None
@@ -204,7 +207,7 @@ class Run:
         self.note_handled(scope)
         args, value = job.input.dump({} if input is None else input)
         refuse_large("arguments are", args, MOST_ARGS)
-        call = Checkpoint(path, job.name, JobStatus.RUNNING, args, digest(args))
+        call = Checkpoint(path, job.name, JobStatus.RUNNING, args, digest(args), number=next(self.numbers))
         match self.decide(call):
             case replay.GiveBack(result):
                 return self.launcher.known(scope, path, job.output.load(result))
@@ -264,7 +267,9 @@ class Run:
         path = child_at or scope.next_path(name)
         self.note_handled(scope)
         text, _ = self.registry.workflow(workflow).main_job.input.dump({} if args is None else args)
-        call = Checkpoint(path, name, JobStatus.SUCCESS, text, digest(text), epoch=self.claimed.epoch)
+        call = Checkpoint(
+            path, name, JobStatus.SUCCESS, text, digest(text), epoch=self.claimed.epoch, number=next(self.numbers)
+        )
         decision = self.decide(call)
         if isinstance(decision, replay.GiveBack):
             return self.launcher.known(scope, path, parse(decision.result))
@@ -290,7 +295,7 @@ class Run:
         self.note_handled(scope)
         main = self.registry.workflow(workflow).main_job
         text, _ = main.input.dump({} if args is None else args)
-        call = Checkpoint(path, name, JobStatus.WAITING, text, digest(text))
+        call = Checkpoint(path, name, JobStatus.WAITING, text, digest(text), number=next(self.numbers))
         match self.decide(call):
             case replay.GiveBack(result):
                 return self.launcher.known(scope, path, main.output.load(result))

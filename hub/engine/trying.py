@@ -182,6 +182,7 @@ def _state(call: Checkpoint, status: JobStatus, attempts: int, started_at: int, 
         attempts=attempts,
         started_at=started_at,
         epoch=epoch,
+        number=call.number,
         **how,
     )
 

@@ -88,7 +88,7 @@ class Waits:
                 with contextlib.suppress(Conflict):
                     await run.tools.store.resume(execution_id)
             request = self._asked(call.path, call.name, WaitKind.EXECUTION, execution_id, call.args, None, None)
-            return await self._wait(scope, made, replace(request, again=again), call, load)
+            return await self._wait(scope, made, replace(request, again=again, number=call.number), call, load)
 
         return run.launcher.begin(scope, call.path, work)
 
@@ -170,6 +170,7 @@ class Waits:
             now=now,
             deadline=None if within is None else now + within,
             default=default,
+            number=next(run.numbers),
         )
 
     def _begin(self, scope: Scope, request: WaitRequest, load: Callable[[str], Any]) -> Triggered[Any]:

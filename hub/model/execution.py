@@ -105,6 +105,8 @@ class Checkpoint:
     finished_at: int | None = None
     #: The claim under which it was last written; a FAILED one from before the present attempt runs again.
     epoch: int = 0
+    #: Counts up in the order in which the execution made its calls; one that runs again counts anew.
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

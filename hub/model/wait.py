@@ -52,6 +52,8 @@ class WaitRequest:
     again: bool = False
     #: Permission that an answer needs beside `wait-point:resolve:NAME`; None: that is enough.
     permission: str | None = None
+    #: The call's, see Checkpoint.
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,18 +39,18 @@ class LogWrite:
 
 _COLUMNS = (
     "execution_id:text epoch:int path:text name:text status:text args:text args_hash:text result:text error:text "
-    "attempts:int handled:int started_at:int finished_at:int"
+    "attempts:int handled:int started_at:int finished_at:int call_number:int"
 )
 _FENCED_INSERT = (
     "INSERT INTO checkpoints (execution_id, epoch, path, name, status, args, args_hash, result, error, attempts, handled, "
-    "started_at, finished_at) "
+    "started_at, finished_at, call_number) "
     "SELECT v.execution_id, v.epoch, v.path, v.name, v.status, v.args, v.args_hash, v.result, v.error, v.attempts, "
-    "v.handled, v.started_at, v.finished_at FROM v "
+    "v.handled, v.started_at, v.finished_at, v.call_number FROM v "
     "JOIN executions e ON e.id = v.execution_id AND e.epoch = v.epoch AND e.status = 'RUNNING' WHERE true "
     "ON CONFLICT (execution_id, path) DO UPDATE SET epoch = excluded.epoch, status = excluded.status, "
     "args = excluded.args, args_hash = excluded.args_hash, result = excluded.result, error = excluded.error, "
     "attempts = excluded.attempts, handled = excluded.handled, started_at = excluded.started_at, "
-    "finished_at = excluded.finished_at WHERE "
+    "finished_at = excluded.finished_at, call_number = excluded.call_number WHERE "
 )
 
 #: A stored success is final.
@@ -81,15 +81,15 @@ _LOG = Bulk(
 def read_checkpoints(tx: Tx, execution_id: str) -> list[Checkpoint]:
     """All calls of an execution, in the order in which they began."""
     rows = tx.rows(
-        "SELECT path, name, status, args, args_hash, result, error, attempts, handled, started_at, finished_at, epoch "
-        "FROM checkpoints WHERE execution_id = ? ORDER BY started_at, path",
+        "SELECT path, name, status, args, args_hash, result, error, attempts, handled, started_at, finished_at, epoch, "
+        "call_number FROM checkpoints WHERE execution_id = ? ORDER BY started_at, call_number, path",
         (execution_id,),
     )
     return [checkpoint(row) for row in rows]
 
 
 def checkpoint(row: Row) -> Checkpoint:
-    path, name, status, args, args_hash, result, error, attempts, handled, started_at, finished_at, epoch = row
+    path, name, status, args, args_hash, result, error, attempts, handled, started_at, finished_at, epoch, number = row
     return Checkpoint(
         path,
         name,
@@ -103,6 +103,7 @@ def checkpoint(row: Row) -> Checkpoint:
         started_at,
         finished_at,
         epoch,
+        number,
     )
 
 
@@ -165,6 +166,7 @@ def _row(item: CallWrite) -> Row:
         int(call.handled),
         call.started_at,
         call.finished_at,
+        call.number,
     )
 
 

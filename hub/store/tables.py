@@ -125,6 +125,19 @@ class ExecutionRow(SQLModel, table=True):
     reason: str | None = Field(default=None, sa_type=Text)
     #: Content hash of the definition that it began with.
     revision: str | None = None
+    #: The execution whose first calls it was given, and the call from which on it does its own; NULL: it began at its top.
+    forked_from: str | None = None
+    forked_at: str | None = None
+    #: While it is PENDING, a later start with the same key takes its place; NULL: none does.
+    debounce_key: str | None = None
+    #: The latest moment to which later starts may put it off; NULL: no limit.
+    debounce_until: int | None = Field(default=None, sa_column=_big(nullable=True))
+    #: Executions of one workflow and key share its rate limit; NULL: it has none.
+    rate_key: str | None = None
+    #: When the rate limit lets it begin; once it has begun, when that was.
+    rate_at: int | None = Field(default=None, sa_column=_big(nullable=True))
+    #: The execution behind which it is queued: PENDING, and due when that one ends. NULL: none.
+    after_id: str | None = None
     created_at: int = Field(sa_column=_big())
     started_at: int | None = Field(default=None, sa_column=_big(nullable=True))
     finished_at: int | None = Field(default=None, sa_column=_big(nullable=True))
@@ -152,6 +165,39 @@ class ExecutionRow(SQLModel, table=True):
             sqlite_where=text("parent_id IS NOT NULL"),
             postgresql_where=text("parent_id IS NOT NULL"),
         ),
+        Index(
+            "executions_failed",
+            "finished_at",
+            sqlite_where=text("status = 'FAILED'"),
+            postgresql_where=text("status = 'FAILED'"),
+        ),
+        Index(
+            "executions_debounced",
+            "workflow",
+            "debounce_key",
+            sqlite_where=text("debounce_key IS NOT NULL AND status = 'PENDING'"),
+            postgresql_where=text("debounce_key IS NOT NULL AND status = 'PENDING'"),
+        ),
+        Index(
+            "executions_rated",
+            "workflow",
+            "rate_key",
+            "rate_at",
+            sqlite_where=text("rate_key IS NOT NULL"),
+            postgresql_where=text("rate_key IS NOT NULL"),
+        ),
+        Index(
+            "executions_queued",
+            "after_id",
+            sqlite_where=text("after_id IS NOT NULL"),
+            postgresql_where=text("after_id IS NOT NULL"),
+        ),
+        Index(
+            "executions_open",
+            "executor",
+            sqlite_where=text("executor IS NOT NULL AND finished_at IS NULL"),
+            postgresql_where=text("executor IS NOT NULL AND finished_at IS NULL"),
+        ),
     )
 
 
@@ -168,6 +214,8 @@ class CheckpointRow(SQLModel, table=True):
     error: str | None = Field(default=None, sa_type=Text)
     attempts: int = 1
     handled: int = 0
+    #: Counts up in the order in which the execution made its calls; one that runs again counts anew.
+    call_number: int = Field(default=0, sa_column=_big(default=0))
     #: The claim under which it was last written.
     epoch: int
     started_at: int = Field(sa_column=_big())
@@ -287,6 +335,8 @@ class WaitRow(SQLModel, table=True):
     resolved_at: int | None = Field(default=None, sa_column=_big(nullable=True))
     resolved_by: str | None = None
     permission: str | None = None
+    #: Path of the call that waits for the first of several, when this is one of them.
+    choice: str | None = None
 
     __table_args__ = (
         Index(

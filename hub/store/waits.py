@@ -111,10 +111,10 @@ def _open(tx: Tx, item: WaitRequest) -> None:
         ),
     )
     tx.run(
-        "INSERT INTO checkpoints (execution_id, path, name, status, args, args_hash, attempts, handled, epoch, started_at) "
-        "VALUES (?, ?, ?, 'WAITING', ?, ?, 1, 0, ?, ?) ON CONFLICT (execution_id, path) "
+        "INSERT INTO checkpoints (execution_id, path, name, status, args, args_hash, attempts, handled, epoch, started_at, "
+        "call_number) VALUES (?, ?, ?, 'WAITING', ?, ?, 1, 0, ?, ?, ?) ON CONFLICT (execution_id, path) "
         "DO UPDATE SET status = 'WAITING', result = NULL, error = NULL, epoch = excluded.epoch, finished_at = NULL",
-        (item.execution_id, item.path, item.name, item.args, item.args_hash, item.epoch, item.now),
+        (item.execution_id, item.path, item.name, item.args, item.args_hash, item.epoch, item.now, item.number),
     )
 
 

@@ -47,7 +47,7 @@ def execution(session: Session, execution_id: str) -> ExecutionRecord | None:
     statement = (
         select(CheckpointRow)
         .where(CheckpointRow.execution_id == execution_id)
-        .order_by(col(CheckpointRow.started_at), CheckpointRow.path)
+        .order_by(col(CheckpointRow.started_at), col(CheckpointRow.call_number), CheckpointRow.path)
     )
     return replace(_execution(row), jobs=tuple(_checkpoint(found) for found in session.exec(statement)))
 
@@ -137,4 +137,5 @@ def _checkpoint(row: CheckpointRow) -> Checkpoint:
         row.started_at,
         row.finished_at,
         row.epoch,
+        row.call_number,
     )

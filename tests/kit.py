@@ -14,6 +14,7 @@ from hub.engine.worker import Worker
 from hub.model.execution import ExecutionRecord, Status
 from hub.model.identity import MachineUser
 from hub.store import Store, open_store
+from hub.store.databases import Database
 from hub.store.verbs import Probe, no_probe
 
 NOON = 1_790_000_000_000
@@ -55,6 +56,7 @@ class Bench:
         node: str = "node-1",
         probe: Probe = no_probe,
         inline: bool = False,
+        databases: Mapping[str, Database] | None = None,
     ) -> None:
         self.clock = clock or FakeClock()
         self.node = node
@@ -63,7 +65,7 @@ class Bench:
         spaces: dict[str, dict[str, MachineUser]] = {}
         for user in users:
             spaces.setdefault(user.auth_namespace, {})[user.name] = user
-        self.surroundings = Surroundings(env=env or {}, machine_users=spaces)
+        self.surroundings = Surroundings(env=env or {}, machine_users=spaces, databases=databases or {})
         self.worker = Worker(self.store, self.registry, self.surroundings, self.clock, node)
 
     def redefine(self, *workflows: Workflow[Any, Any]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 
+from hub.assembly.kept_results import ResultPruner
 from hub.declare.config import Retention
 from hub.model.clock import Clock
 from hub.model.errors import HubError
@@ -22,8 +23,10 @@ _BREATH = 0.05
 class Pruner:
     """Goes from the oldest to the retention's edge, then rests."""
 
-    def __init__(self, store: Store, clock: Clock, retention: Retention) -> None:
+    def __init__(self, store: Store, clock: Clock, retention: Retention, results: ResultPruner | None = None) -> None:
         self._store = store
+        #: What jobs left in users' databases; None: nothing.
+        self._results = results
         self._clock = clock
         self._retention = retention
         self._events_after = ""
@@ -52,6 +55,8 @@ class Pruner:
         while not stop.is_set():
             try:
                 await self.run_once()
+                if self._results is not None and not self.under_way:
+                    await self._results.run_once()
             except HubError as error:
                 log.warning("old entries could not be pruned, trying again: %s", error)
             with contextlib.suppress(TimeoutError):

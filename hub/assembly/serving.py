@@ -12,6 +12,7 @@ from typing import Any
 from hub.api.app import Readiness, create_app
 from hub.api.server import HttpServer
 from hub.assembly.jobs_thread import JobsThread
+from hub.assembly.kept_results import ResultPruner
 from hub.assembly.parts import Parts
 from hub.assembly.retention import Pruner
 from hub.assembly.webhooks import open_door
@@ -89,7 +90,9 @@ class Serving:
         self._begin(parts.dispatcher.serve(self._stop))
         self._begin(self._lease.serve(self._stop))
         self._begin(self._notice_others())
-        self._begin(Pruner(parts.store, parts.clock, parts.config.retention).serve(self._stop))
+        retention = parts.config.retention
+        results = ResultPruner(parts.store, parts.surroundings.databases, parts.clock, retention)
+        self._begin(Pruner(parts.store, parts.clock, retention, results).serve(self._stop))
         self._jobs.start()
         await self._start_schedules()
         await self._start_record_events()

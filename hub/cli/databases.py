@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,7 @@ async def uninstall(name: str, discard: bool, as_json: bool) -> None:
     """Remove everything of the hub's from the database, and prove it."""
     async with _watched(name) as (parts, watched, tables):
         await watched.uninstall(discard=discard)
+        await asyncio.to_thread(parts.surroundings.database(name).drop_results)
         again = bool(tables) and not parts.store.take_seat()
         if as_json:
             print_json({"database": name, "removed": True, "comes_again": again})

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar, overload
 from hub.engine.context import Context
 from hub.engine.policies import ConcurrencyPolicy, Duration, RetryPolicy
 from hub.engine.scope import current
+from hub.engine.transactions import in_transaction
 from hub.engine.triggered import Triggered
 from hub.model.durations import milliseconds
 from hub.model.names import NAME_RULE, is_name
@@ -32,6 +33,7 @@ class Job(Generic[In, Out]):
         retry: RetryPolicy | None = None,
         timeout: Duration | None = None,
         deps: Sequence[Job[Any, Any]] = (),
+        transaction: str | None = None,
         local_names: Mapping[str, Any] | None = None,
     ) -> None:
         self.function = function
@@ -40,6 +42,8 @@ class Job(Generic[In, Out]):
         #: Milliseconds; None: no limit.
         self.timeout = None if timeout is None else milliseconds(timeout)
         self.deps = tuple(deps)
+        #: The database whose transaction it runs in; None: in none.
+        self.transaction = transaction
         self.is_async = inspect.iscoroutinefunction(function)
         if not is_name(self.name):
             raise ValueError(f'{where(function)}: "{self.name}" is not a job name: it must be {NAME_RULE}')
@@ -60,6 +64,11 @@ class Job(Generic[In, Out]):
 
     def invoke(self, input: Any, context: Context) -> Any:
         """The function with what its signature asks for."""
+        if self.transaction is not None:
+            return in_transaction(self.transaction, self.is_async, self._call, input, context)
+        return self._call(input, context)
+
+    def _call(self, input: Any, context: Context) -> Any:
         return self.function(*[input if wanted == "input" else context for wanted in self.takes])
 
     def __repr__(self) -> str:
@@ -139,6 +148,7 @@ def job(
     retry: RetryPolicy | None = None,
     timeout: Duration | None = None,
     deps: Sequence[Job[Any, Any]] = (),
+    transaction: str | None = None,
 ) -> _Decorator: ...
 def job(
     function: Callable[..., Any] | None = None,
@@ -148,15 +158,20 @@ def job(
     retry: RetryPolicy | None = None,
     timeout: Duration | None = None,
     deps: Sequence[Job[Any, Any]] = (),
+    transaction: str | None = None,
 ) -> Any:
     """Make a function a job. It takes `input` and `ctx`, either or none, and is `async def` or `def`.
 
-    The default name is the function's, with `_` as `-`. Raises TypeError where an annotation has no JSON form.
+    The default name is the function's, with `_` as `-`. With `transaction` it runs in a transaction of that database of
+    config/hub.yaml, `ctx.transaction`, and its result is committed together with its writes. Raises TypeError where an
+    annotation has no JSON form.
     """
     local_names = sys._getframe(1).f_locals  # noqa: SLF001 - types declared beside the function
     if function is not None:
         return Job(function, local_names=local_names)
-    return lambda given: Job(given, name=name, retry=retry, timeout=timeout, deps=deps, local_names=local_names)
+    return lambda given: Job(
+        given, name=name, retry=retry, timeout=timeout, deps=deps, transaction=transaction, local_names=local_names
+    )
 
 
 class _Decorator(typing.Protocol):

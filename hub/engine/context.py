@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hub.model.errors import NotFound
+from hub.model.errors import Conflict, NotFound
 from hub.model.identity import MachineUser
-from hub.store.databases import Database
+from hub.store.databases import Database, Transaction
+from hub.store.results import JobResult
 
 if TYPE_CHECKING:
     from hub.engine.runner import Run
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 class Context:
     """What a job knows of the execution that it belongs to."""
 
-    __slots__ = ("_run", "attempt", "input", "path")
+    __slots__ = ("_result", "_run", "_transaction", "attempt", "input", "path")
 
-    def __init__(self, run: Run, path: str, input: Any, attempt: int) -> None:
+    def __init__(self, run: Run, path: str, input: Any, attempt: int, result: JobResult) -> None:
         self._run = run
+        self._result = result
+        self._transaction: Transaction | None = None
         #: Where this call stands in the execution.
         self.path = path
         #: The job's input.
@@ -69,7 +72,20 @@ class Context:
         """A database of config/hub.yaml. Raises NotFound, or Refused without `database:write:NAME`."""
         database = self._run.surroundings.database(name)
         self._run.surroundings.allow(self.invoker, "database:write", name)
-        return database
+        return database.of_job(self._result)
+
+    @property
+    def transaction(self) -> Transaction:
+        """The transaction of a `@job(transaction="shop")`, which is committed together with the job's result."""
+        if self._transaction is None:
+            raise Conflict(
+                f'the call {self.path} has no transaction of its own: write @job(transaction="…") above its job.'
+            )
+        return self._transaction
+
+    def enter(self, transaction: Transaction) -> None:
+        """The job runs in this transaction."""
+        self._transaction = transaction
 
     def secret(self, name: str) -> str:
         """A secret's value. Raises NotFound, or Refused without `secret:read:NAME`."""

@@ -15,6 +15,7 @@ from hub.engine.scope import Call, Scope, Unwind, enter
 from hub.model.durations import spoken
 from hub.model.errors import BadInput, JobTimeout
 from hub.model.execution import Checkpoint, JobStatus
+from hub.store.results import JobResult, ResultKnown
 
 if TYPE_CHECKING:
     from hub.engine.runner import Run
@@ -63,7 +64,7 @@ class Trying:
                 run.forget_failures(path)
                 await run.durably(run.tools.store.begin(run.write(mark)))
             try:
-                text, result = await self._try(made, job, path, value, attempts)
+                text, result = await self._try(made, job, call, value, attempts)
             except (Unwind, KeyboardInterrupt, GeneratorExit):
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever a job raises is its failure, sys.exit() too
@@ -101,21 +102,39 @@ class Trying:
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise error
 
-    async def _try(self, made: Call | None, job: Job[Any, Any], path: str, value: Any, attempt: int) -> tuple[str, Any]:
+    async def _try(
+        self, made: Call | None, job: Job[Any, Any], call: Checkpoint, value: Any, attempt: int
+    ) -> tuple[str, Any]:
         """One try of a job; its result as JSON text, and as a replay would rebuild it."""
-        scope = Scope(self._run, path)
+        run, path = self._run, call.path
+        scope = Scope(run, path)
         if made is None:
-            self._run.root = scope
+            run.root = scope
         else:
             made.scope = scope
-        try:
-            body = self._body(job, scope, value, Context(self._run, path, value, attempt))
-            result = await (body if job.timeout is None else _within(job.timeout, body))
+
+        def dump(result: Any) -> tuple[str, Any]:
             text, rebuilt = job.output.dump(result)
             refuse_large("result is", text, MOST_RESULT)
+            return text, rebuilt
+
+        kept = JobResult(run.claimed.id, path, call.args_hash, dump, run.tools.threads)
+        try:
+            body = self._body(job, scope, value, Context(run, path, value, attempt, kept))
+            result = await (body if job.timeout is None else _within(job.timeout, body))
+            text, rebuilt = (
+                dump(result) if kept.committed is None else (kept.committed, job.output.load(kept.committed))
+            )
+        except ResultKnown as known:
+            await self._close(scope, known)
+            return known.text, job.output.load(known.text)
         except BaseException as error:
             await self._close(scope, error)
-            raise
+            if kept.committed is None or not isinstance(error, Exception):
+                raise
+            # Its result is out in the world, with its writes: no later trouble takes that back.
+            run.keep_line(path, "WARNING", f"after its transaction was committed: {type(error).__name__}: {error}")
+            return kept.committed, job.output.load(kept.committed)
         scope.close(abandoned=False)
         return text, rebuilt
 

@@ -30,6 +30,9 @@ def dialect_for(url: str, *, checkpoints: bool) -> Dialect:
 
 def user_engine(url: str) -> Engine:
     """An engine on a database that is not the hub's own."""
+    for scheme in ("postgresql://", "postgres://"):
+        if url.startswith(scheme):
+            url = f"postgresql+psycopg://{url.removeprefix(scheme)}"
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         _begin_as_meant(engine)

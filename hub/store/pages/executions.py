@@ -70,6 +70,10 @@ class ExecutionsPage(Page):
     async def status_of(self, execution_id: str) -> Status | None:
         return await self._read(reads.status_of, execution_id)
 
+    async def known_executions(self, executions: Sequence[str]) -> set[str]:
+        """Which of these executions are still stored."""
+        return await self._read(reads.known, executions)
+
     async def lost(self, claims: Sequence[tuple[str, int]]) -> list[str]:
         """Which of these executions are not held under this epoch any more: cancelled, or taken over."""
         return await self._read(reads.lost, claims)

@@ -57,6 +57,11 @@ def status_of(session: Session, execution_id: str) -> Status | None:
     return None if found is None else Status(found)
 
 
+def known(session: Session, executions: Sequence[str]) -> set[str]:
+    """Which of these executions there are; at most some hundred are asked for at once."""
+    return set(session.exec(select(ExecutionRow.id).where(col(ExecutionRow.id).in_(executions))))
+
+
 def lost(session: Session, claims: Sequence[tuple[str, int]]) -> list[str]:
     """Which of these executions are not held under this epoch any more."""
     epochs = dict(claims)

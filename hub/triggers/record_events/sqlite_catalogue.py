@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from hub.store.results import TABLE as RESULTS
 from hub.triggers.record_events.sqlite_text import FINDINGS, INSTALLED, MARK, OUTBOX, TABLES, is_own_trigger
 from hub.triggers.record_events.watched import Relation
 
@@ -85,7 +86,7 @@ def read_catalogue(connection: sqlite3.Connection, tables: Iterable[str]) -> Cat
 def _relation(kind: str, name: str, sql: str) -> Relation:
     if kind == "view":
         return "view"
-    if name in {OUTBOX, INSTALLED, FINDINGS} or name.lower().startswith("sqlite_"):
+    if name in {OUTBOX, INSTALLED, FINDINGS, RESULTS} or name.lower().startswith("sqlite_"):
         return "system"
     if not _is_unicode(name):
         return "unreadable"

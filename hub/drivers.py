@@ -9,6 +9,7 @@ from typing import Protocol
 
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
+from hub.model.audit import AuditEntry
 from hub.model.clock import Clock
 from hub.model.event import Delivery, Event
 from hub.model.executor import Executor
@@ -27,8 +28,8 @@ class ProjectDriver:
     public_url: str
     #: Dispatch what nobody has dispatched yet.
     dispatch: Callable[[], Awaitable[int]]
-    #: Hold an event against its executors again.
-    replay: Callable[[Event, Sequence[str] | None], Awaitable[list[Delivery]]]
+    #: Hold an event against its executors again; the record of who asked for it is written with what it starts.
+    replay: Callable[[Event, Sequence[str] | None, AuditEntry | None], Awaitable[list[Delivery]]]
 
 
 class Driver(Protocol):

@@ -162,7 +162,7 @@ class Client:
         WAITING: nobody has asked yet, and the answer is kept. Raises ExecutionNotFound, NotFound, InvalidArguments,
         Refused or Conflict.
         """
-        resolver = Resolver(self._store(), self._clock, lambda: self._surroundings, lambda: self._registry.wait_points)
+        resolver = Resolver(self._store(), self._clock, lambda: self._registry.wait_points)
         return await resolver.resolve(_id(execution), wait_point, answer, user=user, by=by)
 
     async def wait_points(self, *, open_only: bool = True, limit: int = 50) -> list[WaitRecord]:

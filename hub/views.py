@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from hub.engine.authoring import Job, Workflow
+from hub.model.audit import AuditRecord
 from hub.model.clock import iso, iso_or_none
 from hub.model.event import Delivery, Event
 from hub.model.execution import Checkpoint, ExecutionRecord, LogLine
@@ -72,6 +73,21 @@ def wait_point_view(wait: WaitRecord) -> dict[str, Any]:
         "resolved_at": iso_or_none(wait.resolved_at),
         "resolved_by": wait.resolved_by,
         "result": wait.result,
+    }
+
+
+def audit_view(record: AuditRecord) -> dict[str, Any]:
+    """One change: who, what, from, to, result."""
+    return {
+        "number": record.number,
+        "at": iso(record.at),
+        "who": record.who,
+        "action": record.action,
+        "object": record.object,
+        "before": record.before,
+        "after": record.after,
+        "result": record.result,
+        "hash": record.hash,
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 from dataclasses import dataclass
 
 from hub.assembly.files import Files, database_url
@@ -17,6 +19,7 @@ from hub.engine.worker import MOST_RUNNING, Worker
 from hub.expressions import Evaluator
 from hub.model.clock import Clock, SystemClock, new_id
 from hub.model.errors import ConfigError
+from hub.model.identity import ANONYMOUS, Principal, local
 from hub.store import Store, open_store
 from hub.store.verbs import Probe, no_probe
 
@@ -37,6 +40,7 @@ class Parts:
     surroundings: Surroundings
     evaluator: Evaluator
     dispatcher: Dispatcher
+    #: Asked by the operator of this machine; in a server by nobody, until somebody has shown who they are.
     client: Client
     #: This process as a worker of executions.
     node: str
@@ -104,9 +108,17 @@ async def open_parts(
         replay=dispatcher.replay,
     )
     node = new_id(clock.now())
-    return Parts(
-        files, config, clock, store, surroundings, evaluator, dispatcher, Client(driver), node=node, broken=broken
-    )
+    client = Client(driver, ANONYMOUS if serving else operator())
+    return Parts(files, config, clock, store, surroundings, evaluator, dispatcher, client, node=node, broken=broken)
+
+
+def operator() -> Principal:
+    """Whoever runs this process: they can read and write the project's files and its store."""
+    uid = os.getuid()
+    try:
+        return local(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return local(str(uid))
 
 
 def public_url(config: Config) -> str:

@@ -13,7 +13,7 @@ from hub.api.app import Readiness, create_app
 from hub.api.server import HttpServer
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.kept_results import ResultPruner
-from hub.assembly.parts import Parts
+from hub.assembly.parts import Parts, operator
 from hub.assembly.retention import Pruner
 from hub.assembly.webhooks import open_door
 from hub.declare.config import sqlite_path
@@ -84,7 +84,7 @@ class Serving:
                 f"the store is held by another process and could not be written for {_STORE_PATIENCE:g} s. Look for a "
                 "program that keeps a transaction open in it, end that, and start again."
             ) from None
-        for webhook in await parts.client.webhooks():
+        for webhook in await parts.client.acting_as(operator()).webhooks():
             self._tokens[webhook["executor"]] = webhook["url"].rpartition("/")[2].encode()
         parts.evaluator.start()
         self._begin(parts.dispatcher.serve(self._stop))

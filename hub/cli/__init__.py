@@ -9,6 +9,7 @@ import sys
 import click
 
 _COMMANDS = {
+    "audit": ("hub.cli.audit:audit", "Who changed what."),
     "check": ("hub.cli.checking:check", "Validate config, executors, workflows and expressions."),
     "db": ("hub.cli.databases:db", "The record-event triggers in a watched database."),
     "demo": ("hub.cli.demo:demo", "The example project end to end, with real HTTP, SQL and clock."),

@@ -50,8 +50,9 @@ async def resolve(
     answer = parse_json(data, "-d")
     async with opened() as parts:
         client = parts.client
-        user = None if machine_user is None else client.machine_user(machine_user, namespace)
-        state = await client.resolve_wait_point(execution_id, key, answer, user=user, by="cli")
+        if machine_user is not None and (user := client.invoker(machine_user, namespace)) is not None:
+            client = client.acting_as(user.principal)
+        state = await client.resolve_wait_point(execution_id, key, answer)
         kept = state is WaitState.WAITING
         shown = {"execution_id": execution_id, "key": key, "state": "KEPT" if kept else state.value}
         show(shown, as_json=as_json)

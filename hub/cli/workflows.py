@@ -104,7 +104,7 @@ async def start(
     value = parse_json(args, "-a")
     async with opened() as parts:
         client = parts.client
-        invoker = None if machine_user == "anonymous" else client.machine_user(machine_user, namespace)
+        invoker = client.invoker(machine_user, namespace)
         started = await client.start(name, value, invoker=invoker, idempotency_key=idempotency_key)
         if not wait:
             show({"id": started.id, "workflow": name, "status": started.status.value}, as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub.client.audit import AuditVerbs
 from hub.client.events import EventVerbs
 from hub.client.executions import ExecutionVerbs
 from hub.client.executors import ExecutorVerbs
@@ -11,5 +12,5 @@ from hub.client.workflows import WorkflowVerbs
 __all__ = ["Client"]
 
 
-class Client(ExecutorVerbs, WorkflowVerbs, ExecutionVerbs, WaitPointVerbs, EventVerbs):
+class Client(ExecutorVerbs, WorkflowVerbs, ExecutionVerbs, WaitPointVerbs, EventVerbs, AuditVerbs):
     """Asks one hub, through its driver."""

@@ -23,18 +23,34 @@ class EventVerbs(Verbs):
         """Newest first, each with its deliveries."""
         if outcome is not None and outcome not in set(Outcome):
             raise NotFound("outcome", outcome, set(Outcome))
-        events = await self._store.events(executor=executor, outcome=outcome, since=since, limit=limit)
+        self._require("event:read", executor)
+        events = self._visible(
+            "event:read",
+            await self._store.events(executor=executor, outcome=outcome, since=since, limit=limit),
+            origin,
+        )
         deliveries = await self._store.deliveries(event_ids=[event.id for event in events]) if events else []
         return [(event, [one for one in deliveries if one.event_id == event.id]) for event in events]
 
     async def event(self, event_id: str) -> tuple[Event, list[Delivery]]:
         """Raises NotFound."""
+        self._require("event:read")
         found = await self._store.event(event_id)
         if found is None:
             raise NotFound("event", event_id)
+        self._require("event:read", origin(found))
         return found, await self._store.deliveries(event_ids=[event_id])
 
     async def replay(self, event_id: str, executors: Sequence[str] | None = None) -> list[Delivery]:
         """Hold an event against its executors again, as the files are now. Raises NotFound."""
-        event, _ = await self.event(event_id)
-        return await self._driver.replay(event, executors)
+        async with self._changing("event:replay", None, f"event {event_id}") as entry:
+            event = await self._store.event(event_id)
+            if event is None:
+                raise NotFound("event", event_id)
+            self._require("event:replay", origin(event))
+            return await self._driver.replay(event, executors, entry)
+
+
+def origin(event: Event) -> str:
+    """What permissions for an event name: the executor of a webhook or a schedule, the database of a row."""
+    return event.source.partition(":")[2]

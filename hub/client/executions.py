@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 from hub.client.verbs import Verbs
 from hub.engine.starting import start_request
+from hub.model.audit import AuditEntry
 from hub.model.errors import ExecutionNotFound
 from hub.model.execution import ENDED, ExecutionRecord, LogLine, Started, Status
 from hub.model.identity import MachineUser
@@ -25,46 +27,73 @@ class ExecutionVerbs(Verbs):
         *,
         invoker: MachineUser | None = None,
         idempotency_key: str | None = None,
-        requested_by: str = "cli",
     ) -> Started:
-        """Start an execution. Raises NotFound, Refused, NotJson or InvalidArguments."""
-        request = start_request(
-            self._driver.registry,
-            self._driver.surroundings,
-            self._driver.clock,
-            workflow=workflow,
-            args=args,
-            invoker=invoker,
-            requested_by=requested_by,
-            idempotency_key=idempotency_key,
-        )
-        return await self._store.start(request)
+        """Start an execution. Raises NotFound, Refused, NotJson or InvalidArguments.
+
+        To act as another machine user than oneself is a right: `machine-user:act-as:NAME`.
+        """
+        async with self._changing("workflow:start", workflow, f"workflow {workflow}") as entry:
+            if invoker is not None and invoker.principal.label != self.principal.label:
+                self._require("machine-user:act-as", invoker.name)
+            request = start_request(
+                self._driver.registry,
+                self._driver.surroundings,
+                self._driver.clock,
+                workflow=workflow,
+                args=args,
+                invoker=invoker,
+                requested_by=self._by,
+                idempotency_key=idempotency_key,
+            )
+            return await self._store.start(request, entry)
 
     async def execution(self, execution_id: str) -> ExecutionRecord:
         """With its jobs. Raises ExecutionNotFound."""
+        self._require("execution:read")
         found = await self._store.execution(execution_id)
         if found is None:
             raise ExecutionNotFound(execution_id)
+        self._require("execution:read", subject(found.workflow))
         return found
 
     async def executions(
         self, *, workflow: str | None = None, status: str | None = None, executor: str | None = None, limit: int = 50
     ) -> list[ExecutionRecord]:
         """Newest first, without their jobs."""
-        return await self._store.executions(workflow=workflow, status=status, executor=executor, limit=limit)
+        self._require("execution:read", workflow)
+        found = await self._store.executions(workflow=workflow, status=status, executor=executor, limit=limit)
+        return self._visible("execution:read", found, lambda one: subject(one.workflow))
 
     async def resume(self, execution_id: str) -> Status:
         """Let a failed execution go on under its id. Raises ExecutionNotFound or Conflict."""
-        return await self._store.resume(execution_id)
+        async with self._changing_execution("execution:resume", execution_id) as entry:
+            return await self._store.resume(execution_id, entry)
 
     async def cancel(self, execution_id: str) -> Status:
         """End an execution; after this no step of it is stored. Raises ExecutionNotFound or Conflict."""
-        return await self._store.cancel(execution_id)
+        async with self._changing_execution("execution:cancel", execution_id) as entry:
+            return await self._store.cancel(execution_id, entry)
+
+    @contextlib.asynccontextmanager
+    async def _changing_execution(self, action: str, execution_id: str) -> AsyncIterator[AuditEntry]:
+        """Whoever changes an execution needs the right for its workflow. Raises ExecutionNotFound."""
+        async with self._changing(action, None, f"execution {execution_id}") as entry:
+            self._require(action, await self._workflow_of(execution_id))
+            yield entry
+
+    async def _workflow_of(self, execution_id: str) -> str:
+        """What permissions for an execution name. Raises ExecutionNotFound."""
+        found = await self._store.workflow_of(execution_id)
+        if found is None:
+            raise ExecutionNotFound(execution_id)
+        return subject(found)
 
     async def wait(
         self, execution_id: str, *, seconds: float | None = None, poll: float = _LOOK_AGAIN
     ) -> ExecutionRecord:
         """Until it has ended. Raises TimeoutError, or ExecutionNotFound."""
+        self._require("execution:read")
+        self._require("execution:read", await self._workflow_of(execution_id))
         async with asyncio.timeout(seconds):
             while True:
                 status = await self._store.status_of(execution_id)
@@ -76,10 +105,14 @@ class ExecutionVerbs(Verbs):
 
     async def logs(self, execution_id: str, after: int = 0) -> list[tuple[int, LogLine]]:
         """Lines behind number `after`, each with its number."""
+        self._require("execution:logs")
+        self._require("execution:logs", await self._workflow_of(execution_id))
         return await self._store.logs(execution_id, after)
 
     async def follow_logs(self, execution_id: str) -> AsyncIterator[LogLine]:
         """Lines as they come, until the execution has ended."""
+        self._require("execution:logs")
+        self._require("execution:logs", await self._workflow_of(execution_id))
         after, ended = 0, False
         while True:
             lines = await self._store.logs(execution_id, after)
@@ -91,3 +124,8 @@ class ExecutionVerbs(Verbs):
             ended = await self._store.status_of(execution_id) in ENDED
             if not lines and not ended:
                 await self._driver.clock.sleep(_LOOK_AGAIN)
+
+
+def subject(workflow: str) -> str:
+    """What permissions for an execution name: its workflow; where an executor aims at a single job, the job."""
+    return workflow.removeprefix("job.")

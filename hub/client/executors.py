@@ -23,21 +23,29 @@ class ExecutorVerbs(Verbs):
 
     def executors(self) -> list[Executor]:
         """By name."""
-        return [self._driver.executors[name] for name in sorted(self._driver.executors)]
+        found = [self._driver.executors[name] for name in sorted(self._driver.executors)]
+        return self._visible("executor:read", found, lambda one: one.name)
 
     def executor(self, name: str) -> Executor:
         """Raises NotFound with the closest name."""
+        self._require("executor:read", name)
+        return self._known(name)
+
+    def _known(self, name: str) -> Executor:
         if name not in self._driver.executors:
             raise NotFound("executor", name, self._driver.executors)
         return self._driver.executors[name]
 
     async def paused(self) -> set[str]:
         """Names of the executors that a person has paused."""
+        self._require("executor:read")
         return await self._store.paused_executors()
 
     async def pause_executor(self, name: str, *, paused: bool) -> None:
-        self.executor(name)
-        await self._store.pause(name, paused=paused)
+        """Let its events come in and start nothing, or let it go on. Raises NotFound."""
+        async with self._changing("executor:pause", name, f"executor {name}") as entry:
+            self._known(name)
+            await self._store.pause(name, paused=paused, entry=entry)
 
     async def trigger_executor(self, name: str, data: Any = None, headers: Mapping[str, str] | None = None) -> Event:
         """Store an event for one executor by hand, as its trigger would.
@@ -45,8 +53,9 @@ class ExecutorVerbs(Verbs):
         `data` is the body of a webhook; for a record event the new record, or {"newRecord", "oldRecord"}; for a
         schedule {"scheduledTime"}.
         """
-        executor = self.executor(name)
-        stored = await self._store.store_event(_manual(executor, data, headers or {}, self._driver.clock.now()))
+        async with self._changing("executor:trigger", name, f"executor {name}") as entry:
+            event = _manual(self._known(name), data, headers or {}, self._driver.clock.now())
+            stored = await self._store.store_manual(event, entry)
         found = await self._store.event(stored.id)
         assert found is not None
         # Others may be before it. A server beside this dispatches them as well.
@@ -60,15 +69,19 @@ class ExecutorVerbs(Verbs):
         return await self._store.deliveries(executor=executor, limit=limit)
 
     async def delivery(self, delivery_id: str) -> Delivery:
+        """Raises NotFound."""
+        self._require("executor:read")
         found = await self._store.delivery(delivery_id)
         if found is None:
             raise NotFound("delivery", delivery_id)
+        self._require("executor:read", found.executor)
         return found
 
     async def webhooks(self) -> list[dict[str, Any]]:
-        """Each webhook executor's URL: [{executor, url, disabled}]."""
+        """Each webhook executor's URL: [{executor, url, disabled}]. The token in it is a secret."""
+        everything = [self._driver.executors[name] for name in sorted(self._driver.executors)]
         found = []
-        for executor in self.executors():
+        for executor in self._visible("webhook:address", everything, lambda one: one.name):
             if isinstance(executor.trigger, WebhookTrigger):
                 # Whoever shares another executor's webhook is reached where that one is.
                 name = executor.trigger.source or executor.name
@@ -87,9 +100,10 @@ class ExecutorVerbs(Verbs):
 
     def next_slots(self, name: str, count: int) -> list[Instant]:
         """The next instants of a schedule, with what clock changes do to them."""
-        trigger = self.executor(name).trigger
+        self._require("schedule:read", name)
+        trigger = self._known(name).trigger
         if not isinstance(trigger, ScheduleTrigger):
-            raise BadInput(f'executor "{name}" has no schedule: its trigger is of the kind {self.executor(name).kind}.')
+            raise BadInput(f'executor "{name}" has no schedule: its trigger is of the kind {self._known(name).kind}.')
         return upcoming(trigger, self._driver.clock.now(), count)
 
 

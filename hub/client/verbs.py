@@ -1,13 +1,63 @@
-"""What every page of the client has: the hub that it asks."""
+"""What every page of the client has: the hub that it asks, who asks, and the one check and the one record of each verb."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Self, TypeVar
+
 from hub.drivers import ProjectDriver
+from hub.model.audit import AuditEntry
+from hub.model.errors import HubError, StoreUnavailable
+from hub.model.identity import ANONYMOUS, Principal, allows
+from hub.model.rights import require
+
+T = TypeVar("T")
 
 
 class Verbs:
-    """Verbs on one hub."""
+    """Verbs on one hub, asked by one principal. Every verb raises Refused when that one may not."""
 
-    def __init__(self, driver: ProjectDriver) -> None:
+    def __init__(self, driver: ProjectDriver, principal: Principal = ANONYMOUS) -> None:
         self._driver = driver
         self._store = driver.store
+        self.principal = principal
+
+    @property
+    def _by(self) -> str:
+        """Who it was, as executions and answers tell it: of the operator only that it was the command line."""
+        return "cli" if self.principal.kind == "local" else self.principal.label
+
+    def acting_as(self, principal: Principal) -> Self:
+        """The same hub, asked by somebody else."""
+        return type(self)(self._driver, principal)
+
+    def may(self, action: str, name: str | None) -> bool:
+        """Whether whoever asks may do `action` to the object called `name`; None: to any object at all."""
+        return allows(self.principal, action, name)
+
+    def _require(self, action: str, name: str | None = None) -> None:
+        require(self.principal, action, name)
+
+    def _visible(self, action: str, found: Iterable[T], name: Callable[[T], str]) -> list[T]:
+        """What they may see of a list. Raises Refused when they could see nothing of any list."""
+        self._require(action)
+        return [one for one in found if allows(self.principal, action, name(one))]
+
+    @contextlib.asynccontextmanager
+    async def _changing(self, action: str, name: str | None, object: str) -> AsyncIterator[AuditEntry]:
+        """A change: allowed or refused, and with exactly one record in the audit log, also when it fails.
+
+        The entry goes to the store's verb, which writes the record in the transaction of the change.
+        """
+        entry = AuditEntry(self._driver.clock.now(), self.principal.label, action, object)
+        try:
+            self._require(action, name)
+            yield entry
+        except Exception as error:
+            # Whoever has no identity could fill the disk with refusals.
+            if not entry.recorded and self.principal.kind != "anonymous":
+                told = str(error) if isinstance(error, HubError) else f"a fault: {type(error).__name__}"
+                with contextlib.suppress(StoreUnavailable):
+                    await self._store.record(entry, told)
+            raise

@@ -15,6 +15,7 @@ from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
 from hub.engine.waking import Waker
 from hub.expressions import Evaluated, Evaluator, Request, Scope
+from hub.model.audit import AuditEntry
 from hub.model.clock import Clock, new_id
 from hub.model.errors import HubError, NotFound, Refused
 from hub.model.event import Delivery, Event, Outcome, delivery_id
@@ -94,7 +95,9 @@ class Dispatcher:
             if done < _BATCH:
                 await self.waker.wait(_POLL_SECONDS)
 
-    async def replay(self, event: Event, executors: Sequence[str] | None = None) -> list[Delivery]:
+    async def replay(
+        self, event: Event, executors: Sequence[str] | None = None, entry: AuditEntry | None = None
+    ) -> list[Delivery]:
         """Hold an event against its executors again, as the files are now; each delivery is a new one.
 
         Without names: every executor that it concerns.
@@ -107,7 +110,7 @@ class Dispatcher:
         (dispatched,) = await self._decide(
             rules, [(event, names)], paused, lambda one, name: f"{delivery_id(one.id, name)}/replay/{again}"
         )
-        return await self._store.replay(dispatched)
+        return await self._store.replay(dispatched, entry)
 
     async def _decide(
         self,

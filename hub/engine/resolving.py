@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.engine.points import WaitPoint
-from hub.engine.surroundings import Surroundings
+from hub.model.audit import AuditEntry
 from hub.model.clock import Clock
 from hub.model.errors import Conflict, ExecutionNotFound, NotFound
-from hub.model.identity import MachineUser
+from hub.model.identity import MachineUser, Principal
+from hub.model.rights import require
 from hub.model.values import Shape, canonical
 from hub.model.wait import Resolution, WaitKind, WaitRecord, WaitState
 from hub.store import Store
@@ -22,12 +23,10 @@ class Resolver:
         self,
         store: Store,
         clock: Clock,
-        surroundings: Callable[[], Surroundings],
         points: Callable[[], Mapping[str, WaitPoint[Any, Any]]],
     ) -> None:
         self._store = store
         self._clock = clock
-        self._surroundings = surroundings
         self._points = points
 
     async def resolve(
@@ -36,16 +35,16 @@ class Resolver:
         where: WaitPoint[Any, Any] | str,
         answer: Any,
         *,
-        user: MachineUser | None = None,
+        user: MachineUser | Principal | None = None,
         by: str = "",
+        entry: AuditEntry | None = None,
     ) -> WaitState:
         """Answer a wait point, once; WAITING: nobody has asked yet, and the answer is kept for who will.
 
         `where` is a wait point, or its key: `approval`, `approval:order=o-1`. A function is given the payload and
-        returns the answer. With a machine user, that one needs `wait-point:resolve:NAME`, and is recorded as who
-        answered; else `by` is. Raises ExecutionNotFound, NotFound for a wait point that nobody has declared,
-        InvalidArguments or NotJson when the answer does not fit, Refused, or Conflict when it was answered before or
-        a function is given and nobody has asked.
+        returns the answer. A user needs `wait-point:resolve:NAME`, and is recorded as who answered, or else `by`. Raises
+        ExecutionNotFound, NotFound for a wait point that nobody has declared, InvalidArguments or NotJson when the answer
+        does not fit, Refused, or Conflict when it was answered before or a function is given and nobody has asked.
         """
         key = where if isinstance(where, str) else where.key
         wait = await question(self._store, execution_id, key)
@@ -53,12 +52,13 @@ class Resolver:
             raise ExecutionNotFound(execution_id)
         point = self._point(key, wait) if isinstance(where, str) else where
         if user is not None:
-            self._allow(user, point, wait)
-            by = f"machine-user:{user.auth_namespace}/{user.name}"
+            asking = user if isinstance(user, Principal) else user.principal
+            self._allow(asking, point, wait)
+            by = by if asking.kind == "local" else asking.label
         if callable(answer):
             answer = answer(rebuilt(point, wait, execution_id))
         text = point.answer_text(answer)
-        return await self._store.resolve_wait(Resolution(execution_id, key, text, self._clock.now(), by))
+        return await self._store.resolve_wait(Resolution(execution_id, key, text, self._clock.now(), by), entry)
 
     def _point(self, key: str, wait: WaitRecord | None) -> WaitPoint[Any, Any]:
         """As it is declared. One that is waited for and declared inside a function takes any JSON."""
@@ -69,14 +69,14 @@ class Resolver:
             raise NotFound("wait point", name, points)
         return WaitPoint(name, Shape(), Shape(), permission=wait.permission)
 
-    def _allow(self, user: MachineUser, point: WaitPoint[Any, Any], wait: WaitRecord | None) -> None:
-        surroundings = self._surroundings()
-        surroundings.allow(user, "wait-point:resolve", point.name)
+    @staticmethod
+    def _allow(user: Principal, point: WaitPoint[Any, Any], wait: WaitRecord | None) -> None:
+        require(user, "wait-point:resolve", point.name)
         asked = {point.permission, None if wait is None else wait.permission} - {None}
         for permission in sorted(str(one) for one in asked):
             resource, _, rest = permission.partition(":")
             verb, _, name = rest.partition(":")
-            surroundings.allow(user, f"{resource}:{verb}", name)
+            require(user, f"{resource}:{verb}", name)
 
 
 async def question(store: Store, execution_id: str, key: str) -> WaitRecord | None:

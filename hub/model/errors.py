@@ -86,10 +86,10 @@ class ExecutionNotFound(NotFound):
 class Refused(HubError):
     """The invoker may not do this."""
 
-    def __init__(self, who: str, permission: str) -> None:
+    def __init__(self, who: str, permission: str, where: str = "in config/hub.yaml") -> None:
         self.who = who
         self.permission = permission
-        super().__init__(f'{who} may not do this: it needs the permission "{permission}" in config/hub.yaml.')
+        super().__init__(f'{who} may not do this: it needs the permission "{permission}" {where}.')
 
 
 class Conflict(HubError):

@@ -1,4 +1,8 @@
-"""Who acts: machine users, their permissions, and the one question that is asked of them."""
+"""Who acts, and the one question that is asked of them: may they do this, to that?
+
+A `Principal` is whoever asks a hub for something: a machine user, a person at the console, the operator of this machine at the
+command line, or nobody. An execution acts as a `MachineUser`, its invoker.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal, Protocol
 
 ADMIN = "admin"
 
@@ -14,9 +18,109 @@ _PERMISSION = re.compile(r"admin|[a-z][a-z-]*:(?:[a-z][a-z-]*|\*)(?::[^\s:]+)?")
 
 PERMISSION_RULE = '"admin", or resource:action with an optional :name-glob, such as "workflow:start:order-*"'
 
+#: What people at the console may do, by their role. The actions are those of `hub.model.actions`.
+ROLES: Mapping[str, tuple[str, ...]] = {
+    "viewer": (
+        "executor:read",
+        "workflow:read",
+        "execution:read",
+        "execution:logs",
+        "event:read",
+        "wait-point:read",
+        "schedule:read",
+        "webhook:read",
+        "machine-user:read",
+        "metrics:read",
+        "node:read",
+    ),
+    "operator": (
+        "executor:read",
+        "executor:trigger",
+        "executor:pause",
+        "workflow:read",
+        "workflow:start",
+        "execution:*",
+        "event:*",
+        "wait-point:*",
+        "schedule:read",
+        "webhook:*",
+        "machine-user:read",
+        "machine-user:act-as",
+        "metrics:read",
+        "node:read",
+        "audit:read",
+    ),
+    "admin": (ADMIN,),
+}
+
+
+class Holder(Protocol):
+    """Whoever holds permissions."""
+
+    @property
+    def permissions(self) -> tuple[str, ...]: ...
+
+
+def allows(holder: Holder, action: str, name: str | None) -> bool:
+    """Whether they may do `action` ("workflow:start") to the object called `name`. Deny by default.
+
+    None asks whether there is any name at all for which they may; "" is the name of what has none.
+    """
+    return any(_grants(permission, action, name) for permission in holder.permissions)
+
 
 def is_permission(text: str) -> bool:
     return _PERMISSION.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whoever asks for something, with the permissions that they have at this moment."""
+
+    kind: Literal["machine_user", "person", "local", "anonymous"]
+    name: str = ""
+    auth_namespace: str = ""
+    permissions: tuple[str, ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Who it was, for records: `machine-user:main-auth/bot`, `person:ada`, `cli:root`, `anonymous`."""
+        match self.kind:
+            case "machine_user":
+                return f"machine-user:{self.auth_namespace}/{self.name}"
+            case "person":
+                return f"person:{self.name}"
+            case "local":
+                return f"cli:{self.name}"
+            case "anonymous":
+                return "anonymous"
+
+    def __str__(self) -> str:
+        """Who it is, for sentences."""
+        match self.kind:
+            case "machine_user":
+                return f"machine user {self.auth_namespace}/{self.name}"
+            case "person":
+                return self.name
+            case "local":
+                return f"{self.name} at this machine"
+            case "anonymous":
+                return "somebody who is not signed in"
+
+
+#: Nobody in particular: may nothing.
+ANONYMOUS = Principal("anonymous")
+
+
+def local(name: str) -> Principal:
+    """The operator of this machine: whoever can read and write the project's files and its store may everything."""
+    return Principal("local", name, permissions=(ADMIN,))
+
+
+def person(name: str, role: str) -> Principal:
+    """Somebody who has signed in. A role that there is not gives nothing."""
+    return Principal("person", name, permissions=ROLES.get(role, ()), attributes={"role": role})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +132,13 @@ class MachineUser:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     permissions: tuple[str, ...] = ()
 
-    def may(self, action: str, name: str) -> bool:
+    @property
+    def principal(self) -> Principal:
+        return Principal("machine_user", self.name, self.auth_namespace, self.permissions, self.attributes)
+
+    def may(self, action: str, name: str | None) -> bool:
         """Whether this user may do `action` ("workflow:start") to the object called `name`. Deny by default."""
-        return any(_grants(permission, action, name) for permission in self.permissions)
+        return allows(self, action, name)
 
     def as_json(self) -> dict[str, Any]:
         """The public shape of an invoker."""
@@ -50,10 +158,12 @@ class InvokerRef:
     name: str
 
 
-def _grants(permission: str, action: str, name: str) -> bool:
+def _grants(permission: str, action: str, name: str | None) -> bool:
     if permission == ADMIN:
         return True
     resource, _, rest = permission.partition(":")
     verb, _, glob = rest.partition(":")
     wanted_resource, _, wanted_verb = action.partition(":")
-    return resource == wanted_resource and verb in (wanted_verb, "*") and (not glob or fnmatchcase(name, glob))
+    if resource != wanted_resource or verb not in (wanted_verb, "*"):
+        return False
+    return not glob or name is None or fnmatchcase(name, glob)

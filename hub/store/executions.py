@@ -6,7 +6,7 @@ current one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from hub.model.errors import Conflict, ExecutionNotFound, Fenced
@@ -249,6 +249,16 @@ def _rescue(tx: Tx, items: Sequence[Rescue]) -> list[int]:
             )
         )
     return rescued
+
+
+def status_look(execution_id: str) -> Callable[[Tx], str | None]:
+    """What an execution's status is; None when there is none of this id."""
+
+    def look(tx: Tx) -> str | None:
+        found = tx.rows("SELECT status FROM executions WHERE id = ?", (execution_id,))
+        return found[0][0] if found else None
+
+    return look
 
 
 START: Verb[StartRequest, Started] = Verb("start", insert_executions, rings=("executions",))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hub.store.dialects.base import Tx
@@ -42,6 +42,16 @@ def _pause(tx: Tx, items: Sequence[Pause]) -> list[None]:
             (item.executor, int(item.paused)),
         )
     return [None] * len(items)
+
+
+def pause_look(executor: str) -> Callable[[Tx], str | None]:
+    """Whether a person has paused it."""
+
+    def look(tx: Tx) -> str:
+        found = tx.rows("SELECT paused FROM executor_states WHERE executor = ?", (executor,))
+        return "paused" if found and found[0][0] else "active"
+
+    return look
 
 
 OFFER_TOKEN: Verb[TokenOffer, str] = Verb("offer_token", _offer)

@@ -11,6 +11,7 @@ from hub.store.committing import Committer
 from hub.store.dialects.base import Dialect, StoreBroken, StoreBusy
 from hub.store.dialects.choosing import dialect_for
 from hub.store.opening import prepare
+from hub.store.pages.audit import AuditPage
 from hub.store.pages.calls import CallsPage
 from hub.store.pages.events import EventsPage
 from hub.store.pages.executions import ExecutionsPage
@@ -25,7 +26,9 @@ from hub.store.writer import InlineWriter, ThreadWriter, Writer
 _READERS = 4
 
 
-class Store(EventsPage, ExecutionsPage, CallsPage, WaitsPage, SchedulesPage, ExecutorsPage, WebhooksPage, UpkeepPage):
+class Store(
+    EventsPage, ExecutionsPage, CallsPage, WaitsPage, SchedulesPage, ExecutorsPage, WebhooksPage, AuditPage, UpkeepPage
+):
     """What the hub remembers. Made by `open_store`."""
 
     def __init__(self, dialect: Dialect, writer: Writer, clock: Clock, bells: list[Bell]) -> None:

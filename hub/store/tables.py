@@ -11,6 +11,7 @@
 - `webhook_tokens`: the secrets in the URLs of `webhook: {}`.
 - `refused`: webhook deliveries that were turned away, for a while.
 - `executor_states`: which executors a person has paused.
+- `audit`, `audit_head`: who changed what, and where the chain of records ends.
 - `meta`: the schema's version and the installation's id.
 
 Times are milliseconds since 1970 UTC. JSON is text, written and read by `hub.model.values`.
@@ -385,3 +386,30 @@ class SignalRow(SQLModel, table=True):
             postgresql_where=text("taken_by IS NULL"),
         ),
     )
+
+
+class AuditRow(SQLModel, table=True):
+    __tablename__ = "audit"
+
+    #: Counts up without gaps.
+    number: int = Field(sa_column=_big(primary_key=True))
+    at: int = Field(sa_column=_big())
+    who: str
+    action: str
+    object: str = Field(sa_type=Text)
+    before: str | None = Field(default=None, sa_type=Text)
+    after: str | None = Field(default=None, sa_type=Text)
+    result: str = Field(sa_type=Text)
+    hash: str
+
+    __table_args__ = (Index("audit_who", "who", "number"), Index("audit_object", "object", "number"))
+
+
+class AuditHeadRow(SQLModel, table=True):
+    """The one row that says where the chain ends."""
+
+    __tablename__ = "audit_head"
+
+    id: int = Field(primary_key=True)
+    number: int = Field(sa_column=_big())
+    hash: str

@@ -65,9 +65,7 @@ class VirtualEngine:
         self._time = VirtualTime(from_iso(start_time))
         self._store = open_store("sqlite://", self._time)
         self._worker = Worker(self._store, self._registry, self._surroundings, self._time, "virtual")
-        self._resolver = Resolver(
-            self._store, self._time, lambda: self._surroundings, lambda: self._registry.wait_points
-        )
+        self._resolver = Resolver(self._store, self._time, lambda: self._registry.wait_points)
         self._patience = patience
         #: Jobs that have used up the patience.
         self._hanging: set[Scope] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from hub.model.audit import AuditEntry
 from hub.model.clock import new_id
 from hub.model.event import Delivery, Event, NewEvent, StoredEvent
 from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, UNDISPATCHED, Arrival, Dispatched, arrival, event_of
@@ -24,6 +25,11 @@ class EventsPage(Page):
         """Make the event durable. Raises StoreUnavailable when that took longer than `timeout` seconds."""
         return await self._writer.submit(STORE_EVENT, arrival(event, self._clock.now()), timeout=timeout)
 
+    async def store_manual(self, event: NewEvent, entry: AuditEntry) -> StoredEvent:
+        """Make an event durable that somebody made by hand."""
+        made = arrival(event, self._clock.now())
+        return await self._change(STORE_EVENT, made, entry, told=lambda stored: f"event {stored.id}")
+
     def submit_event(self, event: NewEvent, timeout: float) -> asyncio.Future[StoredEvent]:
         """The same, as a future, for callers who do not wait in a coroutine."""
         return self._writer.submit(STORE_EVENT, arrival(event, self._clock.now()), timeout=timeout)
@@ -40,9 +46,9 @@ class EventsPage(Page):
         """Record what became of an event, and start what it starts. False: somebody else had done it."""
         return await self._writer.submit(DISPATCH, dispatched)
 
-    async def replay(self, dispatched: Dispatched) -> list[Delivery]:
+    async def replay(self, dispatched: Dispatched, entry: AuditEntry | None = None) -> list[Delivery]:
         """Record further deliveries of an event, and start what they start."""
-        return await self._writer.submit(REPLAY, dispatched)
+        return await self._change(REPLAY, dispatched, entry, told=_outcomes)
 
     async def new_events(self, after: str = "", limit: int = 500) -> list[Event]:
         """Events that dispatch has not seen, oldest first, behind the id `after`."""
@@ -77,3 +83,7 @@ class EventsPage(Page):
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         return await self._read(reads.delivery, delivery_id)
+
+
+def _outcomes(deliveries: Sequence[Delivery]) -> str:
+    return ", ".join(f"{one.executor} {one.outcome.value}" for one in deliveries)

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hub.model.audit import AuditEntry
 from hub.model.execution import Claimed, ExecutionRecord, Settled, Started, StartRequest, Status
 from hub.store.checkpoints import MARK, CallWrite
 from hub.store.combined import FINISH, START_NESTED, Finish, NestedStart
-from hub.store.executions import CANCEL, CLAIM, RESCUE, RESUME, SETTLE, START, ClaimRequest, Move, Rescue
+from hub.store.executions import (
+    CANCEL,
+    CLAIM,
+    RESCUE,
+    RESUME,
+    SETTLE,
+    START,
+    ClaimRequest,
+    Move,
+    Rescue,
+    status_look,
+)
 from hub.store.pages.page import Page
 from hub.store.reads import executions as reads
 
@@ -15,9 +27,9 @@ from hub.store.reads import executions as reads
 class ExecutionsPage(Page):
     """Executions: their starts, claims, moves and ends."""
 
-    async def start(self, request: StartRequest) -> Started:
+    async def start(self, request: StartRequest, entry: AuditEntry | None = None) -> Started:
         """Make it an execution. The same idempotency key again answers with the first one."""
-        return await self._writer.submit(START, request)
+        return await self._change(START, request, entry, told=lambda made: f"execution {made.id}")
 
     async def claim(self, request: ClaimRequest) -> list[Claimed]:
         """Lease due executions to a node, each with a new epoch and with what it has already done."""
@@ -37,13 +49,13 @@ class ExecutionsPage(Page):
         """A running execution's call starts another one. Raises Fenced when the claim is over."""
         return await self._writer.submit(START_NESTED, NestedStart(request, call))
 
-    async def cancel(self, execution_id: str) -> Status:
+    async def cancel(self, execution_id: str, entry: AuditEntry | None = None) -> Status:
         """After this commits, its holder can write nothing. Raises NotFound, or Conflict when it has ended."""
-        return await self._writer.submit(CANCEL, Move(execution_id, self._clock.now()))
+        return await self._change(CANCEL, Move(execution_id, self._clock.now()), entry, status_look(execution_id))
 
-    async def resume(self, execution_id: str) -> Status:
+    async def resume(self, execution_id: str, entry: AuditEntry | None = None) -> Status:
         """Let a failed one go on under its id. Raises NotFound, or Conflict when it has not failed."""
-        return await self._writer.submit(RESUME, Move(execution_id, self._clock.now()))
+        return await self._change(RESUME, Move(execution_id, self._clock.now()), entry, status_look(execution_id))
 
     async def rescue(self, dead: Sequence[str] = ()) -> int:
         """Make what dead nodes held claimable again; how many executions that were."""
@@ -73,6 +85,10 @@ class ExecutionsPage(Page):
     async def known_executions(self, executions: Sequence[str]) -> set[str]:
         """Which of these executions are still stored."""
         return await self._read(reads.known, executions)
+
+    async def workflow_of(self, execution_id: str) -> str | None:
+        """The name of its workflow; None when there is no such execution."""
+        return await self._read(reads.workflow_of, execution_id)
 
     async def lost(self, claims: Sequence[tuple[str, int]]) -> list[str]:
         """Which of these executions are not held under this epoch any more: cancelled, or taken over."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hub.store.executors import PAUSE, Pause
+from hub.model.audit import AuditEntry
+from hub.store.executors import PAUSE, Pause, pause_look
 from hub.store.pages.page import Page
 from hub.store.reads import upkeep as reads
 
@@ -10,8 +11,8 @@ from hub.store.reads import upkeep as reads
 class ExecutorsPage(Page):
     """What people have decided about executors."""
 
-    async def pause(self, executor: str, *, paused: bool) -> None:
-        await self._writer.submit(PAUSE, Pause(executor, paused))
+    async def pause(self, executor: str, *, paused: bool, entry: AuditEntry | None = None) -> None:
+        await self._change(PAUSE, Pause(executor, paused), entry, pause_look(executor))
 
     async def paused_executors(self) -> set[str]:
         return await self._read(reads.paused_executors)

@@ -11,12 +11,16 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlmodel import Session
 
+from hub.model.audit import AuditEntry
 from hub.model.clock import Clock
 from hub.model.errors import StoreUnavailable
+from hub.store.audit import Audited, Look, audited
+from hub.store.verbs import Verb
 from hub.store.writer import Writer
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Page:
@@ -28,6 +32,26 @@ class Page:
         #: None: the database lives in the writer's one connection.
         self._readers = readers
         self._clock = clock
+
+    async def _change(
+        self,
+        verb: Verb[T, R],
+        item: T,
+        entry: AuditEntry | None,
+        look: Look | None = None,
+        told: Callable[[R], str | None] | None = None,
+    ) -> R:
+        """Make something durable, with the record of who did it when there is an entry for that.
+
+        `look` says what the thing is, before and after; `told` reads that from the answer.
+        """
+        if entry is None:
+            return await self._writer.submit(verb, item)
+        made = await self._writer.submit(audited(verb), Audited(item, entry, look, told))
+        entry.recorded = True
+        if made.error is not None:
+            raise made.error
+        return made.value  # type: ignore[return-value]  # it is there when there is no error
 
     async def _read(self, question: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         def ask() -> R:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub.model.audit import AuditEntry
 from hub.model.wait import Resolution, Signal, WaitAnswer, WaitRecord, WaitRequest, WaitState
 from hub.store.pages.page import Page
 from hub.store.reads import waits as reads
@@ -19,9 +20,9 @@ class WaitsPage(Page):
         """Let go of an execution until one of its waits ends; False: one has ended already. Raises Fenced."""
         return await self._writer.submit(PARK, park)
 
-    async def resolve_wait(self, resolution: Resolution) -> WaitState:
+    async def resolve_wait(self, resolution: Resolution, entry: AuditEntry | None = None) -> WaitState:
         """Answer a wait point, once; WAITING: nobody has asked yet, the answer is kept. Raises NotFound or Conflict."""
-        return await self._writer.submit(RESOLVE, resolution)
+        return await self._change(RESOLVE, resolution, entry, told=lambda state: state.value)
 
     async def signal(self, signal: Signal) -> int:
         """Send a signal; how many waiters it reached at once. The same id again does nothing."""

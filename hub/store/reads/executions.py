@@ -62,6 +62,10 @@ def known(session: Session, executions: Sequence[str]) -> set[str]:
     return set(session.exec(select(ExecutionRow.id).where(col(ExecutionRow.id).in_(executions))))
 
 
+def workflow_of(session: Session, execution_id: str) -> str | None:
+    return session.exec(select(ExecutionRow.workflow).where(ExecutionRow.id == execution_id)).first()
+
+
 def lost(session: Session, claims: Sequence[tuple[str, int]]) -> list[str]:
     """Which of these executions are not held under this epoch any more."""
     epochs = dict(claims)

@@ -1,0 +1,181 @@
+"""Every verb of the client asks first, and every change leaves exactly one record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client_parts import tell
+
+from hub.assembly.parts import Parts
+from hub.client import Client
+from hub.model.errors import Conflict, HubError, NotFound, Refused
+from hub.model.identity import ANONYMOUS, MachineUser, Principal, person
+
+Asking = Callable[[Client, str], Any]
+
+#: What is asked of the client, with an execution's id at hand, and what it takes.
+READS: dict[str, tuple[str, Asking]] = {
+    "executors": ("executor:read", lambda client, _: client.executors()),
+    "executor": ("executor:read", lambda client, _: client.executor("hook")),
+    "paused": ("executor:read", lambda client, _: client.paused()),
+    "deliveries": ("executor:read", lambda client, _: client.deliveries("hook")),
+    "delivery": ("executor:read", lambda client, _: client.delivery("none")),
+    "webhooks": ("webhook:address", lambda client, _: client.webhooks()),
+    "next_slots": ("schedule:read", lambda client, _: client.next_slots("nightly", 3)),
+    "workflows": ("workflow:read", lambda client, _: client.workflows()),
+    "workflow": ("workflow:read", lambda client, _: client.workflow("greeting")),
+    "revision": ("workflow:read", lambda client, _: client.revision("greeting")),
+    "jobs_of": ("workflow:read", lambda client, _: client.jobs_of("greeting")),
+    "executions": ("execution:read", lambda client, _: client.executions()),
+    "execution": ("execution:read", lambda client, one: client.execution(one)),
+    "wait": ("execution:read", lambda client, one: client.wait(one, seconds=0.01)),
+    "logs": ("execution:logs", lambda client, one: client.logs(one)),
+    "follow_logs": ("execution:logs", lambda client, one: asyncio.wait_for(anext(client.follow_logs(one)), 0.01)),
+    "wait_points": ("wait-point:read", lambda client, _: client.wait_points()),
+    "events": ("event:read", lambda client, _: client.events()),
+    "event": ("event:read", lambda client, _: client.event("none")),
+    "audit": ("audit:read", lambda client, _: client.audit()),
+    "check_audit": ("audit:read", lambda client, _: client.check_audit()),
+}
+
+CHANGES: dict[str, tuple[str, Asking]] = {
+    "start": ("workflow:start", lambda client, _: client.start("greeting")),
+    "resume": ("execution:resume", lambda client, one: client.resume(one)),
+    "cancel": ("execution:cancel", lambda client, one: client.cancel(one)),
+    "pause_executor": ("executor:pause", lambda client, _: client.pause_executor("hook", paused=True)),
+    "trigger_executor": ("executor:trigger", lambda client, _: client.trigger_executor("hook", {"n": 1})),
+    "replay": ("event:replay", lambda client, _: client.replay("none")),
+    "resolve_wait_point": ("wait-point:resolve", lambda client, one: client.resolve_wait_point(one, "approval", 1)),
+}
+
+
+def bot(*permissions: str) -> Principal:
+    return MachineUser("main-auth", "someone", {}, permissions).principal
+
+
+async def answer(asked: Any) -> Any:
+    return await asked if isinstance(asked, Awaitable) else asked
+
+
+async def begun(parts: Parts) -> str:
+    return (await parts.client.start("greeting", {"n": 1})).id
+
+
+def test_each_verb_takes_its_permission_and_no_other_will_do(project: Path) -> None:
+    async def story(parts: Parts) -> None:
+        one = await begun(parts)
+        everything = {**READS, **CHANGES}
+        public = {name for name in dir(Client) if not name.startswith("_")}
+        assert public - {"acting_as", "may", "invoker"} - set(everything) == set(), "each verb stands in this table"
+        for action, ask in everything.values():
+            others = [bot(held) for held, _ in everything.values() if held != action]
+            for principal in [ANONYMOUS, bot(), *others]:
+                with pytest.raises(Refused):
+                    await answer(ask(parts.client.acting_as(principal), one))
+        for name, (action, ask) in everything.items():
+            try:
+                await answer(ask(parts.client.acting_as(bot(action)), one))
+            except (NotFound, Conflict, TimeoutError, StopAsyncIteration):
+                pass
+            except Refused as error:
+                pytest.fail(f"{name}: {error}")
+
+    tell(project, story)
+
+
+@pytest.mark.parametrize("verb", CHANGES)
+@pytest.mark.parametrize("who", ["local", "allowed", "refused"])
+def test_a_change_leaves_exactly_one_record(project: Path, verb: str, who: str) -> None:
+    action, ask = CHANGES[verb]
+    principals = {"allowed": bot(action), "refused": bot()}
+
+    async def story(parts: Parts) -> None:
+        one = await begun(parts)
+        client = parts.client if who == "local" else parts.client.acting_as(principals[who])
+        (first,) = await parts.client.audit()
+        with suppress(HubError):
+            await answer(ask(client, one))
+        record, before = await parts.client.audit()
+        assert before == first
+        assert (record.who, record.action) == (client.principal.label, action)
+        assert ("needs the permission" in record.result) is (who == "refused")
+        assert (await parts.client.check_audit()).count == 2
+
+    tell(project, story)
+
+
+def test_reading_leaves_no_record_and_neither_does_nobody(project: Path) -> None:
+    async def story(parts: Parts) -> None:
+        one = await begun(parts)
+        for _, ask in READS.values():
+            for client in (parts.client, parts.client.acting_as(ANONYMOUS)):
+                with suppress(HubError, TimeoutError):
+                    await answer(ask(client, one))
+        for _, ask in CHANGES.values():
+            with suppress(Refused):
+                await answer(ask(parts.client.acting_as(ANONYMOUS), one))
+        assert len(await parts.client.audit()) == 1
+
+    tell(project, story)
+
+
+def test_a_record_says_what_was_before_and_after_and_why_not(project: Path) -> None:
+    async def story(parts: Parts) -> None:
+        ada = parts.client.acting_as(person("ada", "operator"))
+        one = await begun(parts)
+        await ada.cancel(one)
+        with pytest.raises(Conflict):
+            await ada.cancel(one)
+        await ada.pause_executor("hook", paused=True)
+        again, failed, done, _ = await parts.client.audit()
+        assert (done.who, done.object, done.before, done.after, done.result) == (
+            "person:ada",
+            f"execution {one}",
+            "PENDING",
+            "CANCELED",
+            "done",
+        )
+        assert (failed.before, failed.after, failed.result) == (
+            "CANCELED",
+            "CANCELED",
+            f"execution {one} is CANCELED and cannot be canceled.",
+        )
+        assert (again.object, again.before, again.after) == ("executor hook", "active", "paused")
+
+    tell(project, story)
+
+
+def test_lists_show_what_may_be_seen_and_foreign_objects_are_refused(project: Path) -> None:
+    async def story(parts: Parts) -> None:
+        own, foreign = await begun(parts), (await parts.client.start("asking")).id
+        narrow = parts.client.acting_as(bot("execution:read:greeting", "execution:cancel:greet*", "executor:read:h*"))
+        assert [one.id for one in await narrow.executions()] == [own]
+        assert [one.name for one in narrow.executors()] == ["hook"]
+        for refused in (narrow.execution(foreign), narrow.cancel(foreign), narrow.executions(workflow="asking")):
+            with pytest.raises(Refused):
+                await refused
+        with pytest.raises(Refused):
+            narrow.executor("nightly")
+
+    tell(project, story)
+
+
+def test_acting_as_another_machine_user_is_a_right(project: Path) -> None:
+    async def story(parts: Parts) -> None:
+        bot_user = parts.client.invoker("bot")
+        assert bot_user is not None
+        own = parts.client.acting_as(bot_user.principal)
+        assert own.invoker(None) == bot_user, "a machine user acts as itself"
+        record = await parts.client.execution((await own.start("greeting", invoker=bot_user)).id)
+        assert record.requested_by == "machine-user:main-auth/bot"
+        with pytest.raises(Refused, match="machine-user:act-as:ops"):
+            await own.start("greeting", invoker=own.invoker("other-auth/ops"))
+        allowed = parts.client.acting_as(bot("workflow:start", "machine-user:act-as:ops"))
+        assert (await allowed.start("greeting", invoker=allowed.invoker("ops"))).created
+
+    tell(project, story)

@@ -20,7 +20,7 @@ from hub.store.results import JobResult, ResultKnown
 if TYPE_CHECKING:
     from hub.engine.runner import Run
 
-MOST_RESULT = 1_048_576
+MOST_RESULT = 16_777_216
 
 
 @dataclass(slots=True)

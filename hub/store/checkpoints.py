@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub.model.errors import Fenced
 from hub.model.execution import Checkpoint, JobStatus, LogLine
+from hub.store.contents import Content, keep, offloaded, whole
 from hub.store.dialects.base import Bulk, Row, Tx
 from hub.store.verbs import Verb
 
@@ -18,6 +19,8 @@ class CallWrite:
     execution_id: str
     epoch: int
     checkpoint: Checkpoint
+    #: A large result; the checkpoint refers to it.
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def read_checkpoints(tx: Tx, execution_id: str) -> list[Checkpoint]:
         "call_number FROM checkpoints WHERE execution_id = ? ORDER BY started_at, call_number, path",
         (execution_id,),
     )
-    return [checkpoint(row) for row in rows]
+    return [checkpoint((*row[:5], whole(tx, row[5]), *row[6:])) for row in rows]
 
 
 def checkpoint(row: Row) -> Checkpoint:
@@ -110,12 +113,23 @@ def checkpoint(row: Row) -> Checkpoint:
 def finish_calls(tx: Tx, items: Sequence[CallWrite]) -> list[Exception | None]:
     """Store what calls gave, each under its claim's epoch."""
     written = set(tx.bulk(_FINISH, [_row(item) for item in items]))
+    for item in items:
+        if item.content is not None and (item.execution_id, item.checkpoint.path, item.epoch) in written:
+            keep(tx, [item.content], item.checkpoint.finished_at or 0)
     if len(written) == len(items):
         return [None] * len(items)
     return [
         None if (item.execution_id, item.checkpoint.path, item.epoch) in written else Fenced(item.execution_id)
         for item in items
     ]
+
+
+def packed(write: CallWrite) -> CallWrite:
+    """As it is written: a large result is kept apart."""
+    result, content = offloaded(write.checkpoint.result)
+    if content is None:
+        return write
+    return replace(write, checkpoint=replace(write.checkpoint, result=result), content=content)
 
 
 def _mark(tx: Tx, items: Sequence[CallWrite]) -> list[None]:

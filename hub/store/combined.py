@@ -9,6 +9,7 @@ from hub.model.errors import Fenced
 from hub.model.execution import Settled, Started, StartRequest, Status
 from hub.model.values import canonical
 from hub.store.checkpoints import CallWrite, finish_calls
+from hub.store.contents import Content, keep
 from hub.store.dialects.base import Tx
 from hub.store.executions import insert_executions, settle_executions
 from hub.store.verbs import Verb
@@ -21,6 +22,8 @@ class Finish:
     #: The main job as it ended; None: it never came so far.
     main: CallWrite | None
     settled: Settled
+    #: A large result of both.
+    content: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,11 @@ class NestedStart:
 def _finish(tx: Tx, items: Sequence[Finish]) -> list[Status | Exception]:
     """Both carry the same epoch: the one is refused when the other is."""
     finish_calls(tx, [item.main for item in items if item.main is not None])
-    return settle_executions(tx, [item.settled for item in items])
+    answers = settle_executions(tx, [item.settled for item in items])
+    for item, answer in zip(items, answers, strict=True):
+        if item.content is not None and not isinstance(answer, Exception):
+            keep(tx, [item.content], item.settled.at)
+    return answers
 
 
 def _start_nested(tx: Tx, items: Sequence[NestedStart]) -> list[Started | Exception]:

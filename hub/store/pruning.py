@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.model.clock import first_id
+from hub.store.contents import forget, referred
 from hub.store.dialects.base import Row, Tx
 from hub.store.verbs import Verb
 
@@ -54,6 +55,7 @@ def _prune_some(tx: Tx, item: Prune) -> Pruned:
         for identifier, _, finished_at in executions
         if finished_at is not None and finished_at < item.executions_before
     ]
+    large = referred(tx, gone_executions) if gone_executions else set()
     _delete(
         tx,
         gone_executions,
@@ -63,6 +65,7 @@ def _prune_some(tx: Tx, item: Prune) -> Pruned:
         ("answers", "execution_id"),
         ("executions", "id"),
     )
+    forget(tx, large, item.executions_before)
     return Pruned(
         len(gone_events),
         len(gone_executions),

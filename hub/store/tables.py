@@ -4,6 +4,7 @@
 - `deliveries`: what became of an event at each executor.
 - `executions`: runs of workflows, with their lease.
 - `checkpoints`: stored results of finished calls, and marks of those under way.
+- `contents`: results too large for those two, by their hash.
 - `logs`: lines that jobs wrote.
 - `waits`, `answers`, `signals`: what executions are parked on, and what came before anybody waited for it.
 - `schedules`, `slots`: when each schedule is next due, and every due moment that there was.
@@ -161,6 +162,12 @@ class ExecutionRow(SQLModel, table=True):
         ),
         Index("executions_workflow", "workflow", "id"),
         Index(
+            "executions_contents",
+            "result",
+            sqlite_where=text("substr(result, 1, 1) = '@'"),
+            postgresql_where=text("substr(result, 1, 1) = '@'"),
+        ),
+        Index(
             "executions_parent",
             "parent_id",
             sqlite_where=text("parent_id IS NOT NULL"),
@@ -222,7 +229,26 @@ class CheckpointRow(SQLModel, table=True):
     started_at: int = Field(sa_column=_big())
     finished_at: int | None = Field(default=None, sa_column=_big(nullable=True))
 
-    __table_args__ = {"sqlite_with_rowid": False}
+    __table_args__ = (
+        Index(
+            "checkpoints_contents",
+            "result",
+            sqlite_where=text("substr(result, 1, 1) = '@'"),
+            postgresql_where=text("substr(result, 1, 1) = '@'"),
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+
+class ContentRow(SQLModel, table=True):
+    __tablename__ = "contents"
+
+    #: `digest` of the text. Where the text would stand there is "@" and this.
+    hash: str = Field(primary_key=True)
+    #: Compressed by zlib.
+    packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    #: When it was last stored.
+    used_at: int = Field(sa_column=_big())
 
 
 class LogRow(SQLModel, table=True):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub.model.errors import Conflict, ExecutionNotFound, Fenced
 from hub.model.execution import ENDED, Status
 from hub.model.wait import Resolution, Signal, WaitAnswer, WaitKind, WaitRequest, WaitState
+from hub.store.contents import whole
 from hub.store.dialects.base import Row, Tx
 from hub.store.verbs import Verb
 
@@ -60,7 +61,11 @@ def timed_out(path: str, name: str) -> str:
 
 
 def _wait(tx: Tx, items: Sequence[WaitRequest]) -> list[WaitAnswer | Exception]:
-    return [_wait_one(tx, item) for item in items]
+    answers = [_wait_one(tx, item) for item in items]
+    return [
+        replace(answer, result=whole(tx, answer.result)) if isinstance(answer, WaitAnswer) else answer
+        for answer in answers
+    ]
 
 
 def _wait_one(tx: Tx, item: WaitRequest) -> WaitAnswer | Exception:

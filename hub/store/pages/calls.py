@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.model.execution import LogLine
-from hub.store.checkpoints import BEGIN, CHECKPOINT, HANDLED, LOG, MARK, CallWrite, Handled, LogWrite
+from hub.store.checkpoints import BEGIN, CHECKPOINT, HANDLED, LOG, MARK, CallWrite, Handled, LogWrite, packed
 from hub.store.pages.page import Page
 from hub.store.reads import executions as reads
 
@@ -14,7 +14,7 @@ class CallsPage(Page):
     async def checkpoint(self, write: CallWrite) -> None:
         """Store what a call gave. Raises Fenced when the claim is over."""
         self._writer.forget(MARK, (write.execution_id, write.checkpoint.path))
-        await self._writer.submit(CHECKPOINT, write)
+        await self._writer.submit(CHECKPOINT, packed(write))
 
     async def begin(self, write: CallWrite) -> None:
         """Count a try durably before it begins. Raises Fenced when the claim is over."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hub.model.audit import AuditEntry
 from hub.model.execution import Claimed, ExecutionRecord, Settled, Started, StartRequest, Status
 from hub.store.checkpoints import MARK, CallWrite
 from hub.store.combined import FINISH, START_NESTED, Finish, NestedStart
+from hub.store.contents import LARGE, offloaded
 from hub.store.executions import (
     CANCEL,
     CLAIM,
@@ -37,13 +39,20 @@ class ExecutionsPage(Page):
 
     async def settle(self, settled: Settled) -> Status:
         """Let go of an execution. Raises Fenced when the claim is over."""
+        if settled.result is not None and len(settled.result) >= LARGE:
+            return await self.finish(None, settled)
         return await self._writer.submit(SETTLE, settled)
 
     async def finish(self, main: CallWrite | None, settled: Settled) -> Status:
         """Let go of an execution and store how its main job ended, in one. Raises Fenced when the claim is over."""
         if main is not None:
             self._writer.forget(MARK, (main.execution_id, main.checkpoint.path))
-        return await self._writer.submit(FINISH, Finish(main, settled))
+        # The main job's result is the execution's: packed once, stored once.
+        result, content = offloaded(settled.result)
+        if content is not None:
+            settled = replace(settled, result=result)
+            main = main and replace(main, checkpoint=replace(main.checkpoint, result=result))
+        return await self._writer.submit(FINISH, Finish(main, settled, content))
 
     async def start_nested(self, request: StartRequest, call: CallWrite) -> Started:
         """A running execution's call starts another one. Raises Fenced when the claim is over."""

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from hub.model.execution import Checkpoint, ExecutionRecord, JobStatus, LogLine, Status
 from hub.model.values import parse_or_none
+from hub.store.reads.contents import Texts
 from hub.store.tables import (
     CheckpointRow,
     ExecutionRow,
@@ -36,7 +37,9 @@ def executions(
         statement = statement.where(ExecutionRow.executor == executor)
     if before is not None:
         statement = statement.where(ExecutionRow.id < before)
-    return [_execution(row) for row in session.exec(statement)]
+    rows = session.exec(statement).all()
+    texts = Texts(session, [row.result for row in rows])
+    return [_execution(row, texts) for row in rows]
 
 
 def execution(session: Session, execution_id: str) -> ExecutionRecord | None:
@@ -49,7 +52,9 @@ def execution(session: Session, execution_id: str) -> ExecutionRecord | None:
         .where(CheckpointRow.execution_id == execution_id)
         .order_by(col(CheckpointRow.started_at), col(CheckpointRow.call_number), CheckpointRow.path)
     )
-    return replace(_execution(row), jobs=tuple(_checkpoint(found) for found in session.exec(statement)))
+    calls = session.exec(statement).all()
+    texts = Texts(session, [row.result, *(call.result for call in calls)])
+    return replace(_execution(row, texts), jobs=tuple(_checkpoint(call, texts) for call in calls))
 
 
 def status_of(session: Session, execution_id: str) -> Status | None:
@@ -110,14 +115,14 @@ def logs(session: Session, execution_id: str, after: int, limit: int) -> list[tu
     ]
 
 
-def _execution(row: ExecutionRow) -> ExecutionRecord:
+def _execution(row: ExecutionRow, texts: Texts) -> ExecutionRecord:
     return ExecutionRecord(
         id=row.id,
         workflow=row.workflow,
         status=Status(row.status),
         invoker=parse_or_none(row.invoker),
         args=parse_or_none(row.args),
-        result=parse_or_none(row.result),
+        result=parse_or_none(texts(row.result)),
         error=parse_or_none(row.error),
         executor=row.executor,
         event_id=row.event_id,
@@ -132,14 +137,14 @@ def _execution(row: ExecutionRow) -> ExecutionRecord:
     )
 
 
-def _checkpoint(row: CheckpointRow) -> Checkpoint:
+def _checkpoint(row: CheckpointRow, texts: Texts) -> Checkpoint:
     return Checkpoint(
         row.path,
         row.name,
         JobStatus(row.status),
         row.args,
         row.args_hash,
-        row.result,
+        texts(row.result),
         row.error,
         row.attempts,
         bool(row.handled),

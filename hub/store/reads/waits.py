@@ -7,6 +7,7 @@ from sqlmodel import Session, col, select
 from hub.model.execution import ENDED
 from hub.model.values import parse_or_none
 from hub.model.wait import WaitKind, WaitRecord, WaitState
+from hub.store.reads.contents import Texts
 from hub.store.tables import (
     CheckpointRow,
     ExecutionRow,
@@ -37,7 +38,9 @@ def waits(
         statement = statement.where(
             WaitRow.state == WaitState.WAITING.value, col(ExecutionRow.status).not_in([one.value for one in ENDED])
         )
-    return [_wait(row, workflow, result) for row, workflow, result in session.exec(statement)]
+    rows = session.exec(statement).all()
+    texts = Texts(session, [result for _, _, result in rows])
+    return [_wait(row, workflow, texts(result)) for row, workflow, result in rows]
 
 
 def _wait(row: WaitRow, workflow: str, result: str | None) -> WaitRecord:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
 from hub.drivers import Driver
-from hub.engine import failures
+from hub.engine import failures, going_on
 from hub.engine.authoring import Workflow
 from hub.engine.by_name import JobByName
 from hub.engine.keeping import Keeping
-from hub.engine.points import WaitPoint
+from hub.engine.points import MISSING, Missing, WaitPoint
 from hub.engine.policies import ConcurrencyPolicy, Duration, RetryPolicy
 from hub.engine.registry import Registry
 from hub.engine.resolving import Resolver
@@ -136,11 +136,25 @@ class Client:
         """Newest first, without their jobs."""
         return await self._store().executions(workflow=workflow, status=status, limit=limit)
 
-    async def resume(self, execution: WorkflowRun | str) -> WorkflowRun:
-        """Let a failed one go on under its id. Raises ExecutionNotFound or Conflict."""
+    async def resume(self, execution: WorkflowRun | str, args: Any | Missing = MISSING) -> WorkflowRun:
+        """Let a failed one go on under its id, with another input if one is given.
+
+        A finished call that would then be made with other arguments fails it again. Raises ExecutionNotFound, Conflict,
+        NotJson or InvalidArguments.
+        """
         execution_id = _id(execution)
-        await self._store().resume(execution_id)
+        await going_on.resume(self._store(), self._registry, execution_id, args)
         return WorkflowRun(self, execution_id)
+
+    async def fork(self, execution: WorkflowRun | str, path: str, args: Any | Missing = MISSING) -> WorkflowRun:
+        """A new execution that has what another one had done before its call at `path`, and does the rest itself.
+
+        Raises ExecutionNotFound, NotFound for the call, NotJson or InvalidArguments.
+        """
+        started = await going_on.fork(
+            self._store(), self._registry, self._clock, _id(execution), path, args, requested_by="library"
+        )
+        return WorkflowRun(self, started.id)
 
     async def cancel(self, execution: WorkflowRun | str) -> None:
         """End it: no step of it is stored any more. Raises ExecutionNotFound or Conflict."""
@@ -261,9 +275,9 @@ class WorkflowRun:
         """End it. Raises Conflict when it has ended."""
         await self._client.cancel(self)
 
-    async def resume(self) -> None:
-        """Let it go on after a failure. Raises Conflict when it has not failed."""
-        await self._client.resume(self)
+    async def resume(self, args: Any | Missing = MISSING) -> None:
+        """Let it go on after a failure, with another input if one is given. Raises Conflict when it has not failed."""
+        await self._client.resume(self, args)
 
     async def record(self) -> ExecutionRecord:
         """Everything that is known of it, with its jobs."""

@@ -33,6 +33,8 @@ def execution_row(record: ExecutionRecord) -> dict[str, Any]:
         "error": _error(record.error),
         "cause": {"executor": record.executor, "event_id": record.event_id},
         "requested_by": record.requested_by,
+        "forked_from": record.forked_from,
+        "forked_at": record.forked_at,
         "attempts": record.attempts,
         "created_at": iso(record.created_at),
         "started_at": iso_or_none(record.started_at),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
+from hub.cli.options import since_moment
 from hub.cli.printing import print_fields, print_json, print_table, show
 from hub.cli.session import FAILED, command, json_option, opened, project_option
-from hub.model.clock import Clock, from_iso
-from hub.model.durations import milliseconds
 from hub.model.event import Outcome
 
 _DELIVERIES = ("executor", "outcome", "reason", "execution_id")
@@ -31,7 +30,7 @@ async def list_events(executor: str | None, outcome: str | None, since: str | No
     from hub.views import event_view
 
     async with opened() as parts:
-        after = None if since is None else _since(since, parts.clock)
+        after = None if since is None else since_moment(since, parts.clock)
         found = await parts.client.events(executor=executor, outcome=outcome, since=after, limit=limit)
         rows = [event_view(one, deliveries) for one, deliveries in found]
         if as_json:
@@ -78,14 +77,3 @@ async def replay(event_id: str, executors: tuple[str, ...], as_json: bool) -> in
         rows = [delivery_view(one) for one in deliveries]
         show(rows, as_json=as_json, columns=("id", *_DELIVERIES), empty="no executor is concerned")
         return 0 if all(one.outcome is not Outcome.FAILED for one in deliveries) else FAILED
-
-
-def _since(text: str, clock: Clock) -> int:
-    try:
-        return clock.now() - milliseconds(text)
-    except ValueError:
-        pass
-    try:
-        return from_iso(text)
-    except ValueError:
-        raise click.UsageError(f"--since {text} is neither a duration such as 2h nor an ISO 8601 instant") from None

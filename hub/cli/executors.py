@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from hub.cli.options import parse_json
 from hub.cli.printing import note, print_json, show
 from hub.cli.session import FAILED, command, json_option, opened, project_option
-from hub.cli.workflows import parse_json
 from hub.model.event import Outcome
 
 _DELIVERY_COLUMNS = ("id", "outcome", "reason", "execution_id", "created_at")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from hub.cli.options import parse_json
 from hub.cli.printing import show
 from hub.cli.session import command, json_option, opened, project_option
-from hub.cli.workflows import parse_json
 from hub.model.wait import WaitState
 
 _COLUMNS = ("execution_id", "key", "state", "payload", "created_at", "deadline", "resolved_by")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import click
 
+from hub.cli.options import parse_json, wait_options
 from hub.cli.printing import note, show
+from hub.cli.resuming import fork, resume
 from hub.cli.session import command, json_option, opened, project_option
-from hub.model.durations import milliseconds
 from hub.model.execution import Status
 
 _COLUMNS = ("id", "workflow", "status", "created_at", "finished_at", "error")
@@ -18,32 +16,6 @@ _COLUMNS = ("id", "workflow", "status", "created_at", "finished_at", "error")
 @click.group()
 def workflow() -> None:
     """Start and follow executions."""
-
-
-def _duration(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        return milliseconds(value if not value.isdigit() else float(value)) / 1000
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def _wait_options(function: Any) -> Any:
-    for option in (
-        click.option("-l", "--logs", is_flag=True, help="Show the lines that jobs write."),
-        click.option(
-            "-i", "--interval", default="200ms", callback=_duration, help="How often to look.", metavar="TIME"
-        ),
-        click.option(
-            "-t", "--timeout", "seconds", callback=_duration, help="Give up waiting (exit 3).", metavar="TIME"
-        ),
-        click.option("-W", "--wait", is_flag=True, help="Wait for the end; without a server, do the work here."),
-        json_option,
-        project_option,
-    ):
-        function = option(function)
-    return function
 
 
 @workflow.command("list")
@@ -80,7 +52,7 @@ async def get_workflow(name: str, as_json: bool) -> None:
 @click.option("-a", "--args", "-g", "--arg", "args", default="{}", metavar="JSON", help="Input of the main job.")
 @click.option("-k", "--idempotency-key", help="The same key again answers with the same execution.")
 @click.option("--app", hidden=True, help="Accepted, and not needed.")
-@_wait_options
+@wait_options
 @command
 async def start(
     name: str,
@@ -119,7 +91,7 @@ async def start(
 @click.option("-s", "--status", type=click.Choice([one.value for one in Status], case_sensitive=False))
 @click.option("--executor", help="Only those that this executor started.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
-@_wait_options
+@wait_options
 @command
 async def executions(
     execution_id: str | None,
@@ -149,27 +121,9 @@ async def executions(
         return 0
 
 
-@workflow.command("resume")
-@click.argument("execution_id", metavar="ID")
-@_wait_options
-@command
-async def resume(
-    execution_id: str, wait: bool, seconds: float | None, interval: float, logs: bool, as_json: bool
-) -> int:
-    """Let a failed execution go on under its id; finished jobs do not run again."""
-    from hub.cli.waiting import finish
-
-    async with opened() as parts:
-        status = await parts.client.resume(execution_id)
-        if wait:
-            return await finish(parts, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
-        show({"id": execution_id, "status": status.value}, as_json=as_json)
-        return 0
-
-
 @workflow.command("cancel")
 @click.argument("execution_id", metavar="ID")
-@_wait_options
+@wait_options
 @command
 async def cancel(
     execution_id: str, wait: bool, seconds: float | None, interval: float, logs: bool, as_json: bool
@@ -183,7 +137,7 @@ async def cancel(
 
 @workflow.command("wait")
 @click.argument("execution_id", metavar="ID")
-@_wait_options
+@wait_options
 @command
 async def wait_for(
     execution_id: str, wait: bool, seconds: float | None, interval: float, logs: bool, as_json: bool
@@ -197,16 +151,5 @@ async def wait_for(
         return await finish(parts, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
 
 
-def parse_json(text: str, option: str) -> Any:
-    """The value of a JSON option; `@FILE` reads it from a file. Ends the command when it is not JSON."""
-    try:
-        if text.startswith("@"):
-            with click.open_file(text[1:], encoding="utf-8") as file:
-                text = file.read()
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise click.UsageError(
-            f"{option} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from None
-    except OSError as error:
-        raise click.UsageError(f"{option}: {error}") from None
+workflow.add_command(resume)
+workflow.add_command(fork)

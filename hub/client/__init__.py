@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from hub.client.audit import AuditVerbs
 from hub.client.events import EventVerbs
-from hub.client.executions import ExecutionVerbs
 from hub.client.executors import ExecutorVerbs
+from hub.client.resuming import ResumingVerbs
 from hub.client.wait_points import WaitPointVerbs
 from hub.client.workflows import WorkflowVerbs
 
 __all__ = ["Client"]
 
 
-class Client(ExecutorVerbs, WorkflowVerbs, ExecutionVerbs, WaitPointVerbs, EventVerbs, AuditVerbs):
+class Client(ExecutorVerbs, WorkflowVerbs, ResumingVerbs, WaitPointVerbs, EventVerbs, AuditVerbs):
     """Asks one hub, through its driver."""

@@ -1,4 +1,4 @@
-"""Executions: start, look at, wait for, resume, cancel."""
+"""Executions: start, look at, wait for, cancel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOOK_AGAIN = 0.05
 
 
 class ExecutionVerbs(Verbs):
-    """Executions: start, look at, wait for, resume, cancel."""
+    """Executions: start, look at, wait for, cancel."""
 
     async def start(
         self,
@@ -63,11 +63,6 @@ class ExecutionVerbs(Verbs):
         self._require("execution:read", workflow)
         found = await self._store.executions(workflow=workflow, status=status, executor=executor, limit=limit)
         return self._visible("execution:read", found, lambda one: subject(one.workflow))
-
-    async def resume(self, execution_id: str) -> Status:
-        """Let a failed execution go on under its id. Raises ExecutionNotFound or Conflict."""
-        async with self._changing_execution("execution:resume", execution_id) as entry:
-            return await self._store.resume(execution_id, entry)
 
     async def cancel(self, execution_id: str) -> Status:
         """End an execution; after this no step of it is stored. Raises ExecutionNotFound or Conflict."""

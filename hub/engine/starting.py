@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub.engine.policies import ConcurrencyPolicy
+from hub.engine.authoring import Workflow
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.model.clock import Clock, new_id
@@ -39,10 +39,7 @@ def start_request(
     found = registry.workflow(workflow)
     if invoker is not None:
         surroundings.allow(invoker, "workflow:start", workflow.removeprefix("job."))
-    given = {} if args is None else args
-    text, _ = found.main_job.input.dump(given)
-    if len(text) > MOST_ARGS:
-        raise BadInput(f"the arguments are {len(text):,} characters of JSON; at most {MOST_ARGS:,} can be stored.")
+    text = checked_args(found, args)
     now = clock.now()
     return StartRequest(
         id=new_id(now),
@@ -54,7 +51,7 @@ def start_request(
         executor=executor,
         event_id=event_id,
         requested_by=requested_by,
-        concurrency_key=_concurrency_key(found.concurrency_policy, text),
+        concurrency_key=concurrency_key(found, text),
     )
 
 
@@ -97,12 +94,24 @@ def nested_request(
     )
 
 
-def _concurrency_key(policy: ConcurrencyPolicy | None, args: str) -> str:
-    """The value that the policy's key has in these arguments, as JSON text; a missing one is null."""
-    if policy is None or policy.key is None:
-        return ""
+def checked_args(workflow: Workflow[Any, Any], args: Any) -> str:
+    """The input of a workflow as JSON text. Raises NotJson, InvalidArguments, or BadInput when it is too large."""
+    text, _ = workflow.main_job.input.dump({} if args is None else args)
+    if len(text) > MOST_ARGS:
+        raise BadInput(f"the arguments are {len(text):,} characters of JSON; at most {MOST_ARGS:,} can be stored.")
+    return text
+
+
+def concurrency_key(workflow: Workflow[Any, Any], args: str) -> str:
+    """What these arguments share a limit on concurrency with; "" is the workflow's own."""
+    policy = workflow.concurrency_policy
+    return "" if policy is None or policy.key is None else _value_at(policy.key, args)
+
+
+def _value_at(key: str, args: str) -> str:
+    """The value that a path into the input has in these arguments, as JSON text; a missing one is null."""
     value = parse(args)
-    for name in policy.key.split(".")[1:]:
+    for name in key.split(".")[1:]:
         value = value.get(name) if isinstance(value, dict) else None
     text = canonical(value)
     return text if len(text) <= _LONGEST_KEY else digest(text)

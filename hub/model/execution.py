@@ -181,4 +181,7 @@ class ExecutionRecord:
     due_at: int | None = None
     reason: str | None = None
     requested_by: str = ""
+    #: The execution that it was forked from, and the call from which on it does its own.
+    forked_from: str | None = None
+    forked_at: str | None = None
     jobs: tuple[Checkpoint, ...] = field(default_factory=tuple)

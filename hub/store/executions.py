@@ -1,4 +1,4 @@
-"""Verbs of executions: start, claim, settle, cancel, resume, rescue.
+"""Verbs of executions: start, claim, settle, cancel, rescue.
 
 Every write to an execution that a worker holds carries the epoch of its claim and is refused when that is not the
 current one.
@@ -211,24 +211,12 @@ def _cancel(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:
                 (item.execution_id,),
             )
             _cancel(tx, [Move(child, item.at) for (child,) in children])
-        answers.append(Status.CANCELED if changed else _unmoved(tx, item.execution_id, "canceled"))
+        answers.append(Status.CANCELED if changed else unmoved(tx, item.execution_id, "canceled"))
     return answers
 
 
-def _resume(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:
-    """Let a failed execution go on under its id, with its finished calls."""
-    answers: list[Status | Exception] = []
-    for item in items:
-        changed = tx.run(
-            "UPDATE executions SET status = 'PENDING_RESUME', due_at = ?, retries = 0, error = NULL, finished_at = NULL, "
-            "reason = NULL, crashes = 0 WHERE id = ? AND status IN ('FAILED', 'PENDING_RETRY')",
-            (item.at, item.execution_id),
-        )
-        answers.append(Status.PENDING_RESUME if changed else _unmoved(tx, item.execution_id, "resumed"))
-    return answers
-
-
-def _unmoved(tx: Tx, execution_id: str, verb: str) -> Exception:
+def unmoved(tx: Tx, execution_id: str, verb: str) -> Exception:
+    """Why it could not be moved: it is not there, or in another state."""
     found = tx.rows("SELECT status FROM executions WHERE id = ?", (execution_id,))
     if not found:
         return ExecutionNotFound(execution_id)
@@ -265,5 +253,4 @@ START: Verb[StartRequest, Started] = Verb("start", insert_executions, rings=("ex
 CLAIM: Verb[ClaimRequest, list[Claimed]] = Verb("claim", _claim, order=4)
 SETTLE: Verb[Settled, Status] = Verb("settle", settle_executions, rings=("settled",), order=2)
 CANCEL: Verb[Move, Status] = Verb("cancel", _cancel, rings=("canceled",), order=3)
-RESUME: Verb[Move, Status] = Verb("resume", _resume, rings=("executions",), order=3)
 RESCUE: Verb[Rescue, int] = Verb("rescue", _rescue, rings=("executions",), order=3)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
-from hub.engine import failures
+from hub.engine import failures, going_on
 from hub.engine.authoring import Job, Workflow
-from hub.engine.points import WaitPoint
+from hub.engine.points import MISSING, Missing, WaitPoint
 from hub.engine.policies import Duration
 from hub.engine.registry import Registry
 from hub.engine.resolving import Resolver
@@ -226,10 +226,18 @@ class VirtualEngine:
         await self._store.cancel(execution_id)
         await self.settle()
 
-    async def resume(self, execution_id: str) -> None:
-        """Raises ExecutionNotFound or Conflict."""
-        await self._store.resume(execution_id)
+    async def resume(self, execution_id: str, args: Any | Missing = MISSING) -> None:
+        """Raises ExecutionNotFound or Conflict; with another input NotJson or InvalidArguments."""
+        await going_on.resume(self._store, self._registry, execution_id, args)
         await self.settle()
+
+    async def fork(self, execution_id: str, path: str, args: Any | Missing = MISSING) -> VirtualRun:
+        """Start a new execution from a call of another one on. Raises ExecutionNotFound, or NotFound for the call."""
+        started = await going_on.fork(
+            self._store, self._registry, self._time, execution_id, path, args, requested_by="test"
+        )
+        await self.settle()
+        return VirtualRun(self, started.id)
 
     # --- inside
 
@@ -328,9 +336,13 @@ class VirtualRun:
         """Raises Conflict when it has ended."""
         await self._engine.cancel(self.id)
 
-    async def resume(self) -> None:
-        """Raises Conflict when it has not failed."""
-        await self._engine.resume(self.id)
+    async def resume(self, args: Any | Missing = MISSING) -> None:
+        """Raises Conflict when it has not failed; with another input NotJson or InvalidArguments."""
+        await self._engine.resume(self.id, args)
+
+    async def fork(self, path: str, args: Any | Missing = MISSING) -> VirtualRun:
+        """A new execution that has what this one had done before its call at `path`. Raises NotFound."""
+        return await self._engine.fork(self.id, path, args)
 
     def __repr__(self) -> str:
         return f"<execution {self.id}>"

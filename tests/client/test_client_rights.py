@@ -36,6 +36,7 @@ READS: dict[str, tuple[str, Asking]] = {
     "wait": ("execution:read", lambda client, one: client.wait(one, seconds=0.01)),
     "logs": ("execution:logs", lambda client, one: client.logs(one)),
     "follow_logs": ("execution:logs", lambda client, one: asyncio.wait_for(anext(client.follow_logs(one)), 0.01)),
+    "resumable": ("execution:resume", lambda client, _: client.resumable()),
     "wait_points": ("wait-point:read", lambda client, _: client.wait_points()),
     "events": ("event:read", lambda client, _: client.events()),
     "event": ("event:read", lambda client, _: client.event("none")),
@@ -46,6 +47,8 @@ READS: dict[str, tuple[str, Asking]] = {
 CHANGES: dict[str, tuple[str, Asking]] = {
     "start": ("workflow:start", lambda client, _: client.start("greeting")),
     "resume": ("execution:resume", lambda client, one: client.resume(one)),
+    "resume_all": ("execution:resume", lambda client, one: client.resume_all([one])),
+    "fork": ("execution:fork", lambda client, one: client.fork(one, "greet")),
     "cancel": ("execution:cancel", lambda client, one: client.cancel(one)),
     "pause_executor": ("executor:pause", lambda client, _: client.pause_executor("hook", paused=True)),
     "trigger_executor": ("executor:trigger", lambda client, _: client.trigger_executor("hook", {"n": 1})),

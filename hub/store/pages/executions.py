@@ -14,7 +14,6 @@ from hub.store.executions import (
     CANCEL,
     CLAIM,
     RESCUE,
-    RESUME,
     SETTLE,
     START,
     ClaimRequest,
@@ -24,6 +23,7 @@ from hub.store.executions import (
 )
 from hub.store.pages.page import Page
 from hub.store.reads import executions as reads
+from hub.store.resuming import FORK, RESUME, Fork, Resumption
 
 
 class ExecutionsPage(Page):
@@ -62,9 +62,19 @@ class ExecutionsPage(Page):
         """After this commits, its holder can write nothing. Raises NotFound, or Conflict when it has ended."""
         return await self._change(CANCEL, Move(execution_id, self._clock.now()), entry, status_look(execution_id))
 
-    async def resume(self, execution_id: str, entry: AuditEntry | None = None) -> Status:
-        """Let a failed one go on under its id. Raises NotFound, or Conflict when it has not failed."""
-        return await self._change(RESUME, Move(execution_id, self._clock.now()), entry, status_look(execution_id))
+    async def resume(
+        self, execution_id: str, entry: AuditEntry | None = None, *, args: str | None = None, concurrency_key: str = ""
+    ) -> Status:
+        """Let a failed one go on under its id, with another input if one is given.
+
+        Raises NotFound, or Conflict when it has not failed.
+        """
+        asked = Resumption(execution_id, self._clock.now(), args, concurrency_key)
+        return await self._change(RESUME, asked, entry, status_look(execution_id))
+
+    async def fork(self, fork: Fork, entry: AuditEntry | None = None) -> Started:
+        """Make an execution of it that has calls of another one as its own. Raises ExecutionNotFound."""
+        return await self._change(FORK, fork, entry, told=lambda started: f"execution {started.id}")
 
     async def rescue(self, dead: Sequence[str] = ()) -> int:
         """Make what dead nodes held claimable again; how many executions that were."""
@@ -86,6 +96,14 @@ class ExecutionsPage(Page):
         """Newest first, without their jobs."""
         return await self._read(
             reads.executions, workflow=workflow, status=status, executor=executor, before=before, limit=limit
+        )
+
+    async def resumable(
+        self, *, status: Status, workflow: str | None, since: int | None, after: str, limit: int
+    ) -> list[tuple[str, str]]:
+        """Ids and workflows of executions that can be resumed, behind the id `after`, the oldest first."""
+        return await self._read(
+            reads.resumable, status=status, workflow=workflow, since=since, after=after, limit=limit
         )
 
     async def status_of(self, execution_id: str) -> Status | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import func
+from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
 from hub.model.execution import Checkpoint, ExecutionRecord, JobStatus, LogLine, Status
@@ -55,6 +55,26 @@ def execution(session: Session, execution_id: str) -> ExecutionRecord | None:
     calls = session.exec(statement).all()
     texts = Texts(session, [row.result, *(call.result for call in calls)])
     return replace(_execution(row, texts), jobs=tuple(_checkpoint(call, texts) for call in calls))
+
+
+def resumable(
+    session: Session, *, status: Status, workflow: str | None, since: int | None, after: str, limit: int
+) -> list[tuple[str, str]]:
+    """Ids and workflows of executions that can be resumed, the oldest first. `since`: failed then or later, or last begun."""
+    statement = select(ExecutionRow.id, ExecutionRow.workflow).where(col(ExecutionRow.id) > after)
+    statement = statement.order_by(col(ExecutionRow.id)).limit(limit)
+    if status is Status.FAILED:
+        # Written out, so that the index of the failed ones is used.
+        statement = statement.where(text("executions.status = 'FAILED'"))
+        moment = col(ExecutionRow.finished_at)
+    else:
+        statement = statement.where(ExecutionRow.status == status, col(ExecutionRow.due_at).is_not(None))
+        moment = col(ExecutionRow.started_at)
+    if workflow is not None:
+        statement = statement.where(ExecutionRow.workflow == workflow)
+    if since is not None:
+        statement = statement.where(moment >= since)
+    return list(session.exec(statement))
 
 
 def status_of(session: Session, execution_id: str) -> Status | None:
@@ -134,6 +154,8 @@ def _execution(row: ExecutionRow, texts: Texts) -> ExecutionRecord:
         due_at=row.due_at,
         reason=row.reason,
         requested_by=row.requested_by,
+        forked_from=row.forked_from,
+        forked_at=row.forked_at,
     )
 
 

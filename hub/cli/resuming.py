@@ -1,0 +1,104 @@
+"""`hub workflow resume` and `fork`: going on after a failure."""
+
+from __future__ import annotations
+
+import click
+
+from hub.cli.options import parse_json, since_moment, wait_options
+from hub.cli.printing import note, show
+from hub.cli.session import command, opened
+from hub.engine.points import MISSING
+from hub.model.execution import Status
+
+_RESUMABLE = (Status.FAILED.value, Status.PENDING_RETRY.value)
+
+
+@click.command("resume")
+@click.argument("execution_id", required=False, metavar="[ID]")
+@click.option("-n", "--workflow-name", "--workflow", "workflow_name", help="Instead of an ID: all of this workflow.")
+@click.option("-s", "--status", type=click.Choice(_RESUMABLE, case_sensitive=False), help="All that stand there.")
+@click.option("--since", metavar="TIME", help="All that failed since: a duration (`2h`) or an ISO 8601 instant.")
+@click.option("-y", "--yes", is_flag=True, help="Resume all that match; without it they are only counted.")
+@click.option("-a", "--args", "-g", "--arg", "args", metavar="JSON", help="Go on with another input.")
+@wait_options
+@command
+async def resume(
+    execution_id: str | None,
+    workflow_name: str | None,
+    status: str | None,
+    since: str | None,
+    yes: bool,
+    args: str | None,
+    wait: bool,
+    seconds: float | None,
+    interval: float,
+    logs: bool,
+    as_json: bool,
+) -> int:
+    """Let a failed execution go on under its id, or all that match. Finished jobs do not run again.
+
+    With another input, a finished job that would now be called with other arguments fails it again, and nothing is lost.
+    """
+    from hub.cli.waiting import finish
+
+    many = (workflow_name, status, since) != (None, None, None)
+    if execution_id is None:
+        if not many:
+            raise click.UsageError("say which: an ID, or all with -n WORKFLOW, -s FAILED or --since TIME.")
+        if args is not None or wait:
+            raise click.UsageError("-a and -W are for one execution: give its ID.")
+        await _resume_many(workflow_name, status, since, really=yes, as_json=as_json)
+        return 0
+    if many:
+        raise click.UsageError("give either an ID or -n, -s and --since.")
+    value = MISSING if args is None else parse_json(args, "-a")
+    async with opened() as parts:
+        now_is = await parts.client.resume(execution_id, value)
+        if wait:
+            return await finish(parts, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+        show({"id": execution_id, "status": now_is.value}, as_json=as_json)
+        return 0
+
+
+async def _resume_many(
+    workflow: str | None, status: str | None, since: str | None, *, really: bool, as_json: bool
+) -> None:
+    async with opened() as parts:
+        client = parts.client
+        if workflow is not None:
+            client.workflow(workflow)
+        after = None if since is None else since_moment(since, parts.clock)
+        found = await client.resumable(workflow=workflow, status=Status(status or Status.FAILED), since=after)
+        resumed = await client.resume_all(found) if really else 0
+        show({"matching": len(found), "resumed": resumed}, as_json=as_json)
+        if found and not really:
+            note("nothing was resumed: add --yes to resume them.")
+
+
+@click.command("fork")
+@click.argument("execution_id", metavar="ID")
+@click.option("--from", "path", required=True, metavar="PATH", help="The first job that runs again, by its path.")
+@click.option("-a", "--args", "-g", "--arg", "args", metavar="JSON", help="Another input of the main job.")
+@wait_options
+@command
+async def fork(
+    execution_id: str,
+    path: str,
+    args: str | None,
+    wait: bool,
+    seconds: float | None,
+    interval: float,
+    logs: bool,
+    as_json: bool,
+) -> int:
+    """Start a new execution from a job of another one on: what came before keeps its results, the rest runs again."""
+    from hub.cli.waiting import finish
+
+    value = MISSING if args is None else parse_json(args, "-a")
+    async with opened() as parts:
+        started = await parts.client.fork(execution_id, path, value)
+        if wait:
+            note(f"execution {started.id}")
+            return await finish(parts, started.id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+        show({"id": started.id, "status": started.status.value, "forked_from": execution_id}, as_json=as_json)
+        return 0

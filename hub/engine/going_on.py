@@ -1,0 +1,96 @@
+"""Going on after an end: resume under the same id, also with another input, and fork from a call on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hub.engine.points import MISSING, Missing
+from hub.engine.registry import Registry
+from hub.engine.starting import checked_args, concurrency_key
+from hub.model.audit import AuditEntry
+from hub.model.clock import Clock, new_id
+from hub.model.errors import ExecutionNotFound, NotFound
+from hub.model.execution import Checkpoint, JobStatus, Started, StartRequest, Status
+from hub.model.values import canonical
+from hub.store import Store
+from hub.store.resuming import Fork
+
+
+async def resume(
+    store: Store,
+    registry: Registry,
+    execution_id: str,
+    args: Any | Missing = MISSING,
+    *,
+    entry: AuditEntry | None = None,
+) -> Status:
+    """Let a failed execution go on under its id; its finished calls keep their results.
+
+    With `args` it goes on with that input: a finished call that would now be made with other arguments fails it with
+    ArgumentHashMismatch, and it stays resumable. Raises ExecutionNotFound, Conflict when it has not failed, NotFound for
+    the workflow, NotJson or InvalidArguments when the input does not fit.
+    """
+    if isinstance(args, Missing):
+        return await store.resume(execution_id, entry)
+    found = await store.execution(execution_id)
+    if found is None:
+        raise ExecutionNotFound(execution_id)
+    workflow = registry.workflow(found.workflow)
+    text = checked_args(workflow, args)
+    return await store.resume(execution_id, entry, args=text, concurrency_key=concurrency_key(workflow, text))
+
+
+async def fork(
+    store: Store,
+    registry: Registry,
+    clock: Clock,
+    execution_id: str,
+    path: str,
+    args: Any | Missing = MISSING,
+    *,
+    requested_by: str,
+    entry: AuditEntry | None = None,
+) -> Started:
+    """Start an execution that is given what another one had done before its call at `path`, and does the rest itself.
+
+    It has the same workflow, invoker and input, or `args`. Raises ExecutionNotFound, NotFound for the call or the
+    workflow, NotJson or InvalidArguments when the input does not fit.
+    """
+    found = await store.execution(execution_id)
+    if found is None:
+        raise ExecutionNotFound(execution_id)
+    kept = kept_before(found.jobs, path)
+    workflow = registry.workflow(found.workflow)
+    text = checked_args(workflow, found.args if isinstance(args, Missing) else args)
+    now = clock.now()
+    request = StartRequest(
+        id=new_id(now),
+        workflow=found.workflow,
+        args=text,
+        invoker=None if found.invoker is None else canonical(found.invoker),
+        created_at=now,
+        requested_by=requested_by,
+        concurrency_key=concurrency_key(workflow, text),
+    )
+    return await store.fork(Fork(request, execution_id, path, kept), entry)
+
+
+def kept_before(calls: Sequence[Checkpoint], path: str) -> tuple[str, ...]:
+    """The calls that a fork from the one at `path` keeps: those that were made before it, and have ended for good.
+
+    The jobs that it was made from run again from their top, so they are not among them. Raises NotFound for the call.
+    """
+    at = next((call for call in calls if call.path == path), None)
+    if at is None:
+        raise NotFound("call", path, [call.path for call in calls])
+    kept = {
+        call.path
+        for call in calls
+        if call.number < at.number
+        and (call.status is JobStatus.SUCCESS or (call.status is JobStatus.FAILED and call.handled))
+        and not f"{path}/".startswith(f"{call.path}/")
+    }
+    # The start of a child whose result is not kept: the fork starts a child of its own.
+    waiting = {call.path for call in calls if call.name.startswith("invoke:")} - kept
+    return tuple(sorted(one for one in kept if one.rpartition("/")[0] not in waiting))

@@ -9,6 +9,9 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Protocol
 
+#: Linux has one that goes on while the machine is suspended.
+_GROWING: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 class Clock(Protocol):
     """What the hub knows of time."""
@@ -33,7 +36,7 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     def monotonic(self) -> float:
-        return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+        return time.clock_gettime(_GROWING)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

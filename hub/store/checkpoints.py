@@ -9,7 +9,7 @@ from hub.model.errors import Fenced
 from hub.model.execution import Checkpoint, JobStatus, LogLine
 from hub.store.contents import Content, keep, offloaded, whole
 from hub.store.dialects.base import Bulk, Row, Tx
-from hub.store.verbs import Verb
+from hub.store.verbs import Mixed, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,13 @@ _FENCED_INSERT = (
 )
 
 #: A stored success is final.
-_FINISH = Bulk(_COLUMNS, _FENCED_INSERT + "checkpoints.status <> 'SUCCESS' RETURNING execution_id, path, epoch")
+_FINISH = Bulk(_COLUMNS, _FENCED_INSERT + "checkpoints.status <> 'SUCCESS'")
 
 #: A mark never covers what the same try has already stored.
 _MARK = Bulk(
     _COLUMNS,
     _FENCED_INSERT + "checkpoints.status <> 'SUCCESS' AND "
-    "(checkpoints.epoch < excluded.epoch OR checkpoints.attempts < excluded.attempts) "
-    "RETURNING execution_id, path, epoch",
+    "(checkpoints.epoch < excluded.epoch OR checkpoints.attempts < excluded.attempts)",
 )
 
 _HANDLED = Bulk(
@@ -112,16 +111,15 @@ def checkpoint(row: Row) -> Checkpoint:
 
 def finish_calls(tx: Tx, items: Sequence[CallWrite]) -> list[Exception | None]:
     """Store what calls gave, each under its claim's epoch."""
-    written = set(tx.bulk(_FINISH, [_row(item) for item in items]))
+    written = tx.bulk_count(_FINISH, [_row(item) for item in items])
+    if written not in (0, len(items)):
+        raise Mixed
+    if not written:
+        return [Fenced(item.execution_id) for item in items]
     for item in items:
-        if item.content is not None and (item.execution_id, item.checkpoint.path, item.epoch) in written:
+        if item.content is not None:
             keep(tx, [item.content], item.checkpoint.finished_at or 0)
-    if len(written) == len(items):
-        return [None] * len(items)
-    return [
-        None if (item.execution_id, item.checkpoint.path, item.epoch) in written else Fenced(item.execution_id)
-        for item in items
-    ]
+    return [None] * len(items)
 
 
 def packed(write: CallWrite) -> CallWrite:

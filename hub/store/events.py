@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from hub.model.clock import new_id
 from hub.model.event import Delivery, Event, NewEvent, Outcome, StoredEvent
 from hub.model.execution import StartRequest
-from hub.store.dialects.base import Bulk, Row, Tx
+from hub.store.dialects.base import Bulk, Many, Row, Tx
 from hub.store.executions import insert_executions
-from hub.store.verbs import Verb
+from hub.store.verbs import Mixed, Verb
 
 #: Made once: `json.dumps` with settings makes an encoder a call.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -45,9 +45,10 @@ _INSERT_EVENTS = Bulk(
 
 _NOT_STORED = Bulk("id:text", "SELECT v.id FROM v LEFT JOIN events ON events.id = v.id WHERE events.id IS NULL")
 
-_NEW = (
-    "SELECT id, source, key, type, time, received_at, payload, namespace, model, body, executors FROM events "
-    "WHERE state = 0 ORDER BY id LIMIT ?"
+_NEW = Many(
+    "id:text source:text key:text type:text time:int received_at:int payload:text namespace:text model:text body:bytes "
+    "executors:text",
+    "FROM events WHERE state = 0 ORDER BY id LIMIT ?",
 )
 
 _INSERT_DELIVERIES = Bulk(
@@ -59,7 +60,7 @@ _INSERT_DELIVERIES = Bulk(
 
 _MARK_DISPATCHED = Bulk(
     "id:text",
-    "UPDATE events SET state = 1 FROM v WHERE events.id = v.id AND events.state = 0 RETURNING events.id",
+    "UPDATE events SET state = 1 FROM v WHERE events.id = v.id AND events.state = 0",
 )
 
 
@@ -87,7 +88,7 @@ def _undispatched(tx: Tx, limits: Sequence[int]) -> list[tuple[list[Row], set[st
     """
     found = []
     for limit in limits:
-        rows = tx.rows(_NEW, (limit,))
+        rows = tx.many(_NEW, (limit,))
         paused = tx.rows("SELECT executor FROM executor_states WHERE paused = 1") if rows else []
         found.append((rows, {executor for (executor,) in paused}))
     return found
@@ -164,15 +165,18 @@ def _first(tx: Tx, arrival: Arrival) -> tuple[str, bytes | None]:
 
 def _record_dispatched(tx: Tx, items: Sequence[Dispatched]) -> list[bool]:
     """Deliveries and executions of events that nobody has dispatched yet; False: somebody has."""
-    won = {row[0] for row in tx.bulk(_MARK_DISPATCHED, [(item.event_id,) for item in items])}
-    mine = [item for item in items if item.event_id in won]
-    starts = [start for item in mine for start in item.starts]
+    won = tx.bulk_count(_MARK_DISPATCHED, [(item.event_id,) for item in items])
+    if won != len(items):
+        if won:
+            raise Mixed
+        return [False] * len(items)
+    starts = [start for item in items for start in item.starts]
     if starts:
         insert_executions(tx, starts)
-    deliveries = [delivery for item in mine for delivery in item.deliveries]
+    deliveries = [delivery for item in items for delivery in item.deliveries]
     if deliveries:
         insert_deliveries(tx, deliveries)
-    return [item.event_id in won for item in items]
+    return [True] * len(items)
 
 
 def _record_replays(tx: Tx, items: Sequence[Dispatched]) -> list[list[Delivery]]:

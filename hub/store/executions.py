@@ -13,7 +13,7 @@ from hub.model.errors import Conflict, ExecutionNotFound, Fenced
 from hub.model.execution import ENDED, Claimed, Settled, Started, StartRequest, Status
 from hub.store.checkpoints import read_checkpoints
 from hub.store.dialects.base import Bulk, Row, Tx
-from hub.store.verbs import Verb
+from hub.store.verbs import Mixed, Verb
 from hub.store.waits import end_waits_for, end_waits_for_all
 
 
@@ -60,15 +60,18 @@ _INSERT = Bulk(
     "parent_id, attempts, retries, crashes, priority, concurrency_key, epoch, base_epoch, due_at, created_at) "
     "SELECT id, workflow, 'PENDING', args, invoker, idempotency_key, executor, event_id, requested_by, "
     "parent_id, 0, 0, 0, priority, concurrency_key, 0, 0, due_at, created_at FROM v WHERE true "
-    "ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
+    "ON CONFLICT (idempotency_key) DO NOTHING",
+)
+
+_NOT_STARTED = Bulk(
+    "id:text", "SELECT v.id FROM v LEFT JOIN executions ON executions.id = v.id WHERE executions.id IS NULL"
 )
 
 _SETTLE = Bulk(
     "id:text epoch:int status:text at:int result:text error:text due_at:int reason:text retries:int ended:int",
     "UPDATE executions SET status = v.status, result = v.result, error = v.error, due_at = v.due_at, reason = v.reason, "
     "retries = v.retries, owner = NULL, finished_at = CASE WHEN v.ended = 1 THEN v.at ELSE NULL END "
-    "FROM v WHERE executions.id = v.id AND executions.epoch = v.epoch AND executions.status = 'RUNNING' "
-    "RETURNING executions.id, executions.epoch",
+    "FROM v WHERE executions.id = v.id AND executions.epoch = v.epoch AND executions.status = 'RUNNING'",
 )
 
 _DUE = (
@@ -112,9 +115,12 @@ def insert_executions(tx: Tx, requests: Sequence[StartRequest]) -> list[Started]
         )
         for request in requests
     ]
-    inserted = {row[0] for row in tx.bulk(_INSERT, rows)}
+    inserted = tx.bulk_count(_INSERT, rows)
+    refused = set()
+    if inserted != len(requests):
+        refused = {row[0] for row in tx.bulk(_NOT_STARTED, [(request.id,) for request in requests])}
     return [
-        Started(request.id, created=True, status=Status.PENDING) if request.id in inserted else _first(tx, request)
+        _first(tx, request) if request.id in refused else Started(request.id, created=True, status=Status.PENDING)
         for request in requests
     ]
 
@@ -188,11 +194,15 @@ def settle_executions(tx: Tx, items: Sequence[Settled]) -> list[Status | Excepti
         )
         for item in items
     ]
-    settled = set(tx.bulk(_SETTLE, rows))
+    settled = tx.bulk_count(_SETTLE, rows)
+    if settled not in (0, len(items)):
+        raise Mixed
+    if not settled:
+        return [Fenced(item.execution_id) for item in items]
     ended = [item.execution_id for item in items if item.status in ENDED]
     if ended:
         end_waits_for_all(tx, ended, items[0].at)
-    return [item.status if (item.execution_id, item.epoch) in settled else Fenced(item.execution_id) for item in items]
+    return [item.status for item in items]
 
 
 def _cancel(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:

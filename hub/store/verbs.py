@@ -27,6 +27,13 @@ class Verb(Generic[T, R]):
     order: int = 0
 
 
+class Mixed(Exception):
+    """Some of the items were refused and some were not: applied one by one they tell which. Raised by an `apply`.
+
+    What a statement changed is a number that is had for nothing; to have it name every row is dear.
+    """
+
+
 #: Two moments of a commit at which a test may end the process.
 Probe = Callable[[str, Sequence[str]], None]
 

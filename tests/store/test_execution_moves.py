@@ -230,7 +230,7 @@ def check(machine: type[Moves], *, examples: int, **how: object) -> None:
 
 
 def test_the_model_finds_a_planted_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    settle, fence = executions._SETTLE, "AND executions.status = 'RUNNING' "
+    settle, fence = executions._SETTLE, " AND executions.status = 'RUNNING'"
     assert fence in settle.body
     monkeypatch.setattr(executions, "_SETTLE", replace(settle, body=settle.body.replace(fence, "")))
     with pytest.raises(AssertionError):

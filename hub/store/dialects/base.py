@@ -26,6 +26,21 @@ class Bulk:
         return [column.split(":")[0] for column in self.columns.split()]
 
 
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A question with many rows for an answer. The body follows the list of columns: "FROM … WHERE …".
+
+    `columns` is "name:type …" as in Bulk.
+    """
+
+    columns: str
+    body: str
+
+    @property
+    def names(self) -> list[str]:
+        return [column.split(":")[0] for column in self.columns.split()]
+
+
 class Tx(Protocol):
     """An open write transaction. Parameters are `?`, always bound."""
 
@@ -33,6 +48,10 @@ class Tx(Protocol):
     skip_locked: str
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]: ...
+
+    def many(self, question: Many, params: Sequence[Any] = ()) -> list[Row]:
+        """As `rows`, where there may be hundreds."""
+        ...
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
         """The number of rows that it changed."""

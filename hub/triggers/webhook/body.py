@@ -47,7 +47,8 @@ def read_json(body: bytes) -> Any:
     object, integers over 4,300 digits, lone surrogates, NUL (which PostgreSQL cannot hold).
     """
     openings = body.count(b"{") + body.count(b"[")
-    if openings > MOST_NODES or openings + body.count(b",") > 2 * MOST_NODES:
+    nodes = openings + body.count(b",") if len(body) >= MOST_NODES else 0
+    if openings > MOST_NODES or nodes > 2 * MOST_NODES:
         # Brackets and commas inside texts count too; so only twice the limit is refused unread.
         raise BadBody(f"it may hold more than {MOST_NODES} values")
     try:
@@ -61,7 +62,7 @@ def read_json(body: bytes) -> Any:
     except ValueError as error:
         raise BadBody(_where(error)) from None
     # The walk is dear; a body with few brackets and commas cannot break the limits that it looks for.
-    if openings > MOST_DEPTH or body.count(b",") + openings >= MOST_NODES or _SUSPECT.search(body) is not None:
+    if openings > MOST_DEPTH or nodes >= MOST_NODES or (b"\\u" in body and _SUSPECT.search(body) is not None):
         _walk(value)
     return value
 
@@ -131,11 +132,11 @@ def _text(body: bytes) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
+    value, count = dict(pairs), len(pairs)
+    if len(value) != count:
         # The last wins here, the first elsewhere: two readers would see two events.
         raise BadBody("an object has the same key twice")
-    if len(value) > MOST_KEYS:
+    if count > MOST_KEYS:
         raise BadBody(f"an object has more than {MOST_KEYS} keys")
     return value
 

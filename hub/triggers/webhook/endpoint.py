@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 import ipaddress
 from collections.abc import Callable
@@ -115,4 +115,4 @@ class Endpoint:
         """The body's hash, for senders whose bodies never repeat: whoever replays a captured request can change its unsigned id."""
         if not self.body_unique or not request.body:
             return None
-        return base64.b64encode(hashlib.sha256(request.body).digest()).decode()
+        return binascii.b2a_base64(hashlib.sha256(request.body).digest(), newline=False).decode()

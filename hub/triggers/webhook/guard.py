@@ -10,6 +10,8 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from hub.triggers.webhook.answer import Answer, problem
@@ -68,17 +70,19 @@ def look(scope: MutableMapping[str, Any], limits: HeadLimits) -> tuple[Answer | 
     headers = scope["headers"]
     if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > limits.url:
         return problem(414, _CLOSE), False
-    size, hosts, lengths, encodings = 0, [], [], []
-    for name, value in headers:
-        size += len(name) + len(value)
-        if name == b"host":
-            hosts.append(value)
-        elif name == b"content-length":
-            lengths.append(value)
-        elif name == b"transfer-encoding":
-            encodings.append(value)
-    if len(headers) > limits.headers or size > limits.size:
+    if len(headers) > limits.headers or sum(map(len, chain.from_iterable(headers))) > limits.size:
         return problem(431, _CLOSE), False
+    given: dict[bytes, bytes] = dict(headers)
+    if len(given) == len(headers) and b"transfer-encoding" not in given:
+        # Most requests: every header once, a length or no body.
+        hosts = [given[b"host"]] if b"host" in given else []
+        lengths = [given[b"content-length"]] if b"content-length" in given else []
+        encodings: list[bytes] = []
+    else:
+        hosts, lengths, encodings = (
+            [value for name, value in headers if name == wanted]
+            for wanted in (b"host", b"content-length", b"transfer-encoding")
+        )
     wrong = _framing(hosts, lengths, encodings)
     if wrong is not None:
         return problem(400, _CLOSE, detail=wrong), False
@@ -89,15 +93,21 @@ def _framing(hosts: list[bytes], lengths: list[bytes], encodings: list[bytes]) -
     """What is wrong with the Host or with how long the body is said to be."""
     if len(hosts) != 1:
         return "A request has exactly one Host header."
-    if _HOST.fullmatch(hosts[0]) is None:
+    if not _is_host(hosts[0]):
         return "The Host header is not the name of a host."
     if len(lengths) + len(encodings) > 1:
         return "The length of the body is given more than once."
-    if not all(_LENGTH.fullmatch(value) for value in lengths):
+    if lengths and _LENGTH.fullmatch(lengths[0]) is None:
         return "Content-Length is not a number."
-    if not all(value.strip().lower() == b"chunked" for value in encodings):
+    if encodings and encodings[0].strip().lower() != b"chunked":
         return "This Transfer-Encoding is not taken."
     return None
+
+
+@lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    """Requests name the same few hosts over and over."""
+    return _HOST.fullmatch(value) is not None
 
 
 async def _send(send: Send, answer: Answer) -> None:

@@ -19,12 +19,10 @@ _READABLE = frozenset({"application/x-www-form-urlencoded", "text/plain"})
 
 def route(path: str) -> tuple[str, str | None]:
     """Executor and token of `/webhooks/{executor}[/{token}]`; the executor is "" for anything else."""
-    parts = path.split("/")
-    match parts:
-        case ["", "webhooks", name]:
-            return name, None
-        case ["", "webhooks", name, token]:
-            return name, token
+    _, prefix, rest = path.partition("/webhooks/")
+    name, slash, token = rest.partition("/")
+    if path.startswith(prefix) and prefix and "/" not in token:
+        return name, token if slash else None
     return "", None
 
 

@@ -22,13 +22,11 @@ def stored_headers(headers: Mapping[bytes, list[bytes]], own: frozenset[bytes]) 
     stored: dict[str, Any] = {}
     for raw_name, values in headers.items():
         name, is_secret = _known.get(raw_name) or _look_at(raw_name)
-        if is_secret or raw_name in own:
-            stored[name] = REDACTED if len(values) == 1 else [REDACTED] * len(values)
-        elif len(values) == 1:
-            (value,) = values
-            stored[name] = value.decode("latin-1")
+        hidden = is_secret or raw_name in own
+        if len(values) == 1:
+            stored[name] = REDACTED if hidden else values[0].decode("latin-1")
         else:
-            stored[name] = [value.decode("latin-1") for value in values]
+            stored[name] = [REDACTED if hidden else value.decode("latin-1") for value in values]
     return stored
 
 

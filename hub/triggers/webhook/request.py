@@ -63,13 +63,11 @@ class RawRequest:
         self.url = url
         self.headers = headers
         self.body = body
-        index: dict[bytes, list[bytes]] = {}
-        for key, value in headers:
-            name = key.lower()
-            if name in index:
-                index[name].append(value.strip(b" \t"))
-            else:
-                index[name] = [value.strip(b" \t")]
+        index = {name.lower(): [value.strip(b" \t")] for name, value in headers}
+        if len(index) != len(headers):
+            index = {}
+            for name, value in headers:
+                index.setdefault(name.lower(), []).append(value.strip(b" \t"))
         #: Every header's values by lower-case name, without the white space around them (RFC 9110, 5.5).
         self.index = index
         self._json: tuple[Any] | None = None

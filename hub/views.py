@@ -11,8 +11,11 @@ from hub.model.clock import iso, iso_or_none
 from hub.model.event import Delivery, Event
 from hub.model.execution import Checkpoint, ExecutionRecord, LogLine
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
+from hub.model.identity import MachineUser
 from hub.model.wait import WaitRecord
+from hub.store.refused import RefusedDelivery
 from hub.targets.target import aim, unsupported
+from hub.triggers.schedule.upcoming import Instant
 
 
 def execution_view(record: ExecutionRecord) -> dict[str, Any]:
@@ -136,7 +139,7 @@ def executor_view(executor: Executor, *, paused: bool) -> dict[str, Any]:
         "name": executor.name,
         "description": executor.description,
         "kind": executor.kind,
-        "state": "disabled" if executor.disabled else "paused" if paused else "enabled",
+        "state": state_of(executor, paused=paused),
         "trigger": _trigger(executor),
         "condition": executor.condition,
         "target": None if goal is None else goal.workflow,
@@ -145,6 +148,11 @@ def executor_view(executor: Executor, *, paused: bool) -> dict[str, Any]:
         else {"type": "machine_user", "auth_namespace": invoker.auth_namespace, "name": invoker.name},
         "file": str(executor.at()),
     }
+
+
+def state_of(executor: Executor, *, paused: bool) -> str:
+    """In a word."""
+    return "disabled" if executor.disabled else "paused" if paused else "enabled"
 
 
 def workflow_row(workflow: Workflow[Any, Any], revision: str) -> dict[str, Any]:
@@ -167,6 +175,73 @@ def workflow_view(workflow: Workflow[Any, Any], revision: str, jobs: list[Job[An
             {"name": job.name, "retry": None if job.retry is None else repr(job.retry), "timeout_ms": job.timeout}
             for job in jobs
         ],
+    }
+
+
+def refused_view(one: RefusedDelivery) -> dict[str, Any]:
+    """A delivery that was turned away; its credentials are redacted."""
+    return {
+        "id": one.id,
+        "executor": one.executor,
+        "received_at": iso(one.received_at),
+        "step": one.step,
+        "reason": one.reason,
+        "method": one.method,
+        "url": one.url,
+        "headers": one.headers,
+        "body": one.body.decode("utf-8", "replace"),
+        "size": one.size,
+        "whole": one.whole,
+    }
+
+
+def instant_view(instant: Instant) -> dict[str, Any]:
+    """An instant to come of a schedule."""
+    return {"at": iso(instant.at), "local": instant.local, "note": instant.note}
+
+
+def schedule_view(executor: Executor, due: int | None, *, paused: bool) -> dict[str, Any]:
+    """A schedule and when it is next due."""
+    trigger = executor.trigger
+    assert isinstance(trigger, ScheduleTrigger)
+    return {
+        "executor": executor.name,
+        "cron": trigger.cron,
+        "timezone": trigger.timezone,
+        "state": state_of(executor, paused=paused),
+        "next_fire_at": iso_or_none(due),
+    }
+
+
+def slot_view(slot: Any) -> dict[str, Any]:
+    """A due moment that there was, and what became of it; without an outcome it fired."""
+    return {
+        "at": iso(slot.at),
+        "outcome": slot.outcome,
+        "reason": slot.reason,
+        "event_id": slot.event_id,
+        "recorded_at": iso(slot.recorded_at),
+    }
+
+
+def machine_user_view(user: MachineUser) -> dict[str, Any]:
+    """A machine user, without its secrets."""
+    return {
+        "auth_namespace": user.auth_namespace,
+        "name": user.name,
+        "attributes": dict(user.attributes),
+        "permissions": list(user.permissions),
+    }
+
+
+def node_view(node: Any) -> dict[str, Any]:
+    """A process that serves, and until when it has said so."""
+    return {
+        "id": node.id,
+        "host": node.host,
+        "pid": node.pid,
+        "started_at": iso(node.started_at),
+        "lease_until": iso(node.lease_until),
     }
 
 

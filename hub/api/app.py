@@ -1,79 +1,69 @@
-"""The ASGI application: health, and the door for webhooks."""
+"""The ASGI application: the door for webhooks, the API, and what other faces bring."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
 
-from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.model.errors import HubError
-from hub.store import Store
-from hub.triggers.webhook.answer import Answer, problem
+from hub.api.operations import Operation
+from hub.api.problems import problem_of
+from hub.api.readiness import Readiness
+from hub.api.resources import OPERATIONS
+from hub.api.routing import JsonFace, Verify, routes
+from hub.api.system import system_operations
+from hub.client import Client
+from hub.triggers.webhook.answer import SAFETY
 from hub.triggers.webhook.guard import Guard
 
-_NOT_STORED = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
-
-class Readiness:
-    """Whether the hub can do its work now."""
-
-    def __init__(self, store: Store, troubles: Callable[[], list[str]]) -> None:
-        self._store = store
-        self._troubles = troubles
-
-    async def report(self) -> tuple[bool, dict[str, Any]]:
-        """Ready or not, and why not."""
-        try:
-            await self._store.status_of("")
-        except (HubError, OSError) as error:
-            return False, {"status": "not ready", "reasons": [f"the store cannot be read: {type(error).__name__}"]}
-        reasons = self._troubles()
-        return not reasons, {"status": "not ready" if reasons else "ready", "reasons": reasons}
-
-
-def create_app(intake: ASGIApp, readiness: Readiness) -> ASGIApp:
+def create_app(intake: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
     """Webhooks go straight to the intake; everything else is routed."""
-
-    async def healthz(_request: Request) -> Response:
-        return PlainTextResponse("ok\n", headers=_NOT_STORED)
-
-    async def readyz(_request: Request) -> Response:
-        ready, report = await readiness.report()
-        return JSONResponse(report, status_code=200 if ready else 503, headers=_NOT_STORED)
-
-    routed = Starlette(
-        routes=[Route("/healthz", healthz), Route("/readyz", readyz)],
-        exception_handlers={HTTPException: _refused, Exception: _failed},
-    )
+    # A path with one slash more is another path, and there is nothing at it.
+    routed = Router(routes=list(routes), default=_nothing, redirect_slashes=False)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/webhooks/"):
             await intake(scope, receive, send)
         else:
-            await routed(scope, receive, send)
+            await routed(scope, receive, _Safely(send))
 
     return Guard(app)
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    """404, 405 and their like as problem documents (RFC 9457)."""
-    assert isinstance(error, HTTPException)
-    headers = tuple((name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items())
-    return _response(problem(error.status_code, *headers))
+def machine_routes(
+    client: Client, verify: Verify, readiness: Readiness, *, url: str = "", further: Sequence[Operation] = ()
+) -> list[BaseRoute]:
+    """The machines' face, described at /openapi.json as it is reached at `url`. Raises Undeclared."""
+    described = (*OPERATIONS, *further)
+    return routes([*described, *system_operations(readiness, described, url)], client, JsonFace(verify))
 
 
-async def _failed(_request: Request, _error: Exception) -> Response:
-    """A fault of the hub. It is in the log, and not in the answer."""
-    return _response(problem(500))
+class _Safely:
+    """Sends answers with the headers that every answer has, where a route does not say otherwise."""
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(raw=list(message.get("headers", [])))
+            for name, value in SAFETY:
+                headers.setdefault(name.decode(), value.decode())
+            message["headers"] = headers.raw
+        await self._send(message)
 
 
-def _response(answer: Answer) -> Response:
-    response = Response(answer.body, answer.status)
-    response.raw_headers = answer.raw_headers()
-    return response
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        return
+    request = Request(scope, receive)
+    answer: Response = problem_of(request, HTTPException(404))
+    await answer(scope, receive, send)

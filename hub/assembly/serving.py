@@ -9,16 +9,19 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
-from hub.api.app import Readiness, create_app
+from hub.api.app import create_app, machine_routes
+from hub.api.problems import Unauthenticated
+from hub.api.readiness import Readiness
 from hub.api.server import HttpServer
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.kept_results import ResultPruner
-from hub.assembly.parts import Parts, operator
+from hub.assembly.parts import Parts, operator, public_url
 from hub.assembly.retention import Pruner
 from hub.assembly.webhooks import open_door
 from hub.declare.config import sqlite_path
 from hub.engine.worker import Worker
 from hub.model.errors import Conflict, HubError, StoreUnavailable
+from hub.model.identity import Principal
 from hub.triggers.record_events.drain import Drain
 from hub.triggers.record_events.keeper import Keeper
 from hub.triggers.record_events.sqlite import SQLiteWatched
@@ -97,7 +100,9 @@ class Serving:
         await self._start_schedules()
         await self._start_record_events()
         intake, quick = open_door(parts, self._tokens)
-        await self._http.start(create_app(intake, Readiness(parts.store, self.troubles)), quick)
+        readiness = Readiness(parts.store, self.troubles)
+        routes = machine_routes(parts.client, _nobody, readiness, url=public_url(parts.config))
+        await self._http.start(create_app(intake, routes), quick)
         return rescued
 
     async def _seat_after_a_look(self) -> bool:
@@ -212,3 +217,7 @@ class Serving:
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
+
+
+async def _nobody(_token: str) -> Principal:
+    raise Unauthenticated("this hub gives no tokens yet.")

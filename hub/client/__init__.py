@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub.client.audit import AuditVerbs
 from hub.client.events import EventVerbs
 from hub.client.executors import ExecutorVerbs
+from hub.client.listing import ListingVerbs
 from hub.client.resuming import ResumingVerbs
 from hub.client.wait_points import WaitPointVerbs
 from hub.client.workflows import WorkflowVerbs
@@ -12,5 +13,5 @@ from hub.client.workflows import WorkflowVerbs
 __all__ = ["Client"]
 
 
-class Client(ExecutorVerbs, WorkflowVerbs, ResumingVerbs, WaitPointVerbs, EventVerbs, AuditVerbs):
+class Client(ExecutorVerbs, WorkflowVerbs, ResumingVerbs, WaitPointVerbs, EventVerbs, AuditVerbs, ListingVerbs):
     """Asks one hub, through its driver."""

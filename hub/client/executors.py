@@ -63,6 +63,13 @@ class ExecutorVerbs(Verbs):
             pass
         return found
 
+    async def trigger_and_see(
+        self, name: str, data: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[Event, list[Delivery]]:
+        """The same, with what has become of the event so far: whoever may trigger an executor may know."""
+        event = await self.trigger_executor(name, data, headers)
+        return event, await self._store.deliveries(event_ids=[event.id])
+
     async def deliveries(self, executor: str, limit: int = 50) -> list[Delivery]:
         """What became of the events that an executor met, newest first."""
         self.executor(executor)

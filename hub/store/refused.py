@@ -94,15 +94,15 @@ def refused(session: Session, executor: str | None, limit: int) -> list[RefusedD
     statement = select(RefusedRow).order_by(col(RefusedRow.id).desc()).limit(limit)
     if executor is not None:
         statement = statement.where(RefusedRow.executor == executor)
-    return [_delivery(row) for row in session.exec(statement)]
+    return [delivery_refused(row) for row in session.exec(statement)]
 
 
 def refused_one(session: Session, identifier: int) -> RefusedDelivery | None:
     row = session.get(RefusedRow, identifier)
-    return None if row is None else _delivery(row)
+    return None if row is None else delivery_refused(row)
 
 
-def _delivery(row: RefusedRow) -> RefusedDelivery:
+def delivery_refused(row: RefusedRow) -> RefusedDelivery:
     return RefusedDelivery(
         row.executor,
         row.received_at,

@@ -16,6 +16,7 @@ from hub.store.pages.calls import CallsPage
 from hub.store.pages.events import EventsPage
 from hub.store.pages.executions import ExecutionsPage
 from hub.store.pages.executors import ExecutorsPage
+from hub.store.pages.listing import ListingPage
 from hub.store.pages.schedules import SchedulesPage
 from hub.store.pages.upkeep import UpkeepPage
 from hub.store.pages.waits import WaitsPage
@@ -27,7 +28,16 @@ _READERS = 4
 
 
 class Store(
-    EventsPage, ExecutionsPage, CallsPage, WaitsPage, SchedulesPage, ExecutorsPage, WebhooksPage, AuditPage, UpkeepPage
+    EventsPage,
+    ExecutionsPage,
+    CallsPage,
+    WaitsPage,
+    SchedulesPage,
+    ExecutorsPage,
+    WebhooksPage,
+    AuditPage,
+    UpkeepPage,
+    ListingPage,
 ):
     """What the hub remembers. Made by `open_store`."""
 

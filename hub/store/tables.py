@@ -87,7 +87,12 @@ class DeliveryRow(SQLModel, table=True):
     #: JSON {condition, variables} or {error}.
     evaluation: str = Field(default="{}", sa_type=Text)
 
-    __table_args__ = (Index("deliveries_executor", "executor", "id"),)
+    __table_args__ = (
+        Index("deliveries_executor", "executor", "id"),
+        # Lists by outcome, of one executor and of all.
+        Index("deliveries_executor_outcome", "executor", "outcome", "id"),
+        Index("deliveries_outcome", "outcome", "id"),
+    )
 
 
 class ExecutionRow(SQLModel, table=True):
@@ -167,6 +172,25 @@ class ExecutionRow(SQLModel, table=True):
             sqlite_where=text("substr(result, 1, 1) = '@'"),
             postgresql_where=text("substr(result, 1, 1) = '@'"),
         ),
+        Index(
+            "executions_executor",
+            "executor",
+            "id",
+            sqlite_where=text("executor IS NOT NULL"),
+            postgresql_where=text("executor IS NOT NULL"),
+        ),
+        # Lists by status. Those that run are few; those that succeeded are found without an index, because they are many.
+        *[
+            Index(
+                f"executions_{name}_status" if name else "executions_status",
+                *([name] if name else []),
+                "status",
+                "id",
+                sqlite_where=text("status NOT IN ('RUNNING', 'SUCCESS')"),
+                postgresql_where=text("status NOT IN ('RUNNING', 'SUCCESS')"),
+            )
+            for name in ("", "workflow", "executor")
+        ],
         Index(
             "executions_parent",
             "parent_id",
@@ -374,6 +398,14 @@ class WaitRow(SQLModel, table=True):
             sqlite_where=text("state = 'WAITING'"),
             postgresql_where=text("state = 'WAITING'"),
         ),
+        Index(
+            "waits_inbox",
+            "kind",
+            "created_at",
+            sqlite_where=text("state = 'WAITING'"),
+            postgresql_where=text("state = 'WAITING'"),
+        ),
+        Index("waits_asked", "kind", "created_at"),
         {"sqlite_with_rowid": False},
     )
 

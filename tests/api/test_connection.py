@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api_site import bare_client, verify
 
-from hub.api.app import Readiness, create_app
+from hub.api.app import create_app, machine_routes
 from hub.api.connection import Patience
+from hub.api.readiness import Readiness
 from hub.api.server import HttpServer, new_loop
 from hub.model.clock import SystemClock
 from hub.model.executor import Executor, WebhookTrigger, WorkflowTarget
@@ -73,7 +75,9 @@ async def site(url: str, patience: Patience = SHORT) -> AsyncIterator[Site]:
     server = HttpServer("127.0.0.1", 0, patience)
     server.bind()
     quick = QuickIntake(intake, partial(store.submit_event, timeout=0.9))
-    await server.start(create_app(intake, Readiness(store, list)), quick)
+    await server.start(
+        create_app(intake, machine_routes(bare_client(store, clock), verify, Readiness(store, list))), quick
+    )
     try:
         yield Site(int(server.address.rpartition(":")[2]), store, intake)
     finally:

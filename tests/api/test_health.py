@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+from api_site import bare_client, verify
 from kit import FakeClock
 
-from hub.api.app import Readiness, create_app
+from hub.api.app import create_app, machine_routes
+from hub.api.readiness import Readiness
 from hub.store import Store, open_store
 
 
@@ -23,7 +25,9 @@ async def no_intake(scope: MutableMapping[str, Any], receive: Any, send: Any) ->
 
 def ask(store: Store, troubles: list[str], method: str, path: str) -> httpx.Response:
     async def story() -> httpx.Response:
-        app = create_app(no_intake, Readiness(store, lambda: troubles))
+        app = create_app(
+            no_intake, machine_routes(bare_client(store, FakeClock()), verify, Readiness(store, lambda: troubles))
+        )
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:
             return await http.request(method, path)
@@ -80,7 +84,7 @@ def test_a_fault_of_the_hub_tells_a_stranger_nothing(store: Store) -> None:
         raise RuntimeError("a secret path /var/lib/hub")
 
     async def story() -> httpx.Response:
-        app = create_app(no_intake, Readiness(store, troubles))
+        app = create_app(no_intake, machine_routes(bare_client(store, FakeClock()), verify, Readiness(store, troubles)))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:
             return await http.get("/readyz")

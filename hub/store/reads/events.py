@@ -18,12 +18,12 @@ from hub.store.tables import (
 def new_events(session: Session, after: str, limit: int) -> list[Event]:
     """Events that dispatch has not seen, oldest first."""
     statement = select(EventRow).where(EventRow.state == NEW, EventRow.id > after).order_by(EventRow.id).limit(limit)
-    return [_event(row) for row in session.exec(statement)]
+    return [event_of(row) for row in session.exec(statement)]
 
 
 def event(session: Session, event_id: str) -> Event | None:
     row = session.get(EventRow, event_id)
-    return None if row is None else _event(row)
+    return None if row is None else event_of(row)
 
 
 def events(
@@ -42,7 +42,7 @@ def events(
         if outcome is not None:
             met = met.where(DeliveryRow.outcome == outcome)
         statement = statement.where(col(EventRow.id).in_(met))
-    return [_event(row) for row in session.exec(statement)]
+    return [event_of(row) for row in session.exec(statement)]
 
 
 def deliveries(
@@ -56,15 +56,15 @@ def deliveries(
         )
     if executor is not None:
         statement = statement.where(DeliveryRow.executor == executor).order_by(col(DeliveryRow.id).desc())
-    return [_delivery(row) for row in session.exec(statement)]
+    return [delivery_of(row) for row in session.exec(statement)]
 
 
 def delivery(session: Session, delivery_id: str) -> Delivery | None:
     row = session.get(DeliveryRow, delivery_id)
-    return None if row is None else _delivery(row)
+    return None if row is None else delivery_of(row)
 
 
-def _event(row: EventRow) -> Event:
+def event_of(row: EventRow) -> Event:
     return Event(
         row.id,
         row.source,
@@ -80,7 +80,7 @@ def _event(row: EventRow) -> Event:
     )
 
 
-def _delivery(row: DeliveryRow) -> Delivery:
+def delivery_of(row: DeliveryRow) -> Delivery:
     return Delivery(
         row.id,
         row.event_id,

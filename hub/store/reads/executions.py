@@ -39,7 +39,7 @@ def executions(
         statement = statement.where(ExecutionRow.id < before)
     rows = session.exec(statement).all()
     texts = Texts(session, [row.result for row in rows])
-    return [_execution(row, texts) for row in rows]
+    return [execution_of(row, texts) for row in rows]
 
 
 def execution(session: Session, execution_id: str) -> ExecutionRecord | None:
@@ -54,7 +54,7 @@ def execution(session: Session, execution_id: str) -> ExecutionRecord | None:
     )
     calls = session.exec(statement).all()
     texts = Texts(session, [row.result, *(call.result for call in calls)])
-    return replace(_execution(row, texts), jobs=tuple(_checkpoint(call, texts) for call in calls))
+    return replace(execution_of(row, texts), jobs=tuple(_checkpoint(call, texts) for call in calls))
 
 
 def resumable(
@@ -135,7 +135,7 @@ def logs(session: Session, execution_id: str, after: int, limit: int) -> list[tu
     ]
 
 
-def _execution(row: ExecutionRow, texts: Texts) -> ExecutionRecord:
+def execution_of(row: ExecutionRow, texts: Texts) -> ExecutionRecord:
     return ExecutionRecord(
         id=row.id,
         workflow=row.workflow,

@@ -40,10 +40,10 @@ def waits(
         )
     rows = session.exec(statement).all()
     texts = Texts(session, [result for _, _, result in rows])
-    return [_wait(row, workflow, texts(result)) for row, workflow, result in rows]
+    return [wait_of(row, workflow, texts(result)) for row, workflow, result in rows]
 
 
-def _wait(row: WaitRow, workflow: str, result: str | None) -> WaitRecord:
+def wait_of(row: WaitRow, workflow: str, result: str | None) -> WaitRecord:
     return WaitRecord(
         row.execution_id,
         workflow,

@@ -1,0 +1,87 @@
+"""Lists, a page at a time: each page ends with an opaque cursor, after which the next one begins.
+
+A cursor names the last thing that was seen, not a number of rows to skip: pages cost the same however far down they are, and
+what is new does not move them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from hub.api.operations import Parameter
+from hub.api.problems import Unreadable
+from hub.client.listing import Page
+from hub.model.clock import from_iso
+
+T = TypeVar("T")
+
+_STRANGE = "the cursor is not one of this list: give back next_cursor as it came, with the same filters."
+MOST = 1_000
+USUAL = 50
+
+LIMIT = Parameter(
+    "limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}, "How many of them at most."
+)
+CURSOR = Parameter(
+    "cursor", {"type": "string", "maxLength": 600}, "`next_cursor` of the page before; without it, the first page."
+)
+PAGED = (LIMIT, CURSOR)
+
+
+def after(kind: str, query: Mapping[str, Any]) -> str | None:
+    """What the page before ended with; None for the first page. Raises Unreadable for a cursor of another list."""
+    text = query.get("cursor")
+    if text is None:
+        return None
+    try:
+        found = base64.b64decode(text, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        found = ""
+    name, colon, key = found.partition(":")
+    if name != kind or not colon or not key.isprintable():
+        raise Unreadable(_STRANGE)
+    return key
+
+
+def numbered(kind: str, query: Mapping[str, Any]) -> int | None:
+    """The same for lists that count."""
+    key = after(kind, query)
+    if key is None:
+        return None
+    if not (key.isascii() and key.isdigit() and len(key) < 19):  # noqa: PLR2004 - fits 64 bits
+        raise Unreadable(_STRANGE)
+    return int(key)
+
+
+def since(query: Mapping[str, Any]) -> int | None:
+    """The parameter of that name, in milliseconds. Raises Unreadable."""
+    text = query.get("since")
+    if text is None:
+        return None
+    try:
+        return max(0, from_iso(text))
+    except (ValueError, OverflowError):
+        raise Unreadable("the parameter since is no ISO 8601 instant, such as 2026-03-29T01:00:00Z.") from None
+
+
+def page(kind: str, found: Page[T], view: Callable[[T], Any]) -> dict[str, Any]:
+    """A page as it is shown."""
+    cursor = None if found.last is None else base64.b64encode(f"{kind}:{found.last}".encode(), altchars=b"-_").decode()
+    return {"items": [view(one) for one in found.items], "next_cursor": cursor}
+
+
+def whole(rows: Sequence[Any]) -> dict[str, Any]:
+    """A list that is small enough to be shown at once."""
+    return {"items": list(rows), "next_cursor": None}
+
+
+def paged(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a page of such items."""
+    return {
+        "type": "object",
+        "required": ["items", "next_cursor"],
+        "properties": {"items": {"type": "array", "items": item}, "next_cursor": {"type": ["string", "null"]}},
+    }

@@ -1,0 +1,132 @@
+"""Executions: look at, resume, cancel, answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.api.operations import Call, Operation, Parameter
+from hub.api.paging import LIMIT, PAGED, after, numbered, page, paged, since
+from hub.api.schemas import ANY, ID, TEXT, TIME, one_of, ref, shape
+from hub.model.execution import Status
+from hub.model.wait import WaitState
+from hub.views import execution_row, execution_view, log_view
+
+_FILTERS = (
+    Parameter("workflow", TEXT, "Only of this workflow."),
+    Parameter("status", one_of(Status), "Only in this status."),
+    Parameter("executor", TEXT, "Only those that this executor started."),
+    Parameter("since", TIME, "Only those made at this instant or later."),
+)
+
+
+async def list_executions(call: Call) -> Any:
+    found = await call.client.executions_page(
+        workflow=call.query.get("workflow"),
+        status=call.query.get("status"),
+        executor=call.query.get("executor"),
+        since=since(call.query),
+        before=after("executions", call.query),
+        limit=call.query["limit"],
+    )
+    return page("executions", found, execution_row)
+
+
+async def get_execution(call: Call) -> Any:
+    return execution_view(await call.client.execution(call.path["id"]))
+
+
+async def list_logs(call: Call) -> Any:
+    found = await call.client.logs_page(
+        call.path["id"], after=numbered("logs", call.query) or 0, limit=call.query["limit"]
+    )
+    return page("logs", found, lambda one: {"number": one[0], **log_view(one[1])})
+
+
+async def resume_execution(call: Call) -> Any:
+    return {"id": call.path["id"], "status": (await call.client.resume(call.path["id"])).value}
+
+
+async def cancel_execution(call: Call) -> Any:
+    return {"id": call.path["id"], "status": (await call.client.cancel(call.path["id"])).value}
+
+
+async def resolve_wait_point(call: Call) -> Any:
+    execution_id, key = call.path["id"], call.path["key"]
+    state = await call.client.resolve_wait_point(execution_id, key, call.body["result"])
+    return {
+        "execution_id": execution_id,
+        "key": key,
+        "state": "KEPT" if state is WaitState.WAITING else state.value,
+    }
+
+
+_BY_ID: dict[str, Any] = {"path_schemas": {"id": ID}}
+_NOT_NOW = {409: "It is in a status that does not allow this."}
+
+EXECUTIONS = (
+    Operation(
+        method="GET",
+        path="/api/v1/executions",
+        id="listExecutions",
+        summary="Executions, newest first, without their jobs.",
+        action="execution:read",
+        handle=list_executions,
+        query=(*_FILTERS, *PAGED),
+        answer=paged(ref("ExecutionRow")),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/executions/{id}",
+        id="getExecution",
+        summary="One execution with its jobs.",
+        action="execution:read",
+        handle=get_execution,
+        answer=ref("Execution"),
+        **_BY_ID,
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/executions/{id}/logs",
+        id="listLogs",
+        summary="The lines that its jobs wrote, oldest first.",
+        action="execution:logs",
+        handle=list_logs,
+        query=(LIMIT, PAGED[1]),
+        answer=paged(ref("LogLine")),
+        **_BY_ID,
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/executions/{id}/resume",
+        id="resumeExecution",
+        summary="Let a failed execution go on under its id; finished jobs do not run again.",
+        action="execution:resume",
+        handle=resume_execution,
+        answer=ref("Started"),
+        problems=_NOT_NOW,
+        **_BY_ID,
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/executions/{id}/cancel",
+        id="cancelExecution",
+        summary="End an execution: nothing of it starts any more.",
+        action="execution:cancel",
+        handle=cancel_execution,
+        answer=ref("Started"),
+        problems=_NOT_NOW,
+        **_BY_ID,
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/executions/{id}/wait-points/{key}/resolve",
+        id="resolveWaitPoint",
+        summary="Answer a wait point, once. An answer that comes before its question is kept for it.",
+        action="wait-point:resolve",
+        handle=resolve_wait_point,
+        path_schemas={"id": ID, "key": TEXT},
+        body={"type": "object", "required": ["result"], "properties": {"result": ANY}, "additionalProperties": False},
+        answer=shape(execution_id=ID, key=TEXT, state=one_of(("RESOLVED", "TIMED_OUT", "KEPT"))),
+        problems={409: "It has been answered, or the execution has ended."},
+    ),
+)

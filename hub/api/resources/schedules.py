@@ -1,0 +1,69 @@
+"""Schedules: when they are due, and what became of their slots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.api.operations import Call, Operation, Parameter
+from hub.api.paging import PAGED, numbered, page, paged, whole
+from hub.api.schemas import NAME, ref
+from hub.views import instant_view, schedule_view, slot_view
+
+_COUNT = Parameter(
+    "count", {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 10}, "How many of them at most."
+)
+
+
+async def list_schedules(call: Call) -> Any:
+    paused, found = await call.client.schedules()
+    return whole([schedule_view(one, due, paused=one.name in paused) for one, due in found])
+
+
+async def next_slots(call: Call) -> Any:
+    return whole([instant_view(one) for one in call.client.next_slots(call.path["name"], call.query["count"])])
+
+
+async def list_slots(call: Call) -> Any:
+    found = await call.client.slots_page(
+        call.path["name"], before=numbered("slots", call.query), limit=call.query["limit"]
+    )
+    return page("slots", found, slot_view)
+
+
+SCHEDULES = (
+    Operation(
+        method="GET",
+        path="/api/v1/schedules",
+        id="listSchedules",
+        summary="The schedules, each with when it is next due.",
+        action="schedule:read",
+        handle=list_schedules,
+        answer=paged(ref("Schedule")),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/schedules/{name}/next",
+        id="nextSlots",
+        summary="The next instants of a schedule, with what clock changes do to them.",
+        action="schedule:read",
+        names="name",
+        path_schemas={"name": NAME},
+        handle=next_slots,
+        query=(_COUNT,),
+        answer=paged(ref("Instant")),
+        problems={422: "The executor has no schedule."},
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/schedules/{name}/slots",
+        id="listSlots",
+        summary="Every due moment that there was and what became of it, newest first.",
+        action="schedule:read",
+        names="name",
+        path_schemas={"name": NAME},
+        handle=list_slots,
+        query=PAGED,
+        answer=paged(ref("Slot")),
+        problems={422: "The executor has no schedule."},
+    ),
+)

@@ -1,0 +1,104 @@
+"""Workflows as they are declared, and starts of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.api.operations import Call, Operation
+from hub.api.paging import paged, whole
+from hub.api.schemas import ANY, NAME, TEXT, ref
+from hub.model.errors import BadInput
+from hub.model.identity import MachineUser
+from hub.views import workflow_row, workflow_view
+
+_START_BODY = {
+    "type": "object",
+    "properties": {
+        "args": {**ANY, "description": "Input of the main job; without it, {}"},
+        "invoker": {
+            "description": "Whom it acts as: NAME or NAMESPACE/NAME of a machine user, {auth_namespace, name}, or `anonymous`; without it, you",
+            "anyOf": [
+                {"type": "string", "maxLength": 200},
+                {
+                    "type": "object",
+                    "required": ["name"],
+                    "properties": {"auth_namespace": TEXT, "name": TEXT},
+                    "additionalProperties": False,
+                },
+                {"type": "null"},
+            ],
+        },
+        "idempotency_key": {
+            "type": ["string", "null"],
+            "minLength": 1,
+            "maxLength": 255,
+            "description": "The same key again answers with the same execution",
+        },
+    },
+    "additionalProperties": False,
+}
+
+
+async def list_workflows(call: Call) -> Any:
+    return whole([workflow_row(one, call.client.revision(one.name)) for one in call.client.workflows()])
+
+
+async def get_workflow(call: Call) -> Any:
+    client, name = call.client, call.path["name"]
+    return workflow_view(client.workflow(name), client.revision(name), client.jobs_of(name))
+
+
+async def start_execution(call: Call) -> Any:
+    started = await call.client.start(
+        call.path["name"],
+        call.body.get("args"),
+        invoker=_invoker(call),
+        idempotency_key=call.body.get("idempotency_key"),
+    )
+    return {"id": started.id, "status": started.status.value}
+
+
+def _invoker(call: Call) -> MachineUser | None:
+    given = call.body.get("invoker")
+    if given is None and call.principal.kind != "machine_user":
+        raise BadInput('say whom it acts as: "invoker": "MACHINE_USER", or "anonymous".')
+    if isinstance(given, dict):
+        return call.client.invoker(given["name"], given.get("auth_namespace"))
+    return call.client.invoker(given)
+
+
+WORKFLOWS = (
+    Operation(
+        method="GET",
+        path="/api/v1/workflows",
+        id="listWorkflows",
+        summary="The workflows, by name.",
+        action="workflow:read",
+        handle=list_workflows,
+        answer=paged(ref("WorkflowRow")),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/workflows/{name}",
+        id="getWorkflow",
+        summary="One workflow: its jobs, policies and input.",
+        action="workflow:read",
+        names="name",
+        path_schemas={"name": NAME},
+        handle=get_workflow,
+        answer=ref("Workflow"),
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/workflows/{name}/executions",
+        id="startExecution",
+        summary="Start an execution.",
+        action="workflow:start",
+        names="name",
+        path_schemas={"name": NAME},
+        handle=start_execution,
+        body=_START_BODY,
+        status=201,
+        answer=ref("Started"),
+    ),
+)

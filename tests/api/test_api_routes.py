@@ -1,0 +1,253 @@
+"""Every route of the API once, as a program uses it: shapes, paging, problems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_site import ApiSite, play
+
+from hub.api.operations import PUBLIC, Operation, Undeclared, check_declared
+from hub.api.resources import OPERATIONS
+
+
+def test_executors_are_listed_triggered_paused_and_resumed(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        found = await hub.get("/api/v1/executors")
+        assert [one["name"] for one in found["items"]] == ["nightly", "number-hook"]
+        assert found["next_cursor"] is None
+        event = await hub.post("/api/v1/executors/number-hook/trigger", {"data": {"n": 3}}, status=201)
+        (delivery,) = event["deliveries"]
+        assert delivery["outcome"] == "started"
+        await hub.work()
+        execution = await hub.get(f"/api/v1/executions/{delivery['execution_id']}")
+        assert (execution["status"], execution["result"]) == ("SUCCESS", {"sum": 9})
+        assert execution["cause"] == {"executor": "number-hook", "event_id": event["id"]}
+        assert [job["name"] for job in execution["jobs"]] == ["add", "double"]
+        assert (await hub.post("/api/v1/executors/number-hook/pause"))["state"] == "paused"
+        assert (await hub.get("/api/v1/executors/number-hook"))["state"] == "paused"
+        event = await hub.post("/api/v1/executors/number-hook/trigger", {"data": {"n": 3}}, status=201)
+        assert event["deliveries"][0]["outcome"] == "paused"
+        assert (await hub.post("/api/v1/executors/number-hook/resume"))["state"] == "enabled"
+        deliveries = await hub.get("/api/v1/executors/number-hook/deliveries", limit=1)
+        assert deliveries["items"][0]["outcome"] == "paused"
+        rest = await hub.get("/api/v1/executors/number-hook/deliveries", cursor=deliveries["next_cursor"])
+        assert [one["id"] for one in rest["items"]] == [delivery["id"]]
+        assert rest["next_cursor"] is None
+        one = await hub.get(f"/api/v1/executors/number-hook/deliveries/{delivery['id']}")
+        assert one["execution"]["id"] == execution["id"]
+
+    play(quick_path, story)
+
+
+def test_a_start_with_a_key_is_one_execution(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        body = {"args": {"n": 2}, "invoker": "bot", "idempotency_key": "order-7"}
+        path = "/api/v1/workflows/adding/executions"
+        first = await hub.post(path, body, status=201)
+        assert set(first) == {"id", "status"}
+        assert first["status"] == "PENDING"
+        assert await hub.post(path, body, status=201) == first
+        await hub.work()
+        again = await hub.post(path, body, status=201)
+        assert again == {"id": first["id"], "status": "SUCCESS"}
+        own = await hub.post(path, {"args": {"n": 2}}, token="bot", status=201)
+        assert (await hub.get(f"/api/v1/executions/{own['id']}"))["invoker"]["name"] == "bot", (
+            "whoever asks, by default"
+        )
+
+    play(quick_path, story)
+
+
+def test_lists_go_on_where_the_page_before_ended_whatever_comes_meanwhile(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        ids = [await hub.run("adding", {"n": n}) for n in range(5)]
+        failed = await hub.run("failing")
+        seen: list[str] = []
+        query: dict[str, Any] = {"limit": 2, "workflow": "adding"}
+        while True:
+            page = await hub.get("/api/v1/executions", **query)
+            seen += [one["id"] for one in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            query["cursor"] = page["next_cursor"]
+            await hub.run("adding", {"n": 9})
+        assert seen == ids[::-1], "newest first, each once"
+        (one,) = (await hub.get("/api/v1/executions", status="FAILED"))["items"]
+        assert one["id"] == failed
+        assert one["error"]["message"] == "it is Monday"
+        none = await hub.get("/api/v1/executions", since="2100-01-01T00:00:00Z")
+        assert none == {"items": [], "next_cursor": None}
+        await hub.post("/api/v1/executors/number-hook/trigger", {"data": {"n": -1}}, status=201)
+        await hub.post("/api/v1/executors/number-hook/trigger", {"data": {"n": 1}}, status=201)
+        page = await hub.get("/api/v1/events", outcome="filtered", executor="number-hook")
+        assert [one["payload"]["body"] for one in page["items"]] == [{"n": -1}]
+
+    play(quick_path, story)
+
+
+def test_failed_executions_resume_and_running_ones_end(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        failed = await hub.run("failing")
+        assert (await hub.post(f"/api/v1/executions/{failed}/resume")) == {"id": failed, "status": "PENDING_RESUME"}
+        answer = await hub.ask("POST", f"/api/v1/executions/{failed}/resume")
+        assert answer.status_code == 409
+        assert (await hub.post(f"/api/v1/executions/{failed}/cancel"))["status"] == "CANCELED"
+
+    play(quick_path, story)
+
+
+def test_a_wait_point_is_answered_once(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        asking = await hub.run("asking", {"n": 4})
+        (asked,) = (await hub.get("/api/v1/wait-points"))["items"]
+        assert (asked["execution_id"], asked["payload"]) == (asking, {"n": 4})
+        path = f"/api/v1/executions/{asking}/wait-points/{asked['key']}/resolve"
+        assert (await hub.post(path, {"result": True}))["state"] == "RESOLVED"
+        assert (await hub.ask("POST", path, json={"result": True})).status_code == 409
+        await hub.work()
+        assert (await hub.get(f"/api/v1/executions/{asking}"))["result"] is True
+        assert (await hub.get("/api/v1/wait-points"))["items"] == []
+        (answered,) = (await hub.get("/api/v1/wait-points", all="true", execution=asking))["items"]
+        assert answered["resolved_by"] == "machine-user:main-auth/admin"
+
+    play(quick_path, story)
+
+
+def test_events_are_shown_and_replayed(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        event = await hub.post("/api/v1/executors/number-hook/trigger", {"data": {"n": 1}}, status=201)
+        assert (await hub.get(f"/api/v1/events/{event['id']}"))["deliveries"] == event["deliveries"]
+        again = await hub.post(f"/api/v1/events/{event['id']}/replay", {"executors": ["number-hook"]})
+        assert [one["outcome"] for one in again["items"]] == ["started"]
+        assert len((await hub.get(f"/api/v1/events/{event['id']}"))["deliveries"]) == 2
+        (listed,) = (await hub.get("/api/v1/events", executor="number-hook"))["items"]
+        assert listed["id"] == event["id"], "once, although it was delivered twice"
+
+    play(quick_path, story)
+
+
+def test_logs_schedules_users_nodes_webhooks_and_the_audit_log(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        done = await hub.run("adding", {"n": 4})
+        await hub.parts.store.flush()
+        (line,) = (await hub.get(f"/api/v1/executions/{done}/logs"))["items"]
+        assert (line["message"], line["job"]) == ("doubling 4", "add/double")
+        (schedule,) = (await hub.get("/api/v1/schedules"))["items"]
+        assert (schedule["executor"], schedule["cron"], schedule["state"]) == ("nightly", "0 2 * * *", "enabled")
+        assert len((await hub.get("/api/v1/schedules/nightly/next", count=3))["items"]) == 3
+        assert (await hub.get("/api/v1/schedules/nightly/slots"))["items"] == []
+        users = (await hub.get("/api/v1/machine-users"))["items"]
+        assert [one["name"] for one in users] == ["admin", "bot", "idle", "reader"]
+        (hook,) = (await hub.get("/api/v1/webhooks"))["items"]
+        assert "/webhooks/number-hook/" in hook["url"]
+        assert (await hub.get("/api/v1/nodes"))["items"] == []
+        assert (await hub.get("/api/v1/refused-deliveries"))["items"] == []
+        (record,) = (await hub.get("/api/v1/audit"))["items"]
+        assert (record["who"], record["action"]) == ("machine-user:main-auth/admin", "workflow:start")
+        assert [one["name"] for one in (await hub.get("/api/v1/workflows"))["items"]] == ["adding", "asking", "failing"]
+        assert (await hub.get("/api/v1/workflows/adding"))["input_schema"]["title"] == "Number"
+
+    play(quick_path, story)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "how", "status", "says"),
+    [
+        ("GET", "/api/v1/executors/number-hok", {}, 404, 'Did you mean "number-hook"?'),
+        ("GET", "/api/v1/executions?limt=3", {}, 400, 'Did you mean "limit"?'),
+        ("GET", "/api/v1/executions?limit=3&limit=4", {}, 400, "more than once"),
+        ("GET", "/api/v1/executions?limit=0", {}, 400, "minimum 1"),
+        ("GET", "/api/v1/executions?cursor=bm90", {}, 400, "next_cursor"),
+        ("GET", "/api/v1/executions?status=DONE", {}, 400, "status"),
+        ("GET", "/api/v1/executions?since=yesterday", {}, 400, "ISO 8601"),
+        ("GET", "/api/v1/executions/%00", {}, 404, "there is no id"),
+        ("POST", "/api/v1/workflows/adding/executions", {"content": b"{"}, 400, "cannot be read"),
+        ("POST", "/api/v1/workflows/adding/executions", {"content": b'{"args":1,"args":2}'}, 400, "same key twice"),
+        ("POST", "/api/v1/workflows/adding/executions", {"content": b"[" * 70 + b"]" * 70}, 400, "nested deeper"),
+        ("POST", "/api/v1/workflows/adding/executions", {"json": {"arg": 1}}, 422, "additionalProperties"),
+        ("POST", "/api/v1/workflows/adding/executions", {"json": {"args": {"n": "x"}}}, 422, "$.n"),
+        ("POST", "/api/v1/workflows/adding/executions", {"json": {"invoker": "nobody"}}, 404, "machine user"),
+        ("POST", "/api/v1/workflows/adding/executions", {"content": b" " * 1_048_577}, 413, "longer than"),
+        ("POST", "/api/v1/executors/nightly/pause", {"json": {}}, 400, "no body"),
+        ("GET", "/api/v1/schedules/number-hook/next", {}, 422, "no schedule"),
+        ("GET", "/api/v1/executions/", {}, 404, "nothing here"),
+        ("PUT", "/api/v1/executions", {}, 405, "not taken here"),
+    ],
+)
+def test_problems_tell_what_to_do_and_nothing_else(
+    quick_path: Path, method: str, path: str, how: dict[str, Any], status: int, says: str
+) -> None:
+    async def story(hub: ApiSite) -> None:
+        headers = {"content-type": "application/json"} if "content" in how else {}
+        answer = await hub.ask(method, path, headers=headers, **how)
+        problem = answer.json()
+        assert (answer.status_code, problem["status"]) == (status, status), problem
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert says in problem["detail"]
+        assert len(problem["id"]) == 16
+        assert set(problem) == {"type", "title", "status", "detail", "id"}
+
+    play(quick_path, story)
+
+
+def test_only_json_is_taken_so_that_no_form_of_a_browser_is(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        answer = await hub.ask(
+            "POST",
+            "/api/v1/workflows/adding/executions",
+            content=b'{"invoker": "anonymous"}',
+            headers={"content-type": "text/plain"},
+        )
+        assert answer.status_code == 415
+
+    play(quick_path, story)
+
+
+def test_every_answer_has_the_headers_that_make_it_harmless(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        for path, token in (
+            ("/healthz", None),
+            ("/openapi.json", None),
+            ("/nothing", None),
+            ("/api/v1/executors", "admin"),
+            ("/api/v1/executors", None),
+            ("/api/v1/executions/NONE", "admin"),
+        ):
+            answer = await hub.ask("GET", path, token)
+            for name, value in {
+                "cache-control": "no-store",
+                "x-content-type-options": "nosniff",
+                "referrer-policy": "no-referrer",
+                "cross-origin-opener-policy": "same-origin",
+                "cross-origin-resource-policy": "same-origin",
+                "content-security-policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+            }.items():
+                assert answer.headers.get(name) == value, (path, name)
+            assert "access-control-allow-origin" not in answer.headers
+            assert "server" not in answer.headers
+            assert len(answer.headers.get_list("cache-control")) == 1
+
+    play(quick_path, story)
+
+
+def test_a_route_that_does_not_say_who_may_use_it_stops_the_start() -> None:
+    async def handle(_call: Any) -> None: ...
+
+    def declared(**other: Any) -> Operation:
+        return Operation(**{"method": "GET", "path": "/x", "id": "x", "summary": "", "handle": handle, **other})
+
+    check_declared([*OPERATIONS, declared(action=PUBLIC)])
+    for wrong in (
+        declared(action=""),
+        declared(action="execution:raed"),
+        declared(action="execution:read", names="name"),
+        declared(action=PUBLIC, path="/X"),
+        declared(action=PUBLIC, id="getExecution"),
+        declared(action=PUBLIC, path="/api/v1/executions/{other}"),
+    ):
+        with pytest.raises(Undeclared):
+            check_declared([*OPERATIONS, wrong])
+    with pytest.raises(TypeError):
+        declared()

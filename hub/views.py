@@ -14,7 +14,7 @@ from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookT
 from hub.model.identity import MachineUser
 from hub.model.wait import WaitRecord
 from hub.store.refused import RefusedDelivery
-from hub.targets.target import aim, unsupported
+from hub.targets.target import aim
 from hub.triggers.schedule.upcoming import Instant
 
 
@@ -133,8 +133,8 @@ def delivery_view(delivery: Delivery) -> dict[str, Any]:
 
 def executor_view(executor: Executor, *, paused: bool) -> dict[str, Any]:
     """An executor: kind, what it listens to, what it starts, and where it is written."""
-    goal = None if unsupported(executor) is not None else aim(executor)
-    invoker = None if goal is None or goal.invoker is None else goal.invoker
+    goal = aim(executor)
+    invoker = goal.invoker
     return {
         "name": executor.name,
         "description": executor.description,
@@ -142,7 +142,7 @@ def executor_view(executor: Executor, *, paused: bool) -> dict[str, Any]:
         "state": state_of(executor, paused=paused),
         "trigger": _trigger(executor),
         "condition": executor.condition,
-        "target": None if goal is None else goal.workflow,
+        "target": goal.workflow,
         "invoker": None
         if invoker is None
         else {"type": "machine_user", "auth_namespace": invoker.auth_namespace, "name": invoker.name},

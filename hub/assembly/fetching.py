@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+from collections.abc import Sequence
 
 from hub.declare.config import Config
-from hub.targets.outgoing import FetchFailed, Outgoing
+from hub.targets.outgoing import FetchFailed, Network, Outgoing
 from hub.triggers.webhook.documents import LARGEST
 from hub.triggers.webhook.request import Wanted
 
 _LAST_GOOD = 299
 
 
-def outgoing(config: Config | None) -> Outgoing:
-    """A client that calls nobody near, and not the hub itself."""
+def outgoing(config: Config | None, allowed: Sequence[Network] = ()) -> Outgoing:
+    """A client that calls nobody near, but for the allowed networks, and not the hub itself."""
     own = []
     if config is not None:
         with contextlib.suppress(ValueError):  # a name of this machine has a private address
             own.append(ipaddress.ip_address(config.server.host))
-    return Outgoing(refused=own)
+    return Outgoing(allowed=allowed, refused=own)
+
+
+class Calling:
+    """The client of http and graphql targets, made when it is first needed, in the loop that jobs run in."""
+
+    def __init__(self, config: Config | None) -> None:
+        self._config = config
+        self._client: Outgoing | None = None
+
+    def __call__(self) -> Outgoing:
+        if self._client is None:
+            allowed = () if self._config is None else self._config.outgoing.allow
+            self._client = outgoing(self._config, [ipaddress.ip_network(text) for text in allowed])
+        return self._client
 
 
 class Fetching:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hub.assembly.fetching import Fetching
+from hub.assembly.fetching import Calling, Fetching
 from hub.declare.body_schema import BodySchema
 from hub.declare.config import Config, sqlite_path
 from hub.declare.cross_check import Checkers, cross_check
@@ -22,7 +22,8 @@ from hub.expressions import check_expression, check_variables
 from hub.model.errors import BadInput
 from hub.model.executor import Executor, Position, Problem, ScheduleTrigger, WebhookTrigger
 from hub.store.databases import Database
-from hub.targets.target import add_job_workflows, unsupported
+from hub.targets.calling import retry_flaws
+from hub.targets.target import add_workflows
 from hub.triggers.schedule.cron import parse
 from hub.triggers.webhook.building import build
 from hub.triggers.webhook.documents import Documents
@@ -79,10 +80,20 @@ def read_files(root: Path, environment: Mapping[str, str] | None = None, documen
             checkers=Checkers(expression=check_expression, variables=check_variables, cron=_check_cron),
         )
     )
-    add_job_workflows(discovered.registry, list(executors))
+    flaws = retry_flaws(executors)
+    for executor, why in flaws:
+        problems.add(Problem(executor.at("target", executor.target_kind, "retry"), why))
+    bad = {executor.name for executor, _ in flaws}
+    executors = tuple(executor for executor in executors if executor.name not in bad)
+    add_workflows(
+        discovered.registry,
+        executors,
+        Calling(project.config),
+        lambda executor: partial(
+            _fill, environment=environment, secrets=project.secrets, at=lambda _: executor.at("target")
+        ),
+    )
     for executor in executors:
-        if (why := unsupported(executor)) is not None:
-            problems.add(Problem(executor.at("target"), why))
         if isinstance(executor.trigger, ScheduleTrigger) and executor.trigger.overlap != "allow":
             where = executor.at("trigger", "schedule", "overlap")
             problems.add(Problem(where, _OVERLAP.format(executor.trigger.overlap)))
@@ -91,14 +102,18 @@ def read_files(root: Path, environment: Mapping[str, str] | None = None, documen
     public_url = "" if project.config is None else project.config.server.public_url or ""
     endpoints, in_endpoints = _endpoints(project, environment, public_url, documents)
     problems.update(in_endpoints)
-    broken = project.loaded.broken | {
-        executor.name
-        for executor in executors
-        if isinstance(executor.trigger, WebhookTrigger)
-        and executor.trigger.source is None
-        and executor.name not in endpoints
-        and not executor.disabled
-    }
+    broken = (
+        project.loaded.broken
+        | bad
+        | {
+            executor.name
+            for executor in executors
+            if isinstance(executor.trigger, WebhookTrigger)
+            and executor.trigger.source is None
+            and executor.name not in endpoints
+            and not executor.disabled
+        }
+    )
     return Files(
         root,
         project.config,

@@ -48,6 +48,14 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OutgoingSettings:
+    """Calls of http and graphql targets."""
+
+    #: Addresses or networks that are called although they are not public.
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Retention:
     """How long finished things are kept, in milliseconds."""
 
@@ -70,6 +78,7 @@ class Config:
     auth: Mapping[str, Mapping[str, MachineUser]] = field(default_factory=dict)
     engine: EngineSettings = EngineSettings()
     retention: Retention = Retention()
+    outgoing: OutgoingSettings = OutgoingSettings()
     #: Path of keys in the file -> where its value stands.
     positions: Mapping[Where, Position] = field(default_factory=dict, repr=False, compare=False)
 
@@ -110,7 +119,8 @@ def parse_config(document: Document, sources: Sources) -> tuple[Config | None, l
     value, unfilled = filled(document, sources, RULES)
     problems += unfilled
     problems += _bad_permissions(value, document)
-    problems += _bad_proxies(value, document)
+    problems += _bad_networks(value, document, "server", "trusted_proxies")
+    problems += _bad_networks(value, document, "outgoing", "allow")
     return (None if problems else _config(value or {}, document)), sorted(set(problems))
 
 
@@ -143,10 +153,10 @@ def _bad_permissions(value: Any, document: Document) -> Iterator[Problem]:
                 )
 
 
-def _bad_proxies(value: Any, document: Document) -> Iterator[Problem]:
-    listed = _mapping(_mapping(value).get("server")).get("trusted_proxies")
+def _bad_networks(value: Any, document: Document, part: str, key: str) -> Iterator[Problem]:
+    listed = _mapping(_mapping(value).get(part)).get(key)
     for index, text in enumerate(listed if isinstance(listed, list) else ()):
-        where: Where = ("server", "trusted_proxies", index)
+        where: Where = (part, key, index)
         try:
             ip_network(text if isinstance(text, str) else "")
         except ValueError:
@@ -179,6 +189,7 @@ def _config(value: Mapping[str, Any], document: Document) -> Config:
         auth=auth,
         engine=EngineSettings(**{key: int(number) for key, number in (value.get("engine") or {}).items()}),
         retention=Retention(**{key: milliseconds(text) for key, text in (value.get("retention") or {}).items()}),
+        outgoing=OutgoingSettings(tuple((value.get("outgoing") or {}).get("allow") or ())),
         positions=document.positions,
     )
 

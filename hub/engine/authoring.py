@@ -96,15 +96,21 @@ class Workflow(Generic[In, Out]):
             )
         self.name = name
         self.main_job = main_job
+        #: What makes it what it is, beside code and policies.
+        self.definition = ""
         self.retry_policy = retry_policy
         self.concurrency_policy = concurrency_policy
         self.timeout = None if timeout is None else milliseconds(timeout)
 
     @classmethod
-    def around(cls, name: str, main_job: Job[In, Out]) -> Workflow[In, Out]:
-        """A one-job workflow of the hub's own; its name need not be one that people may give."""
+    def around(cls, name: str, main_job: Job[In, Out], definition: str = "") -> Workflow[In, Out]:
+        """A one-job workflow of the hub's own; its name need not be one that people may give.
+
+        `definition` is what belongs to it beside the job's code, and so to its revision.
+        """
         made = cls(main_job.name, main_job)
         made.name = name
+        made.definition = definition
         return made
 
     def trigger(

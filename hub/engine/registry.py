@@ -60,6 +60,10 @@ class Registry:
         if name not in self.workflows:
             self.workflows[name] = Workflow.around(name, self.jobs[job])
 
+    def add_own(self, workflow: Workflow[Any, Any]) -> None:
+        """Add a workflow of the hub's own. Its job is nobody else's to trigger, so it has no name here."""
+        self.workflows[workflow.name] = workflow
+
     def workflow(self, name: str) -> Workflow[Any, Any]:
         """Raises NotFound with the closest name."""
         if name not in self.workflows:

@@ -18,6 +18,7 @@ def revision(workflow: Workflow[Any, Any]) -> str:
     """
     digest = hashlib.blake2b(digest_size=8)
     digest.update(f"{workflow.name} {workflow.retry_policy} {workflow.concurrency_policy} {workflow.timeout}".encode())
+    digest.update(workflow.definition.encode())
     for job in sorted(reachable(workflow.main_job), key=lambda found: found.name):
         digest.update(f"{job.name} {job.retry} {job.timeout}\n{_source(job.function)}".encode())
     return digest.hexdigest()

@@ -153,6 +153,18 @@ class Executor:
             case ScheduleTrigger():
                 return "schedule"
 
+    @property
+    def target_kind(self) -> Literal["workflow", "job", "http", "graphql"]:
+        match self.target:
+            case WorkflowTarget():
+                return "workflow"
+            case JobTarget():
+                return "job"
+            case HttpTarget():
+                return "http"
+            case GraphqlTarget():
+                return "graphql"
+
     def at(self, *path: str | int) -> Position:
         """Where `path` stands in the file, or the nearest enclosing place that is known."""
         for length in range(len(path), -1, -1):

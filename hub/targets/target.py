@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hub.engine.registry import Registry
-from hub.model.errors import BadInput
 from hub.model.executor import Executor, GraphqlTarget, HttpTarget, JobTarget, WorkflowTarget
 from hub.model.identity import InvokerRef
+from hub.targets.calling import call_name, call_workflow
+from hub.targets.outgoing import Outgoing
+from hub.targets.request import Fill, template
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +24,14 @@ class Aim:
 
 
 def aim(executor: Executor) -> Aim:
-    """Where the executor points. Raises BadInput for a kind of target that this hub does not run."""
+    """Where the executor points. Outgoing calls act as nobody: they reach nothing of this project."""
     match executor.target:
         case WorkflowTarget(name, invoker, variables):
             return Aim(name, invoker, variables)
         case JobTarget(name, invoker, variables):
             return Aim(job_workflow(name), invoker, variables)
-        case HttpTarget() | GraphqlTarget():
-            raise BadInput(unsupported(executor) or "")
-
-
-def unsupported(executor: Executor) -> str | None:
-    """Why this hub does not run the executor's target; None when it does."""
-    if isinstance(executor.target, HttpTarget | GraphqlTarget):
-        kind = "http" if isinstance(executor.target, HttpTarget) else "graphql"
-        return f"targets of the kind {kind} are not run yet: aim at a workflow whose job makes the call with httpx."
-    return None
+        case HttpTarget() | GraphqlTarget() as target:
+            return Aim(call_name(executor), None, template(target))
 
 
 def job_workflow(job: str) -> str:
@@ -45,9 +39,19 @@ def job_workflow(job: str) -> str:
     return f"job.{job}"
 
 
-def add_job_workflows(registry: Registry, executors: list[Executor]) -> None:
-    """Wrap the jobs that executors aim at. Jobs that do not exist are left to the cross-checks."""
+def add_workflows(
+    registry: Registry,
+    executors: Sequence[Executor],
+    outgoing: Callable[[], Outgoing],
+    fill: Callable[[Executor], Fill],
+) -> None:
+    """Make the workflows of jobs and calls that executors aim at. Jobs that do not exist are left to the cross-checks.
+
+    `outgoing` gives the client of the loop that jobs run in; `fill(executor)` fills references in, and raises HubError.
+    """
     for executor in executors:
         target = executor.target
+        if isinstance(target, HttpTarget | GraphqlTarget):
+            registry.add_own(call_workflow(executor, outgoing, fill(executor)))
         if isinstance(target, JobTarget) and target.job_name in registry.jobs:
             registry.wrap_job(job_workflow(target.job_name), target.job_name)

@@ -21,7 +21,8 @@ from hub.model.execution import ExecutionRecord
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, Trigger, WebhookTrigger, WorkflowTarget
 from hub.model.identity import InvokerRef, MachineUser
 from hub.store import Store, open_store
-from hub.targets.target import add_job_workflows
+from hub.targets.outgoing import Outgoing
+from hub.targets.target import add_workflows
 
 BOT = InvokerRef("main-auth", "workflow-bot")
 VISITOR = InvokerRef("main-auth", "visitor")
@@ -120,7 +121,7 @@ class Desk:
     def _rules(self, executors: Iterable[Executor]) -> Rules:
         given = list(executors)
         registry = Registry(self._workflows, jobs=[lonely])
-        add_job_workflows(registry, given)
+        add_workflows(registry, given, Outgoing, lambda _executor: str)
         return Rules(Bindings(given), registry, Surroundings(env=self._env, machine_users=USERS))
 
 

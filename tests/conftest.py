@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from kit import Bench, play
+from postgres_cluster import Cluster, Emptied, running
 
 MEMORY_DISK = Path("/dev/shm")
 
@@ -21,9 +23,45 @@ def quick_path(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a database of a PostgreSQL server for this session; other databases may be made beside it."""
+    with running() as server:
+        yield server.url() if isinstance(server, Cluster) else server
+
+
+@pytest.fixture(scope="session")
+def _postgres_database(postgres_server: str) -> Iterator[Emptied]:
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS hub_test WITH (FORCE)")
+        connection.execute("CREATE DATABASE hub_test ENCODING 'UTF8' TEMPLATE template0")
+        url = _named(postgres_server, "hub_test")
+    emptied = Emptied(url)
+    yield emptied
+    emptied.close()
+
+
+@pytest.fixture
+def postgres_url(_postgres_database: Emptied) -> str:
+    """The address of an empty PostgreSQL database."""
+    _postgres_database.empty()
+    return _postgres_database.url
+
+
+@pytest.fixture
+def new_postgres_url(postgres_server: str) -> Iterator[str]:
+    """The address of a database in which nothing was ever made."""
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE hub_new ENCODING 'UTF8' TEMPLATE template0")
+        yield _named(postgres_server, "hub_new")
+        connection.execute("DROP DATABASE hub_new WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "memory", "postgres"])
 def store_url(request: pytest.FixtureRequest, quick_path: Path) -> str:
     """The URL of an empty store, of every kind that there is."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
     return {"sqlite": f"sqlite:///{quick_path}/hub.db", "memory": "sqlite://"}[request.param]
 
 
@@ -35,3 +73,12 @@ def tell(store_url: str) -> Callable[..., Any]:
         return play(story, lambda: Bench(store_url, workflows, **settings))
 
     return telling
+
+
+def _named(url: str, database: str) -> str:
+    """The address of another database of the same server."""
+    made = psycopg.conninfo.conninfo_to_dict(url)
+    host = made.get("host", "")
+    where = f"/{database}?host={host}" if str(host).startswith("/") else f"{host}:{made.get('port', 5432)}/{database}"
+    password = f":{made['password']}" if "password" in made else ""
+    return f"postgresql://{made.get('user', '')}{password}@{where}"

@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 _GRACE = 5.0
 #: How long a start waits for somebody else's transaction, in seconds.
 _STORE_PATIENCE = 10.0
-#: How soon another process's writes are noticed.
-_LOOK_SECONDS = 0.05
 #: The writer's thread gives back the interpreter's lock several times a batch; a busy loop would keep it 5 ms each time.
 _SWITCH_SECONDS = 0.001
 
@@ -92,11 +90,11 @@ class Serving:
         parts.evaluator.start()
         self._begin(parts.dispatcher.serve(self._stop))
         self._begin(self._lease.serve(self._stop))
-        self._begin(self._notice_others())
         retention = parts.config.retention
         results = ResultPruner(parts.store, parts.surroundings.databases, parts.clock, retention)
         self._begin(Pruner(parts.store, parts.clock, retention, results).serve(self._stop))
         self._jobs.start()
+        parts.store.listen_to_others(self._others_did)
         await self._start_schedules()
         await self._start_record_events()
         intake, quick = open_door(parts, self._tokens)
@@ -203,17 +201,14 @@ class Serving:
         finally:
             telling.cancel()
 
-    async def _notice_others(self) -> None:
-        """Ring when another process has written: a command line that started, cancelled or resumed something."""
-        store, seen = self._parts.store, 0
-        while not self._stop.is_set():
-            await self._parts.clock.sleep(_LOOK_SECONDS)
-            moved = await asyncio.to_thread(store.change_counter)
-            if moved != seen:
-                seen = moved
-                self._parts.dispatcher.waker.ring()
-                self._worker.waker.ring()
-                self._jobs.sweep()
+    def _others_did(self, topic: str) -> None:
+        """Another process has written: a command line that started, cancelled or resumed something, or another node."""
+        if topic in ("", "events"):
+            self._parts.dispatcher.waker.ring()
+        if topic in ("", "executions"):
+            self._worker.waker.ring()
+        if topic not in ("events", "executions"):
+            self._jobs.sweep()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))

@@ -112,31 +112,24 @@ class Keeping:
             if topic == "canceled" and self._loop is not None and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._tell_all)
 
+        def hear_others(topic: str) -> None:
+            if topic in ("", "executions"):
+                worker.hear("executions")
+            if topic != "executions":
+                worker.hear("answers")
+
         store.listen(hear)
+        store.listen_to_others(hear_others)
         lease = Lease(store, self._clock, node, worker)
         await lease.take()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(lease.serve(self._stop))
                 group.create_task(worker.serve(self._stop))
-                group.create_task(self._sweep(store, worker))
                 await self._stop.wait()
                 worker.waker.ring()
         finally:
             await worker.drain(_GRACE if self._stop.is_set() else 0)
-
-    async def _sweep(self, store: Store, worker: Worker) -> None:
-        """What other processes have cancelled or answered."""
-        seen = store.change_counter()
-        while not self._stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await self._stop.wait()
-            moved = store.change_counter()
-            if moved != seen:
-                seen = moved
-                worker.hear("answers")
-                worker.hear("executions")
 
     async def _let_go(self) -> None:
         store, self._store = self._store, None

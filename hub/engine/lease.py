@@ -27,9 +27,10 @@ class Lease:
         self._renewed = clock.monotonic()
 
     async def take(self) -> int:
-        """The first heartbeat of a node that knows it is alone; how many executions of earlier nodes go on."""
+        """The first heartbeat; how many executions of earlier nodes go on. Where only one may serve, the others are gone."""
         await self._store.beat(self._node, socket.gethostname(), os.getpid(), round(self._seconds * 1000))
-        await self._store.alone(self._node)
+        if not self._store.shared:
+            await self._store.alone(self._node)
         self._renewed = self._clock.monotonic()
         return await self._store.rescue()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub.store.dialects.base import Connection, StoreBroken, StoreBusy
+from hub.store.dialects.base import Connection, StoreBroken, StoreBusy, StoreInDoubt
 from hub.store.verbs import Bell, Probe, Verb, no_bell, no_probe
 
 log = logging.getLogger(__name__)
@@ -33,15 +33,26 @@ class Committer:
         self.connection = connection
         self.bell = bell
         self._probe = probe
+        #: The batch of a commit whose answer was lost. Its results are there, and hold if the commit happened.
+        self._in_doubt: Sequence[Operation] = ()
 
     def commit(self, batch: Sequence[Operation]) -> None:
         """Make the whole batch durable and leave a result in each operation.
 
         An operation that fails by itself does not take the others with it. Raises StoreBusy when nothing could be
-        written, StoreBroken when storage failed.
+        written, StoreInDoubt when that is not known, StoreBroken when storage failed. After the first two the same batch can be
+        handed over again; what is in doubt is looked up first, and not written twice.
         """
+        if self._in_doubt:
+            batch = self._without_what_happened(batch)
+            if not batch:
+                return
         try:
             self._together(batch)
+        except StoreInDoubt:
+            self._in_doubt = list(batch)
+            self.connection.rollback()
+            raise
         except (StoreBusy, StoreBroken):
             self.connection.rollback()
             raise
@@ -49,7 +60,23 @@ class Committer:
             self.connection.rollback()
             if len(batch) == 1:
                 raise
-            self._apart(batch)
+            try:
+                self._apart(batch)
+            except StoreInDoubt:
+                self._in_doubt = list(batch)
+                raise
+        self._ring(batch)
+
+    def _without_what_happened(self, batch: Sequence[Operation]) -> Sequence[Operation]:
+        happened = self.connection.verdict()
+        doubtful, self._in_doubt = self._in_doubt, ()
+        if not happened:
+            return batch
+        self._ring(doubtful)
+        done = set(map(id, doubtful))
+        return [operation for operation in batch if id(operation) not in done]
+
+    def _ring(self, batch: Sequence[Operation]) -> None:
         for topic in {topic for operation in batch for topic in operation.verb.rings}:
             try:
                 self.bell(topic)

@@ -1,34 +1,78 @@
-"""Opening a store: its tables, and its schema's version."""
+"""Opening a store: its tables, its schema's version, and whether what is acknowledged there is kept."""
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlmodel import Session, SQLModel
+import logging
+
+from sqlalchemy import Connection, inspect, select
+from sqlalchemy.exc import DatabaseError
+from sqlmodel import SQLModel, col
 
 from hub.model.errors import StoreUnavailable
+from hub.store.dialects.base import Dialect, StoreBusy
 from hub.store.tables import SCHEMA_VERSION, MetaRow
 
+log = logging.getLogger(__name__)
 
-def prepare(engine: Engine) -> None:
-    """Create what is missing. Raises StoreUnavailable for a schema that a newer hub made, and when that cannot be seen."""
+_VERSION = "schema"
+
+
+def prepare(dialect: Dialect) -> None:
+    """Create what is missing.
+
+    Raises StoreUnavailable for a schema that a newer hub made, and when that cannot be seen.
+    """
     try:
-        _create(engine)
-    except (OperationalError, IntegrityError):
-        try:
-            _create(engine)  # another process may just have created the same
-        except (OperationalError, IntegrityError) as error:
-            raise StoreUnavailable(f"the store cannot be opened: {error.orig}") from error
+        with dialect.engine().connect() as connection:
+            if _is_present(_version(connection), dialect.shown):
+                return
+        with dialect.changing_schema() as connection:
+            # Another process may have been here meanwhile.
+            if not _is_present(_version(connection), dialect.shown):
+                _make(connection, dialect)
+    except (DatabaseError, StoreBusy) as error:
+        said = error.orig if isinstance(error, DatabaseError) else error
+        raise StoreUnavailable(f"{dialect.shown} cannot be opened: {said}") from error
 
 
-def _create(engine: Engine) -> None:
-    SQLModel.metadata.create_all(engine)
-    with Session(engine) as session:
-        row = session.get(MetaRow, "schema")
-        if row is None:
-            session.add(MetaRow(key="schema", value=str(SCHEMA_VERSION)))
-            session.commit()
-        elif int(row.value) > SCHEMA_VERSION:
-            raise StoreUnavailable(
-                f"the store has schema {row.value} and this hub knows {SCHEMA_VERSION}: a newer hub has used it. Upgrade this one."
-            )
+def check_ground(dialect: Dialect, *, allow_unsafe: bool) -> None:
+    """Refuse a database that can lose what it has acknowledged, unless somebody has decided to live with that.
+
+    Raises StoreUnavailable.
+    """
+    try:
+        dangers = dialect.dangers()
+    except StoreBusy as error:
+        raise StoreUnavailable(f"{dialect.shown} cannot be opened: {error}") from error
+    if not dangers:
+        return
+    said = " ".join(dangers)
+    if allow_unsafe:
+        log.warning("%s is not safe, as config/hub.yaml allows: %s", dialect.shown, said)
+        return
+    raise StoreUnavailable(
+        f"{dialect.shown} is no safe place for the store: {said} "
+        "To use it all the same, write store_options: {allow_unsafe: true} in config/hub.yaml."
+    )
+
+
+def _version(connection: Connection) -> int | None:
+    """None: nothing was made here yet."""
+    if not inspect(connection).has_table(MetaRow.__tablename__):
+        return None
+    found = connection.scalar(select(col(MetaRow.value)).where(col(MetaRow.key) == _VERSION))
+    return None if found is None else int(found)
+
+
+def _is_present(version: int | None, shown: str) -> bool:
+    if version is not None and version > SCHEMA_VERSION:
+        raise StoreUnavailable(
+            f"{shown} has schema {version} and this hub knows {SCHEMA_VERSION}: a newer hub has used it. Upgrade this one."
+        )
+    return version == SCHEMA_VERSION
+
+
+def _make(connection: Connection, dialect: Dialect) -> None:
+    dialect.schema(SQLModel.metadata).create_all(connection)
+    table = SQLModel.metadata.tables[str(MetaRow.__tablename__)]
+    connection.execute(table.insert().values(key=_VERSION, value=str(SCHEMA_VERSION)))

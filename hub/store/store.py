@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,7 @@ from hub.model.errors import StoreUnavailable
 from hub.store.committing import Committer
 from hub.store.dialects.base import Dialect, StoreBroken, StoreBusy
 from hub.store.dialects.choosing import dialect_for
-from hub.store.opening import prepare
+from hub.store.opening import check_ground, prepare
 from hub.store.pages.audit import AuditPage
 from hub.store.pages.calls import CallsPage
 from hub.store.pages.events import EventsPage
@@ -41,7 +42,7 @@ class Store(
 ):
     """What the hub remembers. Made by `open_store`."""
 
-    def __init__(self, dialect: Dialect, writer: Writer, clock: Clock, bells: list[Bell]) -> None:
+    def __init__(self, dialect: Dialect, writer: Writer, clock: Clock, bells: _Bells) -> None:
         readers = None if dialect.single_connection else ThreadPoolExecutor(_READERS, thread_name_prefix="hub-reader")
         super().__init__(writer, dialect.engine(), readers, clock)
         self._dialect = dialect
@@ -49,11 +50,17 @@ class Store(
 
     def listen(self, bell: Bell) -> None:
         """Call `bell(topic)` after each commit that made something due. It is called on the writer's thread."""
-        self._bells.append(bell)
+        self._bells.own.append(bell)
 
-    def change_counter(self) -> int:
-        """Moves when another process has committed."""
-        return self._dialect.change_counter()
+    def listen_to_others(self, bell: Bell) -> None:
+        """Call `bell(topic)` after other processes' commits, too; "" stands for any topic. On a thread of its own."""
+        self._bells.others.append(bell)
+        self._bells.watch.hear()
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes may serve it at once."""
+        return self._dialect.shared
 
     def take_seat(self) -> bool:
         """Whether this process may serve the store now. Where only one may, it holds the seat until it ends."""
@@ -70,9 +77,29 @@ class Store(
     async def close(self) -> None:
         """Commit what is queued, then let go of the database."""
         await self._writer.close()
+        await asyncio.to_thread(self._bells.watch.close)
         if self._readers is not None:
             self._readers.shutdown()
         self._dialect.close()
+
+
+class _Bells:
+    """Who is told of what was committed, here and elsewhere."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.own: list[Bell] = []
+        self.others: list[Bell] = []
+        self.watch = dialect.watch(self._others_did)
+
+    def ring(self, topic: str) -> None:
+        """This process has committed something."""
+        self.watch.tell(topic)
+        for bell in self.own:
+            bell(topic)
+
+    def _others_did(self, topic: str) -> None:
+        for bell in self.others:
+            bell(topic)
 
 
 def open_store(
@@ -81,32 +108,33 @@ def open_store(
     *,
     inline: bool = False,
     checkpoints: bool = True,
+    allow_unsafe: bool = False,
     probe: Probe = no_probe,
     on_broken: Callable[[Exception], None] = lambda _error: None,
 ) -> Store:
     """Open the database behind `url`, creating what is missing.
 
     `inline` writes on the caller's thread; a store in memory always does. `checkpoints` is for the one process that
-    serves. Raises BadInput, or StoreUnavailable when the database cannot be used.
+    serves. `allow_unsafe`: also where acknowledged commits can get lost. Raises BadInput, or StoreUnavailable when the database cannot be used.
     """
     dialect = dialect_for(url, checkpoints=checkpoints)
     try:
+        check_ground(dialect, allow_unsafe=allow_unsafe)
         connection = dialect.connect()
     except (StoreBusy, StoreBroken) as error:
-        raise StoreUnavailable(f"{url} cannot be opened: {error}") from error
+        dialect.close()
+        raise StoreUnavailable(f"{dialect.shown} cannot be opened: {error}") from error
+    except BaseException:
+        dialect.close()
+        raise
     try:
-        prepare(dialect.engine())
+        prepare(dialect)
     except BaseException:
         connection.close()
         dialect.close()
         raise
-    bells: list[Bell] = []
-
-    def ring(topic: str) -> None:
-        for bell in bells:
-            bell(topic)
-
-    committer = Committer(connection, probe=probe, bell=ring)
+    bells = _Bells(dialect)
+    committer = Committer(connection, probe=probe, bell=bells.ring)
     writer: Writer
     if inline or dialect.single_connection:
         writer = InlineWriter(committer)

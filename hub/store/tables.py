@@ -13,6 +13,7 @@
 - `refused`: webhook deliveries that were turned away, for a while.
 - `executor_states`: which executors a person has paused.
 - `audit`, `audit_head`: who changed what, and where the chain of records ends.
+- `commits`: slips by which a writer that lost an answer learns whether its commit happened.
 - `meta`: the schema's version and the installation's id.
 
 Times are milliseconds since 1970 UTC. JSON is text, written and read by `hub.model.values`.
@@ -357,6 +358,17 @@ class ExecutorStateRow(SQLModel, table=True):
 
     executor: str = Field(primary_key=True)
     paused: int = 0
+
+
+class CommitRow(SQLModel, table=True):
+    """Only where a connection can be lost."""
+
+    __tablename__ = "commits"
+
+    #: A name for the time of one connection's life.
+    writer: str = Field(primary_key=True)
+    number: int = Field(sa_column=_big(primary_key=True))
+    at: int = Field(sa_column=_big())
 
 
 class MetaRow(SQLModel, table=True):

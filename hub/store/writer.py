@@ -122,6 +122,9 @@ class ThreadWriter:
         self._closing = False
         #: The thread takes nothing more.
         self._ended = False
+        #: What is on its way to the database.
+        self._pending: list[Operation] = []
+        committer.connection.waiting = self._while_waiting
         self._thread = threading.Thread(target=self._run, name="hub-writer", daemon=True)
         self._thread.start()
 
@@ -194,6 +197,7 @@ class ThreadWriter:
                 if self._closing:
                     return
                 continue
+            self._pending = pending
             try:
                 self._committer.commit(pending)
             except StoreBusy as error:
@@ -218,7 +222,7 @@ class ThreadWriter:
             self._riders_due = False
             riders, self._riders = self._riders, {}
         taken = [Operation(verb, item) for (verb, _), item in riders.items()]
-        queue = self._queue
+        queue = self._queue  # only this thread puts another one in its place
         for _ in range(min(most, len(queue))):
             taken.append(queue.popleft())  # noqa: PERF401 - other threads append meanwhile
         return taken
@@ -231,6 +235,23 @@ class ThreadWriter:
         self._refuse(late, StoreUnavailable(f"the store is busy: {error}"))
         gone = set(map(id, late))
         return [operation for operation in pending if id(operation) not in gone]
+
+    def _while_waiting(self) -> None:
+        """The database does not answer. Those whose time is up are told; of what is on its way nobody knows."""
+        with self._lock:
+            operations = [*self._pending, *self._queue]
+            now = self._clock.monotonic()
+            late = [
+                one for one in operations if one.deadline is not None and one.done is not None and one.deadline <= now
+            ]
+            if not late:
+                return
+            gone = set(map(id, late))
+            self._queue = deque(one for one in self._queue if id(one) not in gone)
+        told = [Operation(one.verb, one.item, one.done, one.deadline) for one in late]
+        for one in late:
+            one.done = None
+        self._refuse(told, StoreUnavailable("the store does not answer."))
 
     @staticmethod
     def _refuse(operations: Sequence[Operation], error: Exception) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import Engine, MetaData
 
 Row = tuple[Any, ...]
 
@@ -15,11 +17,14 @@ Row = tuple[Any, ...]
 class Bulk:
     """One statement over many rows. The body reads them as the table `v` with these columns.
 
-    `columns` is "name:type …" with types text, int, bytes.
+    `columns` is "name:type …" with types text, int, bytes. Where the body joins `held`, it means those rows of
+    `executions` that `v` names (in `execution_id`, else in `id`), and they stay as they are until the transaction ends.
     """
 
     columns: str
     body: str
+
+    HELD: ClassVar[str] = " held "
 
     @property
     def names(self) -> list[str]:
@@ -46,6 +51,8 @@ class Tx(Protocol):
 
     #: What a claiming SELECT ends with, so that claimers pass each other by.
     skip_locked: str
+    #: What a SELECT ends with whose rows must stay as they are until the transaction ends.
+    locked: str
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]: ...
 
@@ -65,6 +72,18 @@ class Tx(Protocol):
         """How many rows the statement changed. Cheaper than to have it return them."""
         ...
 
+    def lock(self, name: str) -> None:
+        """Of transactions that lock the same name, one at a time goes on from here to its end."""
+        ...
+
+    def try_lock(self, name: str) -> bool:
+        """The same without waiting; False: another one has it."""
+        ...
+
+    def clock(self, now: int) -> int:
+        """The time that all nodes share, in milliseconds: the database's own clock where it has one, else `now`."""
+        ...
+
 
 class Connection(Protocol):
     """The writer's connection."""
@@ -73,7 +92,16 @@ class Connection(Protocol):
         """Open a write transaction. Raises StoreBusy when another process holds the database."""
         ...
 
-    def commit(self) -> None: ...
+    #: Called a few times a second while the database does not answer.
+    waiting: Callable[[], None]
+
+    def commit(self) -> None:
+        """Durable when it returns. Raises StoreInDoubt when the answer was lost."""
+        ...
+
+    def verdict(self) -> bool:
+        """Whether the commit in doubt happened after all. If not, it cannot happen any more. Raises StoreBusy."""
+        ...
 
     def rollback(self) -> None: ...
 
@@ -82,6 +110,20 @@ class Connection(Protocol):
     def release(self) -> None: ...
 
     def rollback_to(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Watch(Protocol):
+    """Hears what other processes commit, and tells them what this one did."""
+
+    def hear(self) -> None:
+        """Begin to ring, on a thread of its own."""
+        ...
+
+    def tell(self, topic: str) -> None:
+        """This process has committed something. From any thread; it costs nothing."""
+        ...
 
     def close(self) -> None: ...
 
@@ -100,8 +142,26 @@ class Dialect(Protocol):
     #: Whether reads must go through the writer's thread, because the database lives in one connection.
     single_connection: bool
 
-    def change_counter(self) -> int:
-        """Moves when another process has committed. Costs microseconds."""
+    #: How it is called in messages: its address without a password.
+    shown: str
+
+    #: Whether several processes may serve it at once.
+    shared: bool
+
+    def schema(self, declared: MetaData) -> MetaData:
+        """The tables as they are made here."""
+        ...
+
+    def changing_schema(self) -> AbstractContextManager[SqlConnection]:
+        """A transaction in which nobody else changes the schema. Raises StoreBusy."""
+        ...
+
+    def dangers(self) -> list[str]:
+        """Why what was acknowledged could get lost here, in sentences; empty: the ground is safe."""
+        ...
+
+    def watch(self, ring: Callable[[str], None]) -> Watch:
+        """`ring(topic)` is called when another process has committed what makes something due; "" stands for any topic."""
         ...
 
     def take_seat(self) -> bool:
@@ -117,6 +177,10 @@ class Dialect(Protocol):
 
 class StoreBusy(Exception):
     """Nothing was written; the same transaction may work in a moment."""
+
+
+class StoreInDoubt(StoreBusy):
+    """The answer to a commit was lost: `verdict` tells what became of it."""
 
 
 class StoreBroken(Exception):

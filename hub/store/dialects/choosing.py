@@ -17,7 +17,7 @@ MEMORY = "sqlite://"
 
 
 def dialect_for(url: str, *, checkpoints: bool) -> Dialect:
-    """The database behind a store URL: `sqlite:////abs/path.db`, or `sqlite://` for one in memory."""
+    """The database behind a store URL: `sqlite:////abs/path.db`, `sqlite://` for one in memory, or `postgresql://…`."""
     if url == MEMORY:
         return SqliteDialect(None)
     if url.startswith("sqlite:///"):
@@ -25,7 +25,13 @@ def dialect_for(url: str, *, checkpoints: bool) -> Dialect:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return SqliteDialect(path, checkpoints=checkpoints)
     scheme = url.partition(":")[0]
-    raise BadInput(f'a store of the kind "{scheme}" is not supported; write sqlite:///var/hub.db')
+    if scheme in ("postgresql", "postgres"):
+        from hub.store.dialects.postgres import PostgresDialect
+
+        return PostgresDialect(url)
+    raise BadInput(
+        f'a store of the kind "{scheme}" is not supported; write sqlite:///var/hub.db or postgresql://user@host/db'
+    )
 
 
 def user_engine(url: str) -> Engine:

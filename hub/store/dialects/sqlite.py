@@ -10,15 +10,19 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, StaticPool, create_engine
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import Engine, MetaData, StaticPool, create_engine
+from sqlalchemy.exc import OperationalError
 
 from hub.store.dialects.base import Bulk, Many, Row, StoreBroken, StoreBusy
+from hub.store.dialects.sqlite_file import FileWatch, network_dangers
 
 #: How long one attempt to begin waits for another process. The writer tries again; callers have their own deadlines.
 _BUSY_MS = 100
@@ -31,6 +35,7 @@ class SqliteTx:
     """A write transaction of the one connection."""
 
     skip_locked = ""
+    locked = ""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -85,6 +90,15 @@ class SqliteTx:
         self.bulk(statement, rows)
         return self._connection.total_changes - before
 
+    def lock(self, name: str) -> None:
+        """A write transaction is alone with the file."""
+
+    def try_lock(self, name: str) -> bool:  # noqa: ARG002 - as above
+        return True
+
+    def clock(self, now: int) -> int:
+        return now
+
     @staticmethod
     @cache
     def _packed(question: Many) -> str:
@@ -99,11 +113,12 @@ class SqliteTx:
         known = self._bulk_sql.get((id(statement), size))
         if known is None:
             names = statement.names
+            body = statement.body.replace(Bulk.HELD, " executions ")
             one = f"({','.join('?' * len(names))})"
             columns = ",".join(names)
             known = (
                 f"WITH filled({columns}) AS (VALUES {','.join([one] * size)}), "
-                f"v AS (SELECT {columns} FROM filled LIMIT ?) {statement.body}"
+                f"v AS (SELECT {columns} FROM filled LIMIT ?) {body}"
             )
             self._bulk_sql[id(statement), size] = known
         return known
@@ -121,6 +136,7 @@ class SqliteConnection:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.raw = connection
         self._tx = SqliteTx(connection)
+        self.waiting: Callable[[], None] = lambda: None
 
     def begin(self) -> SqliteTx:
         # Always IMMEDIATE: an upgrade from read to write fails at once whatever the busy timeout.
@@ -129,6 +145,9 @@ class SqliteConnection:
 
     def commit(self) -> None:
         self._execute("COMMIT")
+
+    def verdict(self) -> bool:
+        return False  # a file never leaves a commit in doubt
 
     def rollback(self) -> None:
         if self.raw.in_transaction:
@@ -175,8 +194,9 @@ class SqliteDialect:
         #: Only the serving process moves the WAL into the file.
         self._checkpoints = checkpoints
         self.single_connection = path is None
+        self.shared = False
+        self.shown = "sqlite://" if path is None else f"sqlite:///{path}"
         self._memory: sqlite3.Connection | None = None
-        self._watch: sqlite3.Connection | None = None
         self._engine: Engine | None = None
         self._seat: int | None = None
 
@@ -193,13 +213,25 @@ class SqliteDialect:
                 )
         return self._engine
 
-    def change_counter(self) -> int:
-        if self._path is None:
-            return 0
-        if self._watch is None:
-            self._watch = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        found: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
-        return found
+    def schema(self, declared: MetaData) -> MetaData:
+        return declared
+
+    @contextmanager
+    def changing_schema(self) -> Iterator[SqlConnection]:
+        try:
+            with self.engine().begin() as connection:
+                if self._path is not None:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+        except OperationalError as error:
+            assert isinstance(error.orig, sqlite3.Error)
+            raise classified(error.orig) from error
+
+    def dangers(self) -> list[str]:
+        return [] if self._path is None else network_dangers(self._path)
+
+    def watch(self, ring: Callable[[str], None]) -> FileWatch:
+        return FileWatch(self._path, ring)
 
     def take_seat(self) -> bool:
         """By a lock on a file beside the database, which the kernel lets go when the process ends, however it ends."""
@@ -229,12 +261,11 @@ class SqliteDialect:
         if self._seat is not None:
             os.close(self._seat)
             self._seat = None
-        for connection in (self._watch, self._memory):
-            if connection is not None:
-                connection.close()
+        if self._memory is not None:
+            self._memory.close()
         if self._engine is not None:
             self._engine.dispose()
-        self._watch = self._memory = self._engine = None
+        self._memory = self._engine = None
 
     def _open(self) -> sqlite3.Connection:
         assert self._path is not None

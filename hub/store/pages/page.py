@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlmodel import Session
 
 from hub.model.audit import AuditEntry
@@ -55,6 +55,13 @@ class Page:
 
     async def _read(self, question: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         def ask() -> R:
+            try:
+                with Session(self._engine) as session:
+                    return question(session, *args, **kwargs)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            # The connection had been lost before; with it went the others in the pool.
             with Session(self._engine) as session:
                 return question(session, *args, **kwargs)
 

@@ -1,0 +1,123 @@
+"""PostgreSQL: one writer connection over libpq, reads from a small pool, other nodes heard by LISTEN."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import Engine, MetaData, String, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from hub.model.clock import new_id
+from hub.model.errors import BadInput
+from hub.store.dialects.base import StoreBusy
+from hub.store.dialects.postgres_ground import dangers
+from hub.store.dialects.postgres_link import CONNECT_SECONDS, SOCKET, Link
+from hub.store.dialects.postgres_waking import Notices
+from hub.store.dialects.postgres_writing import SETTINGS, PostgresConnection
+
+_READERS = 4
+_READ_SETTINGS = "-c jit=off -c statement_timeout=10s -c lock_timeout=2s -c TimeZone=UTC"
+#: Held by whoever changes the schema.
+_SCHEMA_LOCK = 0x6875625F736368
+
+
+class PostgresDialect:
+    """A database behind `postgresql://user@host/db`. The password may be in PGPASSWORD or ~/.pgpass as well."""
+
+    single_connection = False
+    shared = True
+
+    def __init__(self, url: str) -> None:
+        try:
+            parts = conninfo_to_dict(url)
+        except psycopg.Error as error:
+            raise BadInput(f"the address of the store cannot be read: {error}") from None
+        self._url = url
+        self.shown = shown(parts)
+        self._engine: Engine | None = None
+
+    def connect(self) -> PostgresConnection:
+        # A name of its own a connection, under which its commits leave their slips.
+        return PostgresConnection(self._link, new_id(0)[-16:])
+
+    def engine(self) -> Engine:
+        if self._engine is None:
+            self._engine = create_engine(
+                "postgresql+psycopg://",
+                creator=self._reader,
+                isolation_level="AUTOCOMMIT",
+                pool_size=_READERS,
+                pool_timeout=5,
+            )
+        return self._engine
+
+    def schema(self, declared: MetaData) -> MetaData:
+        return in_byte_order(declared)
+
+    @contextmanager
+    def changing_schema(self) -> Iterator[SqlConnection]:
+        engine = create_engine("postgresql+psycopg://", creator=functools.partial(self._reader, patience="60s"))
+        try:
+            with engine.begin() as connection:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
+                yield connection
+        except OperationalError as error:
+            raise StoreBusy(str(error.orig)) from error
+        finally:
+            engine.dispose()
+
+    def dangers(self) -> list[str]:
+        link = self._link(lambda: None)
+        try:
+            return dangers(link)
+        finally:
+            link.close()
+
+    def watch(self, ring: Callable[[str], None]) -> Notices:
+        return Notices(self._link, ring)
+
+    def take_seat(self) -> bool:
+        return True
+
+    def seat_is_free(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def _link(self, waiting: Callable[[], None]) -> Link:
+        link = Link(self._url, waiting=waiting)
+        link.simple(SETTINGS)
+        return link
+
+    def _reader(self, patience: str = "2s") -> psycopg.Connection:
+        options = _READ_SETTINGS.replace("lock_timeout=2s", f"lock_timeout={patience}")
+        if patience != "2s":
+            options = options.replace("statement_timeout=10s", "statement_timeout=0")
+        given = make_conninfo(self._url, **SOCKET, connect_timeout=int(CONNECT_SECONDS), options=options)
+        return psycopg.connect(given)
+
+
+@functools.cache
+def in_byte_order(declared: MetaData) -> MetaData:
+    """Texts compare byte by byte, as ids and paths of calls rely on, whatever the database's language is."""
+    made = MetaData()
+    for table in declared.tables.values():
+        for column in table.to_metadata(made).columns:
+            if isinstance(column.type, String):
+                column.type = type(column.type)(column.type.length, collation="C")
+    return made
+
+
+def shown(parts: dict[str, object]) -> str:
+    """The address as messages may show it."""
+    user = f"{parts['user']}@" if "user" in parts else ""
+    port = f":{parts['port']}" if "port" in parts else ""
+    return f"postgresql://{user}{parts.get('host', '')}{port}/{parts.get('dbname', '')}"

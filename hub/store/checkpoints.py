@@ -49,7 +49,7 @@ _FENCED_INSERT = (
     "started_at, finished_at, call_number) "
     "SELECT v.execution_id, v.epoch, v.path, v.name, v.status, v.args, v.args_hash, v.result, v.error, v.attempts, "
     "v.handled, v.started_at, v.finished_at, v.call_number FROM v "
-    "JOIN executions e ON e.id = v.execution_id AND e.epoch = v.epoch AND e.status = 'RUNNING' WHERE true "
+    "JOIN held e ON e.id = v.execution_id AND e.epoch = v.epoch AND e.status = 'RUNNING' WHERE true "
     "ON CONFLICT (execution_id, path) DO UPDATE SET epoch = excluded.epoch, status = excluded.status, "
     "args = excluded.args, args_hash = excluded.args_hash, result = excluded.result, error = excluded.error, "
     "attempts = excluded.attempts, handled = excluded.handled, started_at = excluded.started_at, "
@@ -68,7 +68,7 @@ _MARK = Bulk(
 
 _HANDLED = Bulk(
     "execution_id:text epoch:int path:text caught:int",
-    "UPDATE checkpoints SET handled = v.caught FROM v, executions e WHERE checkpoints.execution_id = v.execution_id "
+    "UPDATE checkpoints SET handled = v.caught FROM v, held e WHERE checkpoints.execution_id = v.execution_id "
     "AND checkpoints.path = v.path AND e.id = v.execution_id AND e.epoch = v.epoch AND e.status = 'RUNNING'",
 )
 
@@ -76,7 +76,7 @@ _LOG = Bulk(
     "execution_id:text epoch:int path:text at:int level:text message:text",
     "INSERT INTO logs (execution_id, path, at, level, message) "
     "SELECT v.execution_id, v.path, v.at, v.level, v.message FROM v "
-    "JOIN executions e ON e.id = v.execution_id AND e.epoch = v.epoch",
+    "JOIN held e ON e.id = v.execution_id AND e.epoch = v.epoch",
 )
 
 

@@ -48,6 +48,7 @@ def _finish(tx: Tx, items: Sequence[Finish]) -> list[Status | Exception]:
 def _start_nested(tx: Tx, items: Sequence[NestedStart]) -> list[Started | Exception]:
     """Nothing is started for a claim that is over, and nothing is started twice by a call that is run again."""
     answers: list[Started | Exception] = []
+    tx.hold([item.call.execution_id for item in items])
     for item in items:
         call = item.call
         if not tx.rows(

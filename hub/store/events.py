@@ -121,9 +121,11 @@ def _repetition(tx: Tx, arrival: Arrival, deliveries: list[Delivery]) -> StoredE
     first, body = _first(tx, arrival)
     if not first:
         # Its keys were taken, and their time is over.
-        if not tx.bulk_count(_INSERT_EVENTS, [_event_row(arrival)]):
-            raise RuntimeError(f"the event id {arrival.id} was given out twice.")
-        return StoredEvent(arrival.id, duplicate=False)
+        if tx.bulk_count(_INSERT_EVENTS, [_event_row(arrival)]):
+            return StoredEvent(arrival.id, duplicate=False)
+        first, body = _first(tx, arrival)  # another node has just used them
+    if not first:
+        raise RuntimeError(f"the event id {arrival.id} was given out twice.")
     conflict = body is not None and bytes(body) != event.body
     kept = first
     if conflict:
@@ -182,6 +184,8 @@ def _record_dispatched(tx: Tx, items: Sequence[Dispatched]) -> list[bool]:
 def _record_replays(tx: Tx, items: Sequence[Dispatched]) -> list[list[Delivery]]:
     """Further deliveries of an event that was dispatched before; each gets the next number behind its id."""
     answers: list[list[Delivery]] = []
+    for event_id in sorted({item.event_id for item in items}):
+        tx.lock(f"replay {event_id}")
     for item in items:
         numbered = []
         for delivery in item.deliveries:

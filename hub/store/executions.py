@@ -81,11 +81,12 @@ _DUE = (
 
 #: As many of each key as its limit leaves room for.
 _DUE_BY_KEY = (
-    "SELECT id FROM (SELECT id, priority, due_at, concurrency_key, row_number() OVER "
+    "SELECT id FROM executions WHERE due_at IS NOT NULL AND id IN "
+    "(SELECT id FROM (SELECT id, concurrency_key, row_number() OVER "
     "(PARTITION BY concurrency_key ORDER BY priority DESC, due_at, id) AS place FROM executions "
     "WHERE workflow = ? AND due_at IS NOT NULL AND due_at <= ?) due "
     "WHERE place <= ? - (SELECT count(*) FROM executions held WHERE held.workflow = ? AND held.status = 'RUNNING' "
-    "AND held.due_at IS NULL AND held.concurrency_key = due.concurrency_key) "
+    "AND held.due_at IS NULL AND held.concurrency_key = due.concurrency_key)) "
     "ORDER BY priority DESC, due_at, id LIMIT ?"
 )
 
@@ -141,6 +142,8 @@ def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
     claimed: list[Claimed] = []
     for workflow in request.workflows:
         room = request.slots - len(claimed)
+        if workflow.limit is not None and not tx.try_lock(f"claim {workflow.workflow}"):
+            continue  # another node is counting what runs of it
         if workflow.limit is not None and not workflow.by_key:
             running = tx.rows(
                 "SELECT count(*) FROM executions WHERE workflow = ? AND status = 'RUNNING' AND due_at IS NULL",
@@ -150,6 +153,8 @@ def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
         if room <= 0:
             continue
         rows = tx.rows(
+            # Once and for all, so that no plan takes more of them than there is room for.
+            f"WITH due AS MATERIALIZED ({_DUE_BY_KEY if workflow.by_key else _DUE} {tx.skip_locked}) "
             "UPDATE executions SET "
             "crashes = CASE WHEN status <> 'RUNNING' OR EXISTS (SELECT 1 FROM checkpoints c WHERE "
             "c.execution_id = executions.id AND c.epoch = executions.epoch AND c.finished_at IS NOT NULL) "
@@ -158,8 +163,8 @@ def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
             "base_epoch = CASE WHEN status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN epoch + 1 ELSE base_epoch END, "
             "status = 'RUNNING', owner = ?, epoch = epoch + 1, due_at = NULL, reason = NULL, "
             "started_at = COALESCE(started_at, ?), revision = COALESCE(revision, ?) "
-            f"WHERE id IN ({_DUE_BY_KEY if workflow.by_key else _DUE} {tx.skip_locked}) RETURNING {_CLAIMED}",
-            (request.node, request.now, workflow.revision, *_due(workflow, request.now, room)),
+            f"WHERE id IN (SELECT id FROM due) RETURNING {_CLAIMED}",
+            (*_due(workflow, request.now, room), request.node, request.now, workflow.revision),
         )
         claimed += [_claimed(tx, row) for row in sorted(rows)]
     return claimed
@@ -237,13 +242,15 @@ def _rescue(tx: Tx, items: Sequence[Rescue]) -> list[int]:
     """Make what dead nodes held claimable again."""
     rescued = []
     for item in items:
+        alive = tx.clock(item.now)
         marks = ", ".join("?" * len(item.dead))
         named = f" OR owner IN ({marks})" if item.dead else ""
         rescued.append(
             tx.run(
-                "UPDATE executions SET due_at = ? WHERE status = 'RUNNING' AND due_at IS NULL AND "
-                f"(owner NOT IN (SELECT id FROM nodes WHERE lease_until > ?){named})",
-                (item.now, item.now, *item.dead),
+                "UPDATE executions SET due_at = ? WHERE id IN "
+                "(SELECT id FROM executions WHERE status = 'RUNNING' AND due_at IS NULL AND "
+                f"(owner NOT IN (SELECT id FROM nodes WHERE lease_until > ?){named}) {tx.skip_locked})",
+                (item.now, alive, *item.dead),
             )
         )
     return rescued

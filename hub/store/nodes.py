@@ -15,8 +15,8 @@ class Heartbeat:
     host: str
     pid: int
     now: int
-    #: Wall-clock milliseconds until which the node may start effects.
-    lease_until: int
+    #: For how many milliseconds from now on the node may start effects.
+    lease: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def _beat(tx: Tx, items: Sequence[Heartbeat]) -> list[None]:
         tx.run(
             "INSERT INTO nodes (id, host, pid, started_at, lease_until) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
-            (item.node, item.host, item.pid, item.now, item.lease_until),
+            (item.node, item.host, item.pid, item.now, tx.clock(item.now) + item.lease),
         )
     return [None] * len(items)
 

@@ -61,11 +61,21 @@ def timed_out(path: str, name: str) -> str:
 
 
 def _wait(tx: Tx, items: Sequence[WaitRequest]) -> list[WaitAnswer | Exception]:
+    for name in sorted({item.key for item in items if item.kind is WaitKind.SIGNAL}):
+        tx.lock(_signal(name))
+    # Children before parents: the end of a child takes them in this order too.
+    tx.hold([item.key for item in items if item.kind is WaitKind.EXECUTION])
+    tx.hold([item.execution_id for item in items])
     answers = [_wait_one(tx, item) for item in items]
     return [
         replace(answer, result=whole(tx, answer.result)) if isinstance(answer, WaitAnswer) else answer
         for answer in answers
     ]
+
+
+def _signal(name: str) -> str:
+    """The lock under which signals of this name meet those who wait for them."""
+    return f"signal {name}"
 
 
 def _wait_one(tx: Tx, item: WaitRequest) -> WaitAnswer | Exception:
@@ -192,6 +202,7 @@ def _deadline(path: str, name: str, default: str | None, now: int) -> _Ending:
 
 def end_wait(tx: Tx, execution_id: str, path: str, ending: _Ending) -> bool:
     """End an open wait, and make its execution due if it is parked. False: somebody else has ended it."""
+    tx.hold([execution_id])
     if not tx.run(
         "UPDATE waits SET state = ?, resolved_at = ?, resolved_by = ? WHERE execution_id = ? AND path = ? AND state = 'WAITING'",
         (ending.state.value, ending.now, ending.by, execution_id, path),
@@ -233,6 +244,7 @@ def end_waits_for(tx: Tx, execution_id: str, now: int) -> int:
 def _park(tx: Tx, items: Sequence[Park]) -> list[bool | Exception]:
     """Let go of an execution until one of its waits ends. One that ended meanwhile makes it due at once."""
     answers: list[bool | Exception] = []
+    tx.hold([item.execution_id for item in items])
     for item in items:
         open_now: dict[str, int | None] = dict(
             tx.rows(
@@ -252,6 +264,7 @@ def _park(tx: Tx, items: Sequence[Park]) -> list[bool | Exception]:
 
 
 def _resolve(tx: Tx, items: Sequence[Resolution]) -> list[WaitState | Exception]:
+    tx.hold([item.execution_id for item in items])
     return [_resolve_one(tx, item) for item in items]
 
 
@@ -294,6 +307,8 @@ def _resolve_one(tx: Tx, item: Resolution) -> WaitState | Exception:
 def _send(tx: Tx, items: Sequence[Signal]) -> list[int | Exception]:
     """Store a signal and end the waits that it is for; how many those were. Sent again under the same id it does nothing."""
     answers: list[int | Exception] = []
+    for name in sorted({item.name for item in items}):
+        tx.lock(_signal(name))
     for item in items:
         if not tx.run(
             "INSERT INTO signals (id, name, payload, to_all, execution_id, sent_at) VALUES (?, ?, ?, ?, ?, ?) "
@@ -304,7 +319,7 @@ def _send(tx: Tx, items: Sequence[Signal]) -> list[int | Exception]:
             continue
         waiting = tx.rows(
             "SELECT execution_id, path, deadline FROM waits WHERE kind = 'signal' AND key = ? AND state = 'WAITING' "
-            "AND (deadline IS NULL OR deadline > ?) AND (? IS NULL OR execution_id = ?) ORDER BY created_at, execution_id, path",
+            "AND (deadline IS NULL OR deadline > ?) AND (CAST(? AS TEXT) IS NULL OR execution_id = ?) ORDER BY created_at, execution_id, path",
             (item.name, item.now, item.execution_id, item.execution_id),
         )
         reached = waiting if item.to_all else waiting[:1]

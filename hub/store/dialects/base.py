@@ -51,8 +51,6 @@ class Tx(Protocol):
 
     #: What a claiming SELECT ends with, so that claimers pass each other by.
     skip_locked: str
-    #: What a SELECT ends with whose rows must stay as they are until the transaction ends.
-    locked: str
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]: ...
 
@@ -70,6 +68,13 @@ class Tx(Protocol):
 
     def bulk_count(self, statement: Bulk, rows: Sequence[Row]) -> int:
         """How many rows the statement changed. Cheaper than to have it return them."""
+        ...
+
+    def hold(self, executions: Sequence[str]) -> None:
+        """These executions stay as they are until the transaction ends, and what is read of them from now on is the latest.
+
+        Whoever decides by what an execution is holds it first: another node may be changing it.
+        """
         ...
 
     def lock(self, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg
@@ -116,7 +116,7 @@ def in_byte_order(declared: MetaData) -> MetaData:
     return made
 
 
-def shown(parts: dict[str, object]) -> str:
+def shown(parts: Mapping[str, object]) -> str:
     """The address as messages may show it."""
     user = f"{parts['user']}@" if "user" in parts else ""
     port = f":{parts['port']}" if "port" in parts else ""

@@ -31,11 +31,14 @@ _KEPT = 500
 _CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 
+#: In order of the ids, so that two nodes do not wait for each other.
+_HOLD = Bulk("id:text", "SELECT e.id FROM executions e JOIN v ON e.id = v.id ORDER BY e.id FOR NO KEY UPDATE OF e")
+
+
 class PostgresTx:
     """A write transaction of the one connection."""
 
     skip_locked = "FOR UPDATE SKIP LOCKED"
-    locked = "FOR NO KEY UPDATE"
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -53,6 +56,9 @@ class PostgresTx:
 
     def bulk_count(self, statement: Bulk, rows: Sequence[Row]) -> int:
         return int(self._bulk(statement, rows).command_tuples or 0) if rows else 0
+
+    def hold(self, executions: Sequence[str]) -> None:
+        self.bulk(_HOLD, [(execution,) for execution in executions])
 
     def lock(self, name: str) -> None:
         self.rows("SELECT pg_advisory_xact_lock(?)", (_key(name),))
@@ -101,7 +107,8 @@ class PostgresConnection:
         return self._tx
 
     def commit(self) -> None:
-        assert self._tx is not None and self._link is not None
+        assert self._tx is not None
+        assert self._link is not None
         if not self._tx.changed:
             self._say(self._link, "COMMIT")
             return

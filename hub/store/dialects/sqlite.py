@@ -35,7 +35,6 @@ class SqliteTx:
     """A write transaction of the one connection."""
 
     skip_locked = ""
-    locked = ""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -90,8 +89,11 @@ class SqliteTx:
         self.bulk(statement, rows)
         return self._connection.total_changes - before
 
-    def lock(self, name: str) -> None:
+    def hold(self, executions: Sequence[str]) -> None:
         """A write transaction is alone with the file."""
+
+    def lock(self, name: str) -> None:
+        """As above."""
 
     def try_lock(self, name: str) -> bool:  # noqa: ARG002 - as above
         return True
@@ -224,8 +226,7 @@ class SqliteDialect:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield connection
         except OperationalError as error:
-            assert isinstance(error.orig, sqlite3.Error)
-            raise classified(error.orig) from error
+            raise StoreBusy(str(error.orig)) from error
 
     def dangers(self) -> list[str]:
         return [] if self._path is None else network_dangers(self._path)

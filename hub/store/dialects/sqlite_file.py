@@ -14,7 +14,23 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.05
 #: File systems over a network, on which SQLite's locks cannot be relied on (https://sqlite.org/faq.html#q5).
 _NETWORKS = frozenset(
-    "nfs nfs4 cifs smb smb2 smb3 smbfs afs ncpfs 9p ceph glusterfs fuse.sshfs fuse.glusterfs lustre".split()
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "afs",
+        "ncpfs",
+        "9p",
+        "ceph",
+        "glusterfs",
+        "fuse.sshfs",
+        "fuse.glusterfs",
+        "lustre",
+    ]
 )
 
 
@@ -71,7 +87,8 @@ def network_dangers(path: Path, mounts: Path = Path("/proc/self/mounts")) -> lis
             found = str(place), fields[2]
     if found[1] not in _NETWORKS:
         return []
-    return [
+    said = (
         f"{path} is on a network file system ({found[1]} at {found[0]}), where SQLite's locks do not hold: "
         "put it on a local disk, or use PostgreSQL."
-    ]
+    )
+    return [said]

@@ -20,7 +20,7 @@ class UpkeepPage(Page):
     async def beat(self, node: str, host: str, pid: int, lease_ms: int) -> None:
         """Renew a node's lease."""
         now = self._clock.now()
-        await self._writer.submit(BEAT, Heartbeat(node, host, pid, now, now + lease_ms))
+        await self._writer.submit(BEAT, Heartbeat(node, host, pid, now, lease_ms))
 
     async def leave(self, node: str) -> None:
         await self._writer.submit(LEAVE, Farewell(node))

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hub.store.dialects.base import Bulk, Row, StoreBusy, StoreInDoubt
+from hub.store.dialects.base import Bulk, Many, Row, StoreBusy, StoreInDoubt
 from hub.store.dialects.postgres_link import Link, rows_of
 from hub.store.dialects.postgres_sql import arrays, bound, bulk_text, numbered
 
@@ -47,6 +47,9 @@ class PostgresTx:
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         return rows_of(self._execute(numbered(sql), *bound(params)))
+
+    def many(self, question: Many, params: Sequence[Any] = ()) -> list[Row]:
+        return self.rows(f"SELECT {', '.join(question.names)} {question.body}", params)
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
         return int(self._execute(numbered(sql), *bound(params)).command_tuples or 0)

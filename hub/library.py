@@ -26,6 +26,7 @@ from hub.model.values import canonical
 from hub.model.wait import Signal, WaitKind, WaitRecord, WaitState
 from hub.store import Store
 from hub.store.databases import Database
+from hub.targets.job_client import job_client
 
 
 class Client:
@@ -51,7 +52,9 @@ class Client:
         users: dict[str, dict[str, MachineUser]] = {}
         for user in machine_users:
             users.setdefault(user.auth_namespace, {})[user.name] = user
-        self._surroundings = Surroundings(env=env or {}, machine_users=users, databases=databases or {})
+        self._surroundings = Surroundings(
+            env=env or {}, machine_users=users, databases=databases or {}, http=job_client
+        )
         self._keeping: Keeping | None = None
         self._closed = False
 

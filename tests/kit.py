@@ -16,6 +16,7 @@ from hub.model.identity import MachineUser
 from hub.store import Store, open_store
 from hub.store.databases import Database
 from hub.store.verbs import Probe, no_probe
+from hub.targets.job_client import job_client
 
 NOON = 1_790_000_000_000
 
@@ -65,7 +66,9 @@ class Bench:
         spaces: dict[str, dict[str, MachineUser]] = {}
         for user in users:
             spaces.setdefault(user.auth_namespace, {})[user.name] = user
-        self.surroundings = Surroundings(env=env or {}, machine_users=spaces, databases=databases or {})
+        self.surroundings = Surroundings(
+            env=env or {}, machine_users=spaces, databases=databases or {}, http=job_client
+        )
         self.worker = Worker(self.store, self.registry, self.surroundings, self.clock, node)
 
     def redefine(self, *workflows: Workflow[Any, Any]) -> None:

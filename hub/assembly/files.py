@@ -23,6 +23,7 @@ from hub.model.errors import BadInput
 from hub.model.executor import Executor, Position, Problem, ScheduleTrigger, WebhookTrigger
 from hub.store.databases import Database
 from hub.targets.calling import retry_flaws
+from hub.targets.job_client import job_client
 from hub.targets.target import add_workflows
 from hub.triggers.schedule.cron import parse
 from hub.triggers.webhook.building import build
@@ -60,7 +61,7 @@ class Files:
         """What executions see of the installation."""
         config = self.config or Config()
         databases = {name: Database(name, database_url(url, self.root)) for name, url in config.databases.items()}
-        return Surroundings(config.env, config.auth, databases, self.secret)
+        return Surroundings(config.env, config.auth, databases, self.secret, job_client)
 
 
 def read_files(root: Path, environment: Mapping[str, str] | None = None, documents: Documents | None = None) -> Files:

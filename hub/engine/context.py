@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 class Context:
     """What a job knows of the execution that it belongs to."""
 
-    __slots__ = ("_result", "_run", "_transaction", "attempt", "input", "path")
+    __slots__ = ("_http", "_plain", "_result", "_run", "_transaction", "attempt", "input", "path")
 
-    def __init__(self, run: Run, path: str, input: Any, attempt: int, result: JobResult) -> None:
+    def __init__(
+        self, run: Run, path: str, input: Any, attempt: int, result: JobResult, *, plain: bool = False
+    ) -> None:
         self._run = run
+        self._plain = plain
+        self._http: Any = None
         self._result = result
         self._transaction: Transaction | None = None
         #: Where this call stands in the execution.
@@ -73,6 +77,24 @@ class Context:
         database = self._run.surroundings.database(name)
         self._run.surroundings.allow(self.invoker, "database:write", name)
         return database.of_job(self._result)
+
+    @property
+    def http(self) -> Any:
+        """An HTTP client that sends `idempotency_key` along: `await ctx.http.post(url, json=…)` in an async job, without `await` in
+        a plain one. It is an `httpx.AsyncClient`, or `httpx.Client`, of this try, and is closed at its end.
+        """
+        if self._http is None:
+            self._http = self._run.surroundings.http(self.idempotency_key, self._plain)
+        return self._http
+
+    async def let_go(self) -> None:
+        """The try has ended."""
+        if self._http is not None:
+            client, self._http = self._http, None
+            if self._plain:
+                client.close()
+            else:
+                await client.aclose()
 
     @property
     def transaction(self) -> Transaction:

@@ -7,13 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub.model.errors import BadInput, NotFound, Refused
+from hub.model.errors import BadInput, Conflict, NotFound, Refused
 from hub.model.identity import ADMIN, InvokerRef, MachineUser
 from hub.store.databases import Database
 
 
 def _no_secret(name: str) -> str:
     raise NotFound("secret", name)
+
+
+def _no_http(_key: str, _plain: bool) -> Any:
+    raise Conflict("there is no HTTP client here: this engine was put together without one.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class Surroundings:
     databases: Mapping[str, Database] = field(default_factory=dict)
     #: The value of a secret. Raises NotFound.
     secret: Callable[[str], str] = _no_secret
+    #: An HTTP client that sends this idempotency key: a blocking one for plain jobs. The engine closes it after the try.
+    http: Callable[[str, bool], Any] = _no_http
 
     def machine_user(self, ref: InvokerRef) -> MachineUser:
         """As it is now. Raises NotFound with the closest name."""

@@ -120,7 +120,7 @@ class Trying:
 
         kept = JobResult(run.claimed.id, path, call.args_hash, dump, run.tools.threads)
         try:
-            body = self._body(job, scope, value, Context(run, path, value, attempt, kept))
+            body = self._body(job, scope, value, Context(run, path, value, attempt, kept, plain=not job.is_async))
             result = await (body if job.timeout is None else _within(job.timeout, body))
             text, rebuilt = (
                 dump(result) if kept.committed is None else (kept.committed, job.output.load(kept.committed))
@@ -161,13 +161,16 @@ class Trying:
         """The job itself, and the calls that it did not wait for."""
         enter(scope)
         scope.plain = not job.is_async
-        if job.is_async:
-            result = await job.invoke(value, context)
-        else:
-            variables = copy_context()
-            result = await asyncio.get_running_loop().run_in_executor(
-                self._run.tools.threads, lambda: variables.run(job.invoke, value, context)
-            )
+        try:
+            if job.is_async:
+                result = await job.invoke(value, context)
+            else:
+                variables = copy_context()
+                result = await asyncio.get_running_loop().run_in_executor(
+                    self._run.tools.threads, lambda: variables.run(job.invoke, value, context)
+                )
+        finally:
+            await context.let_go()
         while scope.children:
             scope.awaited |= scope.calls
             self._run.waits.look()

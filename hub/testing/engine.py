@@ -26,6 +26,7 @@ from hub.model.values import canonical
 from hub.model.wait import Signal, WaitKind, WaitRecord, WaitState
 from hub.store import open_store
 from hub.store.databases import Database
+from hub.targets.job_client import job_client
 from hub.testing.history import History
 from hub.testing.mocks import Mock
 from hub.testing.resting import busy
@@ -60,7 +61,7 @@ class VirtualEngine:
         for user in machine_users:
             users.setdefault(user.auth_namespace, {})[user.name] = user
         self._secrets = dict(secrets or {})
-        self._surroundings = Surroundings(env or {}, users, databases or {}, self._secret)
+        self._surroundings = Surroundings(env or {}, users, databases or {}, self._secret, job_client)
         self._registry = Registry(workflows, jobs)
         self._time = VirtualTime(from_iso(start_time))
         self._store = open_store("sqlite://", self._time)

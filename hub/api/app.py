@@ -36,12 +36,17 @@ def create_app(intake: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
     return Guard(app)
 
 
+def describe(readiness: Readiness, *, url: str = "", further: Sequence[Operation] = ()) -> tuple[Operation, ...]:
+    """Every operation of the machines' face; /openapi.json describes them as they are reached at `url`."""
+    described = (*OPERATIONS, *further)
+    return (*described, *system_operations(readiness, described, url))
+
+
 def machine_routes(
     client: Client, verify: Verify, readiness: Readiness, *, url: str = "", further: Sequence[Operation] = ()
 ) -> list[BaseRoute]:
-    """The machines' face, described at /openapi.json as it is reached at `url`. Raises Undeclared."""
-    described = (*OPERATIONS, *further)
-    return routes([*described, *system_operations(readiness, described, url)], client, JsonFace(verify))
+    """The machines' face. Raises Undeclared."""
+    return routes(describe(readiness, url=url, further=further), client, JsonFace(verify))
 
 
 class _Safely:

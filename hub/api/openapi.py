@@ -34,7 +34,7 @@ def statuses_of(operation: Operation) -> dict[int, str]:
     if operation.query or operation.body is not None or operation.method == "POST":
         usual.append(400)
     if operation.action != PUBLIC:
-        usual += [401, 403, 503]
+        usual += [401, 403, *([] if operation.storeless else [503])]
     if operation.in_path:
         usual.append(404)
     if operation.body is not None:

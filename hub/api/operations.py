@@ -82,6 +82,8 @@ class Operation:
     #: JSON Schema of the answer.
     answer: Schema | None = None
     answer_type: str = JSON_BODY
+    #: Answered from what the files say, without the store: it works when that does not.
+    storeless: bool = False
     #: Further statuses that it may give, each with the reason. What every route of its kind may give need not be said.
     problems: Mapping[int, str] = field(default_factory=dict)
 

@@ -63,6 +63,8 @@ _EXECUTION = shape(
     error=_ERROR,
     cause=shape(executor=TEXT_OR_NULL, event_id=TEXT_OR_NULL),
     requested_by=TEXT,
+    forked_from=TEXT_OR_NULL,
+    forked_at=TEXT_OR_NULL,
     attempts=NUMBER,
     created_at=TIME,
     started_at=TIME_OR_NULL,

@@ -10,9 +10,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 from hub.api.app import create_app, machine_routes
+from hub.api.live import Live
 from hub.api.problems import Unauthenticated
 from hub.api.readiness import Readiness
 from hub.api.server import HttpServer
+from hub.api.streams import stream_operations
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.kept_results import ResultPruner
 from hub.assembly.parts import Parts, operator, public_url
@@ -48,6 +50,8 @@ class Serving:
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._tokens: dict[str, bytes] = {}
+        self._live = Live()
+        parts.store.watch(self._live)
         self._watched: list[SQLiteWatched] = []
         self.watching: dict[str, Watching] = {}
         self._worker, self._lease = parts.worker()
@@ -99,7 +103,8 @@ class Serving:
         await self._start_record_events()
         intake, quick = open_door(parts, self._tokens)
         readiness = Readiness(parts.store, self.troubles)
-        routes = machine_routes(parts.client, _nobody, readiness, url=public_url(parts.config))
+        further = stream_operations(self._live)
+        routes = machine_routes(parts.client, _nobody, readiness, url=public_url(parts.config), further=further)
         await self._http.start(create_app(intake, routes), quick)
         return rescued
 
@@ -125,6 +130,7 @@ class Serving:
     async def stop(self) -> int:
         """No new work, let what runs finish or give it back; how many executions were given back."""
         # Beside the rest: each has its own limit, and the whole has one too.
+        self._live.close()
         closing = asyncio.create_task(self._http.stop())
         if self._ticking is not None:
             await self._ticking.stop()
@@ -203,6 +209,7 @@ class Serving:
 
     def _others_did(self, topic: str) -> None:
         """Another process has written: a command line that started, cancelled or resumed something, or another node."""
+        self._live.ring()
         if topic in ("", "events"):
             self._parts.dispatcher.waker.ring()
         if topic in ("", "executions"):

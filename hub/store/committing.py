@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 from hub.store.dialects.base import Connection, StoreBroken, StoreBusy, StoreInDoubt
@@ -32,6 +33,8 @@ class Committer:
     def __init__(self, connection: Connection, *, probe: Probe = no_probe, bell: Bell = no_bell) -> None:
         self.connection = connection
         self.bell = bell
+        #: Told of every batch that is durable, with the seconds that it took (`hub.store.witness`).
+        self.witnesses: list[Callable[[Sequence[Operation], float], None]] = []
         self._probe = probe
         #: The batch of a commit whose answer was lost. Its results are there, and hold if the commit happened.
         self._in_doubt: Sequence[Operation] = ()
@@ -43,6 +46,7 @@ class Committer:
         written, StoreInDoubt when that is not known, StoreBroken when storage failed. After the first two the same batch can be
         handed over again; what is in doubt is looked up first, and not written twice.
         """
+        begun = perf_counter()
         if self._in_doubt:
             batch = self._without_what_happened(batch)
             if not batch:
@@ -65,23 +69,28 @@ class Committer:
             except StoreInDoubt:
                 self._in_doubt = list(batch)
                 raise
-        self._ring(batch)
+        self._ring(batch, perf_counter() - begun)
 
     def _without_what_happened(self, batch: Sequence[Operation]) -> Sequence[Operation]:
         happened = self.connection.verdict()
         doubtful, self._in_doubt = self._in_doubt, ()
         if not happened:
             return batch
-        self._ring(doubtful)
+        self._ring(doubtful, 0.0)
         done = set(map(id, doubtful))
         return [operation for operation in batch if id(operation) not in done]
 
-    def _ring(self, batch: Sequence[Operation]) -> None:
+    def _ring(self, batch: Sequence[Operation], seconds: float) -> None:
         for topic in {topic for operation in batch for topic in operation.verb.rings}:
             try:
                 self.bell(topic)
             except Exception:
                 log.exception('a listener to "%s" failed; what was committed is committed', topic)
+        for witness in self.witnesses:
+            try:
+                witness(batch, seconds)
+            except Exception:
+                log.exception("a witness failed; what was committed is committed")
 
     def _together(self, batch: Sequence[Operation]) -> None:
         groups: dict[Verb[Any, Any], list[Operation]] = {}

@@ -23,6 +23,7 @@ from hub.store.pages.upkeep import UpkeepPage
 from hub.store.pages.waits import WaitsPage
 from hub.store.pages.webhooks import WebhooksPage
 from hub.store.verbs import Bell, Probe, no_probe
+from hub.store.witness import Witness
 from hub.store.writer import InlineWriter, ThreadWriter, Writer
 
 _READERS = 4
@@ -42,15 +43,20 @@ class Store(
 ):
     """What the hub remembers. Made by `open_store`."""
 
-    def __init__(self, dialect: Dialect, writer: Writer, clock: Clock, bells: _Bells) -> None:
+    def __init__(self, dialect: Dialect, writer: Writer, clock: Clock, bells: _Bells, witnesses: list[Witness]) -> None:
         readers = None if dialect.single_connection else ThreadPoolExecutor(_READERS, thread_name_prefix="hub-reader")
         super().__init__(writer, dialect.engine(), readers, clock)
         self._dialect = dialect
         self._bells = bells
+        self._witnesses = witnesses
 
     def listen(self, bell: Bell) -> None:
         """Call `bell(topic)` after each commit that made something due. It is called on the writer's thread."""
         self._bells.own.append(bell)
+
+    def watch(self, witness: Witness) -> None:
+        """Tell `witness` of each commit of this process. It is called on the writer's thread."""
+        self._witnesses.append(witness)
 
     def listen_to_others(self, bell: Bell) -> None:
         """Call `bell(topic)` after other processes' commits, too; "" stands for any topic. On a thread of its own."""
@@ -140,4 +146,4 @@ def open_store(
         writer = InlineWriter(committer)
     else:
         writer = ThreadWriter(committer, clock, on_broken=on_broken)
-    return Store(dialect, writer, clock, bells)
+    return Store(dialect, writer, clock, bells, committer.witnesses)

@@ -10,9 +10,11 @@ from typing import Any
 
 import httpx
 
-from hub.api.app import create_app, machine_routes
+from hub.api.app import create_app, describe, machine_routes
+from hub.api.live import Live
 from hub.api.problems import Unauthenticated
 from hub.api.readiness import Readiness
+from hub.api.streams import stream_operations
 from hub.assembly.files import read_files
 from hub.assembly.parts import Parts, open_parts
 from hub.client import Client
@@ -132,7 +134,13 @@ class ApiSite:
         self.worker, _ = parts.worker()
         self.troubles: list[str] = []
         readiness = Readiness(parts.store, lambda: self.troubles)
-        self.app = create_app(_no_intake, machine_routes(parts.client, verify, readiness, url="http://hub"))
+        self.live = Live()
+        parts.store.watch(self.live)
+        further = stream_operations(self.live)
+        #: Every operation, as the document describes them.
+        self.operations = describe(readiness, url="http://hub", further=further)
+        routes = machine_routes(parts.client, verify, readiness, url="http://hub", further=further)
+        self.app = create_app(_no_intake, routes)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://hub")
 

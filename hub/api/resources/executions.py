@@ -7,6 +7,7 @@ from typing import Any
 from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import LIMIT, PAGED, after, numbered, page, paged, since
 from hub.api.schemas import ANY, ID, TEXT, TIME, one_of, ref, shape
+from hub.engine.points import MISSING
 from hub.model.execution import Status
 from hub.model.wait import WaitState
 from hub.views import execution_row, execution_view, log_view
@@ -43,7 +44,13 @@ async def list_logs(call: Call) -> Any:
 
 
 async def resume_execution(call: Call) -> Any:
-    return {"id": call.path["id"], "status": (await call.client.resume(call.path["id"])).value}
+    status = await call.client.resume(call.path["id"], call.body.get("args", MISSING))
+    return {"id": call.path["id"], "status": status.value}
+
+
+async def fork_execution(call: Call) -> Any:
+    started = await call.client.fork(call.path["id"], call.body["from"], call.body.get("args", MISSING))
+    return {"id": started.id, "status": started.status.value}
 
 
 async def cancel_execution(call: Call) -> Any:
@@ -61,6 +68,7 @@ async def resolve_wait_point(call: Call) -> Any:
 
 
 _BY_ID: dict[str, Any] = {"path_schemas": {"id": ID}}
+_OTHER_ARGS = {**ANY, "description": "Another input; without it, the one that it has"}
 _NOT_NOW = {409: "It is in a status that does not allow this."}
 
 EXECUTIONS = (
@@ -102,8 +110,26 @@ EXECUTIONS = (
         summary="Let a failed execution go on under its id; finished jobs do not run again.",
         action="execution:resume",
         handle=resume_execution,
+        body={"type": "object", "properties": {"args": _OTHER_ARGS}, "additionalProperties": False},
         answer=ref("Started"),
         problems=_NOT_NOW,
+        **_BY_ID,
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/executions/{id}/fork",
+        id="forkExecution",
+        summary="A new execution that has the results from before a call of this one, and goes on from there.",
+        action="execution:fork",
+        handle=fork_execution,
+        body={
+            "type": "object",
+            "required": ["from"],
+            "properties": {"from": {**TEXT, "description": "Path of the call"}, "args": _OTHER_ARGS},
+            "additionalProperties": False,
+        },
+        status=201,
+        answer=ref("Started"),
         **_BY_ID,
     ),
     Operation(

@@ -49,6 +49,7 @@ SCHEDULES = (
         names="name",
         path_schemas={"name": NAME},
         handle=next_slots,
+        storeless=True,
         query=(_COUNT,),
         answer=paged(ref("Instant")),
         problems={422: "The executor has no schedule."},

@@ -75,6 +75,7 @@ WORKFLOWS = (
         summary="The workflows, by name.",
         action="workflow:read",
         handle=list_workflows,
+        storeless=True,
         answer=paged(ref("WorkflowRow")),
     ),
     Operation(
@@ -86,6 +87,7 @@ WORKFLOWS = (
         names="name",
         path_schemas={"name": NAME},
         handle=get_workflow,
+        storeless=True,
         answer=ref("Workflow"),
     ),
     Operation(

@@ -43,7 +43,7 @@ class SqliteTx:
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
         try:
             return self._connection.execute(sql, params).fetchall()
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise classified(error) from error
 
     def many(self, question: Many, params: Sequence[Any] = ()) -> list[Row]:
@@ -62,7 +62,7 @@ class SqliteTx:
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
         try:
             return self._connection.execute(sql, params).rowcount
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise classified(error) from error
 
     def bulk(self, statement: Bulk, rows: Sequence[Row]) -> list[Row]:
@@ -171,7 +171,7 @@ class SqliteConnection:
     def _execute(self, sql: str) -> None:
         try:
             self.raw.execute(sql)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             raise classified(error) from error
 
 
@@ -181,7 +181,7 @@ def classified(error: sqlite3.Error) -> Exception:
     primary = code & 0xFF
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL):
         return StoreBusy(str(error))
-    if code == sqlite3.SQLITE_IOERR_FSYNC:
+    if code == sqlite3.SQLITE_IOERR_FSYNC or primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StoreBroken(str(error))
     if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
         return StoreBusy(str(error))

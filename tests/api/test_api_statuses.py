@@ -1,0 +1,155 @@
+"""Every status that the OpenAPI document promises, for every operation: each is really given, and no other one is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from api_site import ApiSite, play
+
+from hub.api import live
+from hub.api.openapi import document, statuses_of
+from hub.api.operations import PUBLIC, Operation
+from hub.declare.body_schema import BodySchema, flaws
+
+NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+#: Operation -> a body that it takes.
+BODIES: dict[str, Any] = {
+    "triggerExecutor": {"data": {"n": 1}},
+    "startExecution": {"args": {"n": 1}, "invoker": "anonymous"},
+    "resumeExecution": {},
+    "forkExecution": {"from": "add/double"},
+    "resolveWaitPoint": {"result": True},
+    "replayEvent": {},
+}
+
+
+class Driver:
+    """Makes a hub give an answer that is wanted of it."""
+
+    def __init__(self, hub: ApiSite) -> None:
+        self.hub = hub
+        self.names = {"schedules": "nightly", "workflows": "adding", "executors": "number-hook"}
+
+    async def path(self, operation: Operation) -> str:
+        """The operation's path, with things in it for which it succeeds."""
+        found = {"name": self.names.get(operation.path.split("/")[3], "") if operation.in_path else ""}
+        if "id" in operation.in_path:
+            found["id"] = await self.identifier(operation)
+        if operation.id == "resolveWaitPoint":
+            (asked,) = (await self.hub.get("/api/v1/wait-points", execution=found["id"]))["items"]
+            found["key"] = asked["key"]
+        return operation.path.format(**found)
+
+    async def identifier(self, operation: Operation) -> str:
+        match operation.id:
+            case "getEvent" | "replayEvent" | "getDelivery":
+                event = await self.hub.post("/api/v1/executors/number-hook/trigger", {"data": {"n": 1}}, status=201)
+                return str(event["deliveries"][0]["id"] if operation.id == "getDelivery" else event["id"])
+            case "resumeExecution":
+                return await self.hub.run("failing")
+            case "cancelExecution" | "resolveWaitPoint":
+                return await self.hub.run("asking")
+            case _:
+                return await self.hub.run("adding", {"n": 1})
+
+    async def call(self, operation: Operation, path: str, token: str | None = "admin", **how: Any) -> httpx.Response:
+        if not how and operation.id in BODIES:
+            how["json"] = BODIES[operation.id]
+        return await self.hub.ask(operation.method, path, token, **how)
+
+    async def give(self, operation: Operation, status: int) -> httpx.Response:
+        path, how = await self.path(operation), await self.spoilt(operation, status)
+        if status == 404:
+            path = operation.path.format(id=NOBODY, name="nobody-knows", key="nothing")
+        if status == 400 and operation.method == "GET":
+            path += "?nothing=1"
+        if status == 422 and operation.body is None:
+            path = path.replace("nightly", "number-hook")
+        if status == 409:
+            await self.call(operation, path)
+        if status == 503:
+            self.hub.troubles.append("it rains.")
+        with pytest.MonkeyPatch.context() as patch:
+            if status == 429:
+                patch.setattr(live, "MOST", 0)
+            return await self.call(operation, path, **how)
+
+    async def spoilt(self, operation: Operation, status: int) -> dict[str, Any]:
+        """What is wrong with a request that is to get this status."""
+        typed = {"headers": {"content-type": "application/json"}}
+        bodies: dict[int, dict[str, Any]] = {
+            400: {"content": b"{", **typed} if operation.body is not None else {"json": {}},
+            413: {"content": b" " * 1_048_577, **typed},
+            415: {"content": b"{}", "headers": {"content-type": "text/plain"}},
+            422: {"json": {"nothing": 1}},
+        }
+        tokens: dict[int, Any] = {401: {"token": None}, 403: {"token": "idle"}}
+        return tokens.get(status) or (bodies.get(status, {}) if operation.method == "POST" else {})
+
+
+def test_every_documented_status_is_given(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        driver = Driver(hub)
+        for operation in hub.operations:
+            documented = [operation.status, *statuses_of(operation)]
+            for status in documented:
+                if status == 503 and operation.id != "isReady":
+                    continue  # the next test
+                answer = await driver.give(operation, status)
+                assert answer.status_code == status, (operation.id, status, answer.text)
+                if status >= 400 and operation.id != "isReady":
+                    assert answer.headers["content-type"] == "application/problem+json"
+                    assert answer.json()["status"] == status
+                hub.troubles.clear()
+
+    play(quick_path, story)
+
+
+def test_a_store_that_cannot_be_asked_is_503_wherever_it_is_asked(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        driver = Driver(hub)
+        paths = {operation.id: await driver.path(operation) for operation in hub.operations}
+        await hub.parts.store.flush()
+        for file in (quick_path / "var").glob("hub.db*"):
+            file.write_bytes(b"damaged" * 1000)
+        for operation in hub.operations:
+            if operation.action == PUBLIC:
+                continue
+            answer = await driver.call(operation, paths[operation.id])
+            assert (answer.status_code == 503) == (503 in statuses_of(operation)), (operation.id, answer.text)
+            if answer.status_code == 503:
+                assert answer.headers["retry-after"] == "1"
+                assert "damaged" not in answer.text
+                assert str(quick_path) not in answer.text
+        assert (await hub.ask("GET", "/readyz", None)).status_code == 503
+
+    play(quick_path, story)
+
+
+def test_the_document_is_openapi_and_every_schema_in_it_can_be_used(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> dict[str, Any]:
+        found = await hub.get("/openapi.json", None)
+        assert found == json.loads(json.dumps(document(hub.operations, "http://hub")))
+        return found  # type: ignore[no-any-return]
+
+    made: dict[str, Any] = play(quick_path, story)
+    assert made["openapi"] == "3.1.0"
+    schemas = made["components"]["schemas"]
+    for name, schema in schemas.items():
+        assert flaws({**schema, "components": made["components"]}) == [], name
+        BodySchema({**schema, "components": made["components"]})
+    text = json.dumps(made)
+    for name in schemas:
+        assert f"#/components/schemas/{name}" in text, f"{name} is used nowhere"
+    for path, methods in made["paths"].items():
+        for one in methods.values():
+            assert one["security"] == [] if path in PUBLIC_PATHS else "security" not in one
+            assert one["summary"].endswith(".")
+
+
+PUBLIC_PATHS = {"/healthz", "/readyz", "/openapi.json", "/oauth2/token"}

@@ -43,6 +43,14 @@ class FakeClock:
         self.ms += round(seconds * 1000)
 
 
+class StillClock(FakeClock):
+    """Time stands still also for those who sleep: only a test moves it."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.Event().wait()
+
+
 class Bench:
     """A store and a worker. Nothing happens unless a test says so."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub.engine.scope import Call, Scope, Unwind
 from hub.engine.triggered import Triggered
-from hub.model.errors import JobFailed
+from hub.model.errors import JobFailed, NotChosen
 
 if TYPE_CHECKING:
     from hub.engine.runner import Run
@@ -73,7 +73,8 @@ class Launcher:
         future = self._future()
         future.set_exception(error)
         future.exception()  # it may never be looked at
-        scope.unseen[path] = error
+        if not isinstance(error, NotChosen):
+            scope.unseen[path] = error
         return Triggered(future, scope, Call(path, pending=False))
 
     def _future(self) -> asyncio.Future[Any] | concurrent.futures.Future[Any]:

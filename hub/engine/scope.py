@@ -8,7 +8,7 @@ that run side by side do not count each other's calls.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context as Variables
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ class OutsideJob(HubError):
 class Call:
     """A durable call that was made from a scope."""
 
-    __slots__ = ("open_wait", "path", "pending", "scope")
+    __slots__ = ("heard", "open_wait", "path", "pending", "scope")
 
     def __init__(self, path: str, *, pending: bool) -> None:
         self.path = path
@@ -46,6 +46,8 @@ class Call:
         self.pending = pending
         #: It waits, and the store has said that what it waits for has not come.
         self.open_wait = False
+        #: Called when that is so.
+        self.heard: Callable[[], None] | None = None
         #: The scope of the job that it runs, once that runs.
         self.scope: Scope | None = None
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hub.engine.authoring import Job, Workflow
+from hub.engine.choosing import AllOf, FirstOf, first_of
 from hub.engine.points import MISSING, Missing
 from hub.engine.policies import Duration, RetryPolicy
 from hub.engine.scope import current
@@ -86,6 +87,35 @@ class Steps:
         """Send a signal to the one that has waited longest, else to the next to come; or to all that wait."""
         scope = current()
         return scope.run.waits.send_signal(scope, name, payload, to_all=to_all, execution_id=execution_id)
+
+    def wait_for_execution(
+        self, execution_id: str, *, timeout: Duration | None = None, default: Any | Missing = MISSING
+    ) -> Triggered[Any]:
+        """The result of another execution, as JSON, once that has ended; it goes on whatever becomes of this one.
+
+        Raises JobFailed with its error when it failed, was cancelled, or is not there. At the timeout it gives `default`,
+        or raises WaitTimeout.
+        """
+        scope = current()
+        return scope.run.waits.wait_for_execution(
+            scope,
+            execution_id,
+            None if timeout is None else milliseconds(timeout),
+            None if isinstance(default, Missing) else canonical(default),
+        )
+
+    def first(self, **waits: Triggered[Any]) -> FirstOf:
+        """The first of several waits: `name, value = await ctx.step.first(paid=…, late=…)`.
+
+        Each is a signal, a wait point, a sleep, an invoked workflow or another execution, just begun. The others are
+        dropped: they take no signal and no answer any more, and what a dropped one invoked goes on by itself. When the first
+        one failed, its error is raised.
+        """
+        return first_of(current(), waits)
+
+    def all(self, **calls: Triggered[Any]) -> AllOf:
+        """The results of several calls by name, once all have ended. Then raises the failure of the first that failed."""
+        return AllOf(calls)
 
     def invoke(
         self,

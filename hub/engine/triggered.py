@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
 
 from hub.engine.scope import Call, OutsideJob, Scope, current_or
@@ -53,6 +53,21 @@ class Triggered(Generic[Out]):
 
     def done(self) -> bool:
         return self._future.done()
+
+    @property
+    def path(self) -> str:
+        """Where this call stands in the execution."""
+        return self._call.path
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits, and what it waits for has not come."""
+        return self._call.open_wait
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Have `heard` called when it begins to wait, and when it has ended. On the run's loop."""
+        self._call.heard = heard
+        self._future.add_done_callback(lambda _future: heard())
 
     def _block(self, scope: Scope) -> None:
         if self._call.pending:

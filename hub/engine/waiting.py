@@ -18,7 +18,7 @@ from hub.engine.resolving import question, rebuilt
 from hub.engine.scope import Call, Scope
 from hub.engine.triggered import Triggered
 from hub.model.clock import iso
-from hub.model.errors import Conflict
+from hub.model.errors import BadInput, Conflict, NotChosen
 from hub.model.execution import Checkpoint, JobStatus
 from hub.model.values import canonical, digest, parse
 from hub.model.wait import Resolution, Signal, WaitKind, WaitRequest, WaitState
@@ -73,6 +73,16 @@ class Waits:
         request = self._request(scope, name, WaitKind.SIGNAL, name, "null", within, default)
         since = None if look_back is None else request.now - look_back
         return self._begin(scope, replace(request, look_back=since), parse)
+
+    def wait_for_execution(
+        self, scope: Scope, execution_id: str, within: int | None, default: str | None
+    ) -> Triggered[Any]:
+        """The result of an execution that somebody else has started."""
+        if execution_id == self._run.claimed.id:
+            raise BadInput(f"execution {execution_id} cannot wait for its own end.")
+        asked = canonical(execution_id)
+        request = self._request(scope, "execution", WaitKind.EXECUTION, execution_id, asked, within, default)
+        return self._begin(scope, request, parse)
 
     def wait_for_child(
         self, scope: Scope, call: Checkpoint, child: Triggered[str], load: Callable[[str], Any]
@@ -203,11 +213,18 @@ class Waits:
             text = answer.result or "null"
             run.history[request.path] = replace(call, status=JobStatus.SUCCESS, result=text, finished_at=now)
             return load(text)
-        run.history[request.path] = replace(
-            call, status=JobStatus.FAILED, error=answer.error, finished_at=now, epoch=run.claimed.epoch
-        )
         error = failures.rebuild(answer.error, request.path)
-        scope.unseen[request.path] = error
+        dropped = isinstance(error, NotChosen)
+        run.history[request.path] = replace(
+            call,
+            status=JobStatus.FAILED,
+            error=answer.error,
+            handled=dropped,
+            finished_at=now,
+            epoch=run.claimed.epoch,
+        )
+        if not dropped:
+            scope.unseen[request.path] = error
         raise error
 
     async def _until_changed(self, made: Call, request: WaitRequest) -> None:
@@ -216,6 +233,8 @@ class Waits:
         one = _Open(request, asyncio.Event())
         self._open[request.path] = one
         made.open_wait = True
+        if made.heard is not None:
+            made.heard()
         if request.kind is WaitKind.EXECUTION:
             run.tools.awaits_others.set()
         self.look()

@@ -13,7 +13,9 @@ HubError
 │   └── Fenced                ... an older epoch tried to write
 ├── StoreUnavailable          try again: nothing was acknowledged
 ├── JobFailed                 a job raised; carries type, message and path
-│   └── JobTimeout
+│   ├── JobTimeout
+│   ├── WaitTimeout           ... nobody answered in time
+│   └── NotChosen             ... another one of several waits came first
 └── NonRetryable              raised by users: do not try this again
 """
 
@@ -150,6 +152,10 @@ class JobFailed(HubError):
 
 class WaitTimeout(JobFailed):
     """Nobody answered in time, and the wait had no default."""
+
+
+class NotChosen(JobFailed):
+    """A wait that was given to `first()` and was not the first."""
 
 
 class JobTimeout(JobFailed):

@@ -24,6 +24,8 @@ class WaitState(StrEnum):
     WAITING = "WAITING"
     RESOLVED = "RESOLVED"
     TIMED_OUT = "TIMED_OUT"
+    #: Another one of several came first.
+    DROPPED = "DROPPED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,24 @@ class WaitAnswer:
     error: str | None = None
     #: While it is open: when it ends by itself.
     deadline: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A call that waits for the first of several waits, under the claim that makes it."""
+
+    execution_id: str
+    epoch: int
+    path: str
+    name: str
+    #: Canonical JSON text of what the call was made with, and its hash.
+    args: str
+    args_hash: str
+    now: int
+    #: Paths of the waits, in the order in which they were given.
+    alternatives: tuple[str, ...]
+    #: The call's, see Checkpoint.
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ _COPY = Bulk(
 def _resume(tx: Tx, items: Sequence[Resumption]) -> list[Status | Exception]:
     """Let a failed execution go on under its id, with its finished calls."""
     answers: list[Status | Exception] = []
+    tx.hold([item.execution_id for item in items if item.args is not None])
     for item in items:
         changed = tx.run(
             "UPDATE executions SET status = 'PENDING_RESUME', due_at = ?, retries = 0, error = NULL, finished_at = NULL, "
@@ -80,6 +81,7 @@ def _edit(tx: Tx, item: Resumption) -> None:
 
 def _fork(tx: Tx, items: Sequence[Fork]) -> list[Started | Exception]:
     answers: list[Started | Exception] = []
+    tx.hold([item.source for item in items])
     for item in items:
         if not tx.rows("SELECT 1 FROM executions WHERE id = ?", (item.source,)):
             answers.append(ExecutionNotFound(item.source))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from hub.model.errors import Conflict, ExecutionNotFound, Fenced
 from hub.model.execution import ENDED, Status
 from hub.model.wait import Resolution, Signal, WaitAnswer, WaitKind, WaitRequest, WaitState
+from hub.store.choices import close_choice
 from hub.store.contents import whole
 from hub.store.dialects.base import Row, Tx
 from hub.store.verbs import Verb
@@ -153,7 +154,7 @@ def _what_came(tx: Tx, item: WaitRequest) -> _Ending | None:
             return _signal_that_came(tx, item)
         case WaitKind.EXECUTION:
             rows = tx.rows("SELECT status, result, error FROM executions WHERE id = ?", (item.key,))
-            return _end_of_other(rows[0], item.key, item.now) if rows else None
+            return _end_of_other(rows[0], item.key, item.now) if rows else _no_other(item)
         case WaitKind.SLEEP:
             return None
 
@@ -180,6 +181,18 @@ def _signal_that_came(tx: Tx, item: WaitRequest) -> _Ending | None:
     return _Ending(WaitState.RESOLVED, item.now, result=payload, by=identifier)
 
 
+def _no_other(item: WaitRequest) -> _Ending:
+    """There is none of that id, or it was forgotten: nothing would ever end the wait."""
+    error = {
+        "type": "ExecutionNotFound",
+        "message": f'there is no execution "{item.key}".',
+        "job": item.name,
+        "path": item.path,
+        "class": "hub.model.errors:ExecutionNotFound",
+    }
+    return _Ending(WaitState.RESOLVED, item.now, error=json.dumps(error))
+
+
 def _end_of_other(row: Row, execution_id: str, now: int) -> _Ending | None:
     """What the end of another execution is to the one that waits for it; None: it goes on."""
     status, result, error = row
@@ -203,15 +216,19 @@ def _deadline(path: str, name: str, default: str | None, now: int) -> _Ending:
 def end_wait(tx: Tx, execution_id: str, path: str, ending: _Ending) -> bool:
     """End an open wait, and make its execution due if it is parked. False: somebody else has ended it."""
     tx.hold([execution_id])
-    if not tx.run(
-        "UPDATE waits SET state = ?, resolved_at = ?, resolved_by = ? WHERE execution_id = ? AND path = ? AND state = 'WAITING'",
+    ended = tx.rows(
+        "UPDATE waits SET state = ?, resolved_at = ?, resolved_by = ? WHERE execution_id = ? AND path = ? AND state = 'WAITING' "
+        "RETURNING choice",
         (ending.state.value, ending.now, ending.by, execution_id, path),
-    ):
+    )
+    if not ended:
         return False
     tx.run(
         "UPDATE checkpoints SET status = ?, result = ?, error = ?, finished_at = ? WHERE execution_id = ? AND path = ?",
         ("SUCCESS" if ending.error is None else "FAILED", ending.result, ending.error, ending.now, execution_id, path),
     )
+    if ended[0][0] is not None:
+        close_choice(tx, execution_id, ended[0][0], path, ending.now)
     tx.run("UPDATE executions SET due_at = ? WHERE id = ? AND status = 'WAITING'", (ending.now, execution_id))
     return True
 
@@ -293,7 +310,8 @@ def _resolve_one(tx: Tx, item: Resolution) -> WaitState | Exception:
     if found[0][0] in ENDED:
         return Conflict(f"execution {item.execution_id} has ended ({found[0][0]}); nobody waits for an answer.")
     if waits:
-        ended = "timed out" if waits[-1][2] == WaitState.TIMED_OUT else "was answered before"
+        how = {WaitState.TIMED_OUT: "timed out", WaitState.DROPPED: "is not asked any more: another wait ended first"}
+        ended = how.get(waits[-1][2], "was answered before")
         return Conflict(f'the wait point "{item.key}" of execution {item.execution_id} {ended}.')
     kept = tx.run(
         "INSERT INTO answers (execution_id, key, result, by, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (execution_id, key) DO NOTHING",

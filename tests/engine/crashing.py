@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -180,24 +180,52 @@ def _one_process(
             rows = raw.execute("SELECT path FROM checkpoints WHERE status = 'SUCCESS'").fetchall()
             effects.final.update(row[0] for row in rows)
 
+    async def life(bench: Bench) -> list[ExecutionRecord]:
+        await _process(bench, asyncio.get_running_loop())
+        return await _look(bench)
+
+    return one_life(bench, life, probe)[1]
+
+
+def one_life(
+    bench: Bench, story: Callable[[Bench], Awaitable[T]], probe: Callable[[str, Sequence[str]], None]
+) -> tuple[bool, T | None]:
+    """Play a story in a process that ends where `probe` raises Crash; whether it did, and what the story gave.
+
+    The bench is one whose store is written inline, on a file.
+    """
+    committer = bench.store._writer._committer
     committer._probe = probe
     loop = asyncio.new_event_loop()
     try:
-        loop.run_until_complete(_process(bench, loop))
+        found = loop.run_until_complete(story(bench))
     except Crash:
         # Nothing of this process may write any more; its tasks and threads are only swept up.
-        raw.close()
+        committer.connection.raw.close()
         _sweep_up(loop)
         bench.worker._threads.shutdown()
         bench.store._readers.shutdown()
         bench.store._dialect.close()
-        return None
+        return True, None
     else:
-        left = loop.run_until_complete(_look(bench))
         loop.run_until_complete(bench.close())
-        return left
+        return False, found
     finally:
         loop.close()
+
+
+def at_commit(verb: str, moment: str, number: int) -> Callable[[str, Sequence[str]], None]:
+    """A probe that ends the process before or after the how-many-th commit that has this verb."""
+    passed = 0
+
+    def probe(when: str, verbs: Sequence[str]) -> None:
+        nonlocal passed
+        if verb in verbs and when == moment:
+            passed += 1
+            if passed == number:
+                raise Crash
+
+    return probe
 
 
 async def _process(bench: Bench, loop: asyncio.AbstractEventLoop) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hub.model.audit import AuditEntry
-from hub.model.wait import Resolution, Signal, WaitAnswer, WaitRecord, WaitRequest, WaitState
+from hub.model.wait import Choice, Resolution, Signal, WaitAnswer, WaitRecord, WaitRequest, WaitState
+from hub.store.choices import CHOOSE
 from hub.store.pages.page import Page
 from hub.store.reads import waits as reads
 from hub.store.waits import PARK, RESOLVE, SIGNAL, WAIT, Park
@@ -15,6 +16,10 @@ class WaitsPage(Page):
     async def wait(self, request: WaitRequest) -> WaitAnswer:
         """Open a wait, or see how it stands. Raises Fenced when the claim is over."""
         return await self._writer.submit(WAIT, request)
+
+    async def choose(self, choice: Choice) -> str | None:
+        """Bind waits together; the path of the one that ended first, None while none has. Raises Fenced."""
+        return await self._writer.submit(CHOOSE, choice)
 
     async def park(self, park: Park) -> bool:
         """Let go of an execution until one of its waits ends; False: one has ended already. Raises Fenced."""

@@ -18,7 +18,7 @@ _VERSION = "schema"
 
 
 def prepare(dialect: Dialect) -> None:
-    """Create what is missing.
+    """Create what is missing: all tables, or what a newer version of them has. Several processes may do so at once.
 
     Raises StoreUnavailable for a schema that a newer hub made, and when that cannot be seen.
     """
@@ -28,8 +28,16 @@ def prepare(dialect: Dialect) -> None:
                 return
         with dialect.changing_schema() as connection:
             # Another process may have been here meanwhile.
-            if not _is_present(_version(connection), dialect.shown):
+            version = _version(connection)
+            if version is None:
                 _make(connection, dialect)
+            elif not _is_present(version, dialect.shown):
+                from hub.store.migrations import (
+                    climb,
+                )  # Alembic takes a while to import, and there is rarely a step to take
+
+                climb(connection, version, SCHEMA_VERSION)
+            _note(connection)
     except (DatabaseError, StoreBusy) as error:
         said = error.orig if isinstance(error, DatabaseError) else error
         raise StoreUnavailable(f"{dialect.shown} cannot be opened: {said}") from error
@@ -74,5 +82,9 @@ def _is_present(version: int | None, shown: str) -> bool:
 
 def _make(connection: Connection, dialect: Dialect) -> None:
     dialect.schema(SQLModel.metadata).create_all(connection)
+
+
+def _note(connection: Connection) -> None:
     table = SQLModel.metadata.tables[str(MetaRow.__tablename__)]
+    connection.execute(table.delete().where(table.c.key == _VERSION))
     connection.execute(table.insert().values(key=_VERSION, value=str(SCHEMA_VERSION)))

@@ -24,7 +24,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: The outcome column of an event that dispatch has not seen yet.
 NEW, DISPATCHED = 0, 1

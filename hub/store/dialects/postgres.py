@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import Engine, MetaData, String, create_engine, text
+from sqlalchemy import Engine, MetaData, String, Text, create_engine, text
 from sqlalchemy.exc import OperationalError
+from sqlmodel import AutoString
 
 from hub.model.clock import new_id
 from hub.model.errors import BadInput
@@ -111,8 +112,10 @@ def in_byte_order(declared: MetaData) -> MetaData:
     made = MetaData()
     for table in declared.tables.values():
         for column in table.to_metadata(made).columns:
-            if isinstance(column.type, String):
-                column.type = type(column.type)(column.type.length, collation="C")
+            if isinstance(column.type, Text):
+                column.type = Text(collation="C")
+            elif isinstance(column.type, String | AutoString):
+                column.type = String(collation="C")
     return made
 
 

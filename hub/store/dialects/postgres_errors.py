@@ -40,4 +40,6 @@ def classified(result: pq.abc.PGresult) -> Exception:
         return StoreBusy(message or result.get_error_message())
     if state == "22021":
         return BadInput(f"a text holds what PostgreSQL cannot keep, such as the character NUL: {message}")
+    if state == "54000":
+        return BadInput(f"a key or a name is too long to be found again: {message}")
     return Fault(state, message)

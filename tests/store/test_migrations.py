@@ -1,0 +1,220 @@
+"""Stores of earlier versions: they become the present one whole or not at all, and those of a later one are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from kit import FakeClock
+from sqlmodel import SQLModel
+
+from hub.model.errors import StoreUnavailable
+from hub.model.execution import StartRequest
+from hub.store import open_store
+from hub.store.dialects.choosing import dialect_for
+from hub.store.tables import SCHEMA_VERSION
+
+SCHEMAS = Path(__file__).parent / "schemas"
+
+ROW = (
+    "INSERT INTO executions (id, workflow, status, args, requested_by, attempts, retries, crashes, priority, concurrency_key, "
+    "epoch, base_epoch, due_at, created_at) VALUES ('E1', 'orders', 'PENDING', '{}', '', 0, 0, 0, 0, '', 0, 0, 5, 5)"
+)
+
+
+def run(url: str, *statements: str) -> list[tuple[Any, ...]]:
+    """Raw statements; the rows of the last one."""
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        for statement in statements[:-1]:
+            connection.executescript(statement)
+        found = connection.execute(statements[-1]).fetchall()
+        connection.commit()
+        connection.close()
+        return found
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            cursor = connection.execute(statement)  # type: ignore[arg-type]
+        return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, quick_path: Path) -> str:
+    """An address where nothing was ever made."""
+    if request.param == "sqlite":
+        return f"sqlite:///{quick_path}/hub.db"
+    return str(request.getfixturevalue("new_postgres_url"))
+
+
+@pytest.fixture
+def old(url: str) -> str:
+    """A store of version 1 with an execution in it."""
+    kind = "sqlite" if url.startswith("sqlite") else "postgres"
+    run(url, (SCHEMAS / f"1.{kind}.sql").read_text(), ROW)
+    return url
+
+
+def open_and_close(url: str) -> None:
+    asyncio.run(open_store(url, FakeClock(), checkpoints=False).close())
+
+
+def version(url: str) -> str:
+    return str(run(url, "SELECT value FROM meta WHERE key = 'schema'")[0][0])
+
+
+def differences(url: str) -> list[Any]:
+    """What the tables lack, or have too much, against those that are declared."""
+    dialect = dialect_for(url, checkpoints=False)
+    with dialect.engine().connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        found = compare_metadata(context, SQLModel.metadata)
+    dialect.close()
+    # SQLite does not say in which order an index of an expression is.
+    return [one for one in found if "executions_due" not in str(one)]
+
+
+def columns(url: str) -> list[tuple[Any, ...]]:
+    """What PostgreSQL knows of each column, the collation with it."""
+    return run(
+        url,
+        "SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default FROM information_schema.columns "
+        "WHERE table_schema = 'public' ORDER BY 1, 2",
+    )
+
+
+def test_the_steps_lead_to_the_tables_that_are_declared(old: str) -> None:
+    open_and_close(old)
+    assert version(old) == str(SCHEMA_VERSION)
+    assert differences(old) == [], (
+        "write what was added to hub/store/tables.py into the newest step of hub/store/migrations"
+    )
+    assert run(old, "SELECT id, workflow, after_id FROM executions") == [("E1", "orders", None)]
+
+
+def test_a_new_store_is_no_different_from_an_old_one_that_was_led_there(
+    new_postgres_url: str, postgres_url: str
+) -> None:
+    open_and_close(postgres_url)
+    run(new_postgres_url, (SCHEMAS / "1.postgres.sql").read_text())
+    open_and_close(new_postgres_url)
+    made, led = columns(postgres_url), columns(new_postgres_url)
+    assert set(led) == set(made)
+    assert all(collation == "C" for _, _, kind, collation, *_ in made if kind in ("text", "character varying"))
+
+
+def test_the_comparison_finds_a_forgotten_column(old: str) -> None:
+    open_and_close(old)
+    run(old, "ALTER TABLE waits DROP COLUMN choice")
+    assert [one[0] for one in differences(old)] == ["add_column"]
+
+
+def test_many_open_a_store_at_once(old: str) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(open_and_close, [old] * 6))
+    assert version(old) == str(SCHEMA_VERSION)
+    assert differences(old) == []
+
+
+def test_many_make_a_store_at_once(url: str) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(open_and_close, [url] * 6))
+    assert version(url) == str(SCHEMA_VERSION)
+    assert differences(url) == []
+
+
+def test_a_store_of_a_newer_hub_is_refused_and_who_works_on_it_goes_on(old: str) -> None:
+    async def story() -> None:
+        store = open_store(old, FakeClock(), checkpoints=False)
+        run(old, "UPDATE meta SET value = '999' WHERE key = 'schema'")
+        with pytest.raises(StoreUnavailable, match=r"has schema 999 and this hub knows \d+: a newer hub has used it"):
+            open_store(old, FakeClock())
+        await store.start(StartRequest("E2", "orders", "{}", None, 5))
+        await store.close()
+
+    asyncio.run(story())
+    assert run(old, "SELECT id FROM executions ORDER BY id") == [("E1",), ("E2",)]
+
+
+#: Opens the store again and again, and ends at the first statement, at the second one, … without tidying anything up.
+KILLED = textwrap.dedent(
+    """
+    import os, sys
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+    from hub.store.dialects.choosing import dialect_for
+    from hub.store import opening, tables
+    import hub.store.migrations, hub.store.migrations.step_2
+
+    def once(at):
+        seen = 0
+        @event.listens_for(Engine, "before_cursor_execute")
+        def count(*_):
+            nonlocal seen
+            seen += 1
+            if seen == at:
+                os._exit(9)
+        opening.prepare(dialect_for(sys.argv[1], checkpoints=False))
+        os._exit(0)
+
+    at = stride = int(sys.argv[2])
+    while True:
+        child = os.fork()
+        if child == 0:
+            once(at)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(at, status, flush=True)
+        if status != 9 or sys.stdin.readline() != "go on\\n":
+            break
+        at += stride
+    """
+)
+
+
+@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.long)])
+def test_killed_at_a_statement_it_is_the_old_store_or_the_new_one(old: str, stride: int) -> None:
+    points, states = 0, set()
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, old, str(stride)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        for line in child.stdout:
+            _, status = line.split()
+            if status != "9":
+                assert status == "0"
+                break
+            points += 1
+            states.add((version(old), _has(old, "audit"), _has(old, "commits"), _has_column(old)))
+            child.stdin.write("go on\n")
+            child.stdin.flush()
+    assert points * stride > 25
+    assert states == {("1", False, False, False)}, "nothing of it is there before all of it is"
+    assert version(old) == str(SCHEMA_VERSION)
+    assert differences(old) == []
+
+
+def _has(url: str, table: str) -> bool:
+    return _works(lambda: run(url, f"SELECT count(*) FROM {table}"))
+
+
+def _has_column(url: str) -> bool:
+    return _works(lambda: run(url, "SELECT after_id FROM executions"))
+
+
+def _works(question: Callable[[], object]) -> bool:
+    try:
+        question()
+    except (sqlite3.OperationalError, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+        return False
+    return True

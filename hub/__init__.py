@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hub.engine.authoring import Job, Workflow, job, trigger_workflow, workflow
     from hub.engine.context import Context
+    from hub.engine.patching import patched
     from hub.engine.points import WaitPoint, wait_point
     from hub.engine.policies import ConcurrencyPolicy, RetryPolicy
     from hub.engine.steps import Steps
@@ -31,6 +32,7 @@ _HOMES = {
     "Workflow": "hub.engine.authoring",
     "WorkflowRun": "hub.library",
     "job": "hub.engine.authoring",
+    "patched": "hub.engine.patching",
     "trigger_workflow": "hub.engine.authoring",
     "WaitPoint": "hub.engine.points",
     "WaitTimeout": "hub.model.errors",
@@ -56,6 +58,7 @@ __all__ = [
     "Workflow",
     "WorkflowRun",
     "job",
+    "patched",
     "trigger_workflow",
     "wait_point",
     "workflow",

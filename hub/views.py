@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from hub.engine.authoring import Job, Workflow
+from hub.engine.compatibility import Judged
 from hub.model.audit import AuditRecord
 from hub.model.clock import iso, iso_or_none
 from hub.model.event import Delivery, Event
@@ -93,6 +94,19 @@ def audit_view(record: AuditRecord) -> dict[str, Any]:
         "after": record.after,
         "result": record.result,
         "hash": record.hash,
+    }
+
+
+def judged_view(judged: Judged) -> dict[str, Any]:
+    """An execution whose workflow has changed, and whether it can go on."""
+    return {
+        "execution_id": judged.execution_id,
+        "workflow": judged.workflow,
+        "status": judged.status.value,
+        "began_with": judged.began_with,
+        "revision": judged.revision,
+        "verdict": judged.verdict.value,
+        "reason": judged.reason,
     }
 
 

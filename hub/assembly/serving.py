@@ -19,6 +19,7 @@ from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.kept_results import ResultPruner
 from hub.assembly.parts import Parts, operator, public_url
 from hub.assembly.retention import Pruner
+from hub.assembly.revisions import tell_changed
 from hub.assembly.webhooks import open_door
 from hub.declare.config import sqlite_path
 from hub.engine.worker import Worker
@@ -94,6 +95,7 @@ class Serving:
         parts.evaluator.start()
         self._begin(parts.dispatcher.serve(self._stop))
         self._begin(self._lease.serve(self._stop))
+        self._begin(tell_changed(parts, self._stop))
         retention = parts.config.retention
         results = ResultPruner(parts.store, parts.surroundings.databases, parts.clock, retention)
         self._begin(Pruner(parts.store, parts.clock, retention, results).serve(self._stop))

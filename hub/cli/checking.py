@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from hub.cli.printing import print_json
+from hub.cli.printing import note, print_json
 from hub.cli.session import FAILED, json_option, project_option, project_root
 
 
@@ -15,12 +15,18 @@ from hub.cli.session import FAILED, json_option, project_option, project_root
 @json_option
 @project_option
 def check(as_json: bool) -> None:
-    """Validate config, executors, workflows and expressions; exit 1 with every problem."""
+    """Validate config, executors, workflows and expressions; exit 1 with every problem.
+
+    Executions that began before their workflow was changed are held against the present code, and are a problem when
+    that cannot go on with them.
+    """
     from hub.assembly.files import read_files
+    from hub.assembly.revisions import as_problems, changed_executions
     from hub.assembly.tables import table_problems
 
     files = read_files(project_root())
-    problems = sorted([*files.problems, *asyncio.run(table_problems(files))])
+    judged = asyncio.run(changed_executions(files))
+    problems = sorted([*files.problems, *asyncio.run(table_problems(files)), *as_problems(files, judged)])
     if as_json:
         print_json(
             [
@@ -39,6 +45,8 @@ def check(as_json: bool) -> None:
         count = len(problems)
         workflows = len([name for name in files.registry.workflows if "." not in name])
         said = f"{count} problem{'s' if count != 1 else ''}" if count else "all good"
+        if judged:
+            note(f"{len(judged)} executions began before their workflow was changed: see `hub workflow changed`")
         click.echo(f"{said}: {len(files.executors)} executors, {workflows} workflows", err=True)
     sys.exit(FAILED if problems else 0)
 

@@ -10,6 +10,7 @@ from hub.cli.resuming import fork, resume
 from hub.cli.session import command, json_option, opened, project_option
 from hub.model.execution import Status
 
+_CHANGED = ("execution_id", "workflow", "status", "verdict", "reason")
 _COLUMNS = ("id", "workflow", "status", "created_at", "finished_at", "error")
 
 
@@ -43,6 +44,19 @@ async def get_workflow(name: str, as_json: bool) -> None:
     async with opened() as parts:
         client = parts.client
         show(workflow_view(client.workflow(name), client.revision(name), client.jobs_of(name)), as_json=as_json)
+
+
+@workflow.command("changed")
+@json_option
+@project_option
+@command
+async def changed(as_json: bool) -> None:
+    """Executions whose workflow has changed since they began, and whether they can go on. Nothing is executed."""
+    from hub.views import judged_view
+
+    async with opened() as parts:
+        rows = [judged_view(one) for one in await parts.client.changed()]
+        show(rows, as_json=as_json, columns=_CHANGED, empty="every execution began with the definition that there is")
 
 
 @workflow.command("start")

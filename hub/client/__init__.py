@@ -7,11 +7,21 @@ from hub.client.events import EventVerbs
 from hub.client.executors import ExecutorVerbs
 from hub.client.listing import ListingVerbs
 from hub.client.resuming import ResumingVerbs
+from hub.client.revisions import RevisionVerbs
 from hub.client.wait_points import WaitPointVerbs
 from hub.client.workflows import WorkflowVerbs
 
 __all__ = ["Client"]
 
 
-class Client(ExecutorVerbs, WorkflowVerbs, ResumingVerbs, WaitPointVerbs, EventVerbs, AuditVerbs, ListingVerbs):
+class Client(
+    ExecutorVerbs,
+    WorkflowVerbs,
+    ResumingVerbs,
+    WaitPointVerbs,
+    EventVerbs,
+    RevisionVerbs,
+    AuditVerbs,
+    ListingVerbs,
+):
     """Asks one hub, through its driver."""

@@ -80,6 +80,8 @@ class Run:
         #: When the execution has to end, counted from its first attempt; None: no limit.
         self.deadline = None if workflow.timeout is None else claimed.started_at + workflow.timeout
         self.history = {call.path: call for call in claimed.history}
+        #: Paths of stored calls that the code has not come to yet.
+        self.ahead = set(self.history)
         #: Numbers calls in the order in which they are made. From any thread.
         self.numbers = count(1 + max((call.number for call in claimed.history), default=0))
         self.loop = asyncio.get_running_loop()
@@ -219,9 +221,14 @@ class Run:
                 )
 
     def decide(self, call: Checkpoint) -> replay.Decision:
+        if self.ahead:
+            self.ahead.discard(call.path)
         try:
             return replay.decide(self.history.get(call.path), call, base_epoch=self.claimed.base_epoch)
         except ArgumentHashMismatch as error:
+            began, known = self.claimed.revision, self._workflow.name in self.registry.workflows
+            if known and began not in (None, now := self.registry.revision(self._workflow.name)):
+                error.args = (f"{error} It began with revision {began} of {self._workflow.name}, and this is {now}.",)
             self._end_with(error)
             raise Unwind from error
 

@@ -18,6 +18,7 @@ from hub.store.pages.events import EventsPage
 from hub.store.pages.executions import ExecutionsPage
 from hub.store.pages.executors import ExecutorsPage
 from hub.store.pages.listing import ListingPage
+from hub.store.pages.revisions import RevisionsPage
 from hub.store.pages.schedules import SchedulesPage
 from hub.store.pages.upkeep import UpkeepPage
 from hub.store.pages.waits import WaitsPage
@@ -32,6 +33,7 @@ _READERS = 4
 class Store(
     EventsPage,
     ExecutionsPage,
+    RevisionsPage,
     CallsPage,
     WaitsPage,
     SchedulesPage,

@@ -26,6 +26,9 @@ from sqlmodel import Field, SQLModel
 
 SCHEMA_VERSION = 2
 
+#: Begun, not ended, and held by nobody.
+PARKED = "status IN ('WAITING', 'PENDING', 'PENDING_RETRY', 'PENDING_RESUME') AND revision IS NOT NULL"
+
 #: The outcome column of an event that dispatch has not seen yet.
 NEW, DISPATCHED = 0, 1
 
@@ -167,6 +170,9 @@ class ExecutionRow(SQLModel, table=True):
             postgresql_where=text("status = 'RUNNING'"),
         ),
         Index("executions_workflow", "workflow", "id"),
+        Index(
+            "executions_parked", "workflow", "revision", "id", sqlite_where=text(PARKED), postgresql_where=text(PARKED)
+        ),
         Index(
             "executions_contents",
             "result",

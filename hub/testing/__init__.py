@@ -8,9 +8,9 @@ async with VirtualEngine(workflows=[order_processing]) as engine:
 
 from __future__ import annotations
 
+from hub.engine.history import History
+from hub.engine.rehearsal import HistoryDiffers, replay
 from hub.testing.engine import VirtualEngine, VirtualRun
-from hub.testing.history import History
 from hub.testing.mocks import Mock
-from hub.testing.replaying import HistoryDiffers, replay
 
 __all__ = ["History", "HistoryDiffers", "Mock", "VirtualEngine", "VirtualRun", "replay"]

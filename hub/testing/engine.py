@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from hub.engine import failures, going_on
 from hub.engine.authoring import Job, Workflow
+from hub.engine.history import History
 from hub.engine.points import MISSING, Missing, WaitPoint
 from hub.engine.policies import Duration
 from hub.engine.registry import Registry
@@ -27,7 +28,6 @@ from hub.model.wait import Signal, WaitKind, WaitRecord, WaitState
 from hub.store import open_store
 from hub.store.databases import Database
 from hub.targets.job_client import job_client
-from hub.testing.history import History
 from hub.testing.mocks import Mock
 from hub.testing.resting import busy
 from hub.testing.virtual_time import VirtualTime

@@ -1,28 +1,29 @@
-"""Replay of a stored history with the code as it is now: does it still make the same calls? Nothing is executed."""
+"""A rehearsal: a stored history with the code as it is now. Does it still make the same calls? Nothing is executed."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from hub.engine.authoring import Workflow
+from hub.engine.history import History
 from hub.engine.launching import Launcher
+from hub.engine.patching import PREFIX as PATCHED
 from hub.engine.registry import Registry
 from hub.engine.runner import Run, Tools
-from hub.engine.scope import Call, Scope, Unwind
+from hub.engine.scope import Call, Scope, Unwind, branching_task_factory
 from hub.engine.surroundings import Surroundings
 from hub.engine.threads import JobThreads
 from hub.engine.triggered import Triggered
 from hub.engine.waking import Gate
 from hub.model.clock import Clock, SystemClock
 from hub.model.errors import Conflict
-from hub.model.execution import Checkpoint, Claimed, JobStatus, Settled, Status
+from hub.model.execution import ENDED, Checkpoint, Claimed, JobStatus, Settled, Status
 from hub.model.values import canonical
 from hub.store import Store
 from hub.store.checkpoints import CallWrite
-from hub.testing.history import History
 
 _LONGEST = 5.0
 #: Calls that leave nothing in the history: they are made again, under a name that the store knows.
@@ -33,21 +34,39 @@ class HistoryDiffers(Conflict):
     """The code does not do any more what the history says that it did."""
 
 
-async def replay(history: History, workflow: Workflow[Any, Any], *, surroundings: Surroundings | None = None) -> None:
+class CannotTell(Conflict):
+    """The code does something that a rehearsal leaves out, so nobody knows how it would go on."""
+
+
+async def replay(
+    history: History,
+    workflow: Workflow[Any, Any],
+    *,
+    surroundings: Surroundings | None = None,
+    registry: Registry | None = None,
+    blind: bool = False,
+    seconds: float = _LONGEST,
+) -> None:
     """Run the workflow's code over a history. Finished calls give their stored results; no other job is run.
 
     The main job's own code does run, and that of jobs that were under way with calls of their own. Raises
     ArgumentHashMismatch when a call is made with other arguments, HistoryDiffers when a call is new or missing, or the
-    end is another one.
+    end is another one. With `blind` nothing of the surroundings is touched either: CannotTell where the code would.
     """
     clock, threads, notes = SystemClock(), JobThreads(), _Notes()
-    registry = Registry([workflow])
-    tools = Tools(cast("Store", notes), registry, surroundings or Surroundings(), clock, threads, Gate())
+    known = registry or Registry([workflow])
+    tools = Tools(cast("Store", notes), known, surroundings or Surroundings(), clock, threads, Gate())
     run = _DryRun(tools, history, workflow)
-    task = asyncio.Task(run.execute(), loop=asyncio.get_running_loop())
+    if blind:
+        run.surroundings = cast("Surroundings", _Blind(run))
+    loop = asyncio.get_running_loop()
+    factory = loop.get_task_factory()
+    loop.set_task_factory(branching_task_factory)  # type: ignore[arg-type]  # its stub lacks context
+    task = asyncio.Task(run.execute(), loop=loop)
     try:
-        await _to_its_end(run, task, clock)
+        await _to_its_end(run, task, clock, seconds)
     finally:
+        loop.set_task_factory(factory)
         run.stop()
         run.dry.let_go()
         await asyncio.wait([task])
@@ -56,14 +75,14 @@ async def replay(history: History, workflow: Workflow[Any, Any], *, surroundings
     _compare(history, run, notes)
 
 
-async def _to_its_end(run: _DryRun, task: asyncio.Task[None], clock: Clock) -> None:
+async def _to_its_end(run: _DryRun, task: asyncio.Task[None], clock: Clock, seconds: float) -> None:
     """Until it has ended, or every job is blocked on what had not ended then."""
-    until = clock.monotonic() + _LONGEST
+    until = clock.monotonic() + seconds
     while not task.done():
         if run.dry.new or (run.root is not None and run.root.idle()):
             return
         if clock.monotonic() > until:
-            raise HistoryDiffers(f"the replay of {run.claimed.id} did not come to an end within {_LONGEST:g} s.")
+            raise HistoryDiffers(f"the replay of {run.claimed.id} did not come to an end within {seconds:g} s.")
         await asyncio.sleep(0)
 
 
@@ -76,10 +95,19 @@ def _compare(history: History, run: _DryRun, notes: _Notes) -> None:
             f"execution {history.execution_id} never made the call {run.dry.new[0]} which the code makes now. Start new "
             "executions for changed code, or leave the old calls as they are."
         )
+    if run.blind is not None:
+        raise CannotTell(
+            f"the code of execution {history.execution_id} {run.blind} between its calls, which a rehearsal leaves out."
+        )
     gone = [call.path for call in history.calls if run.is_missed(call)]
+    if gone and run.dry.early:
+        raise HistoryDiffers(
+            f"execution {history.execution_id} made the call {gone[0]}, and the code makes {run.dry.early[0]} before it now."
+        )
     if gone:
         raise HistoryDiffers(
-            f"execution {history.execution_id} made the call {gone[0]} which the code does not make any more."
+            f"execution {history.execution_id} made the call {gone[0]} which the code does not make any more"
+            + (f": it would fail with {error}." if error is not None and history.status not in ENDED else ".")
         )
     if history.status is Status.SUCCESS:
         given = None if settled is None or settled.status is not Status.SUCCESS else settled.result
@@ -102,7 +130,7 @@ class _DryRun(Run):
             history.execution_id,
             history.workflow,
             canonical(history.args),
-            None,
+            None if history.invoker is None else canonical(history.invoker),
             epoch=1,
             base_epoch=0,
             attempt=max(history.attempts, 1),
@@ -116,6 +144,8 @@ class _DryRun(Run):
         super().__init__(tools, claimed, workflow)
         self.met: set[str] = set()
         self.fatal: BaseException | None = None
+        #: What the code did that a rehearsal leaves out; None: nothing.
+        self.blind: str | None = None
         self.dry = _DryLauncher(self, history)
         self.launcher = self.dry
 
@@ -127,12 +157,40 @@ class _DryRun(Run):
             self.fatal = unwound.__cause__
             raise
 
+    def keep_line(self, path: str, level: str, message: str) -> None:
+        """Said before, by the real one."""
+
+    def go_blind(self, what: str) -> NoReturn:
+        self.blind = what
+        self.stopped = True
+        self.loop.call_soon_threadsafe(self.stop)
+        raise Unwind
+
     def is_missed(self, call: Checkpoint) -> bool:
         """A call that the code would have to have made by now, and did not."""
-        above = call.path.rpartition("/")[0]
+        above, _, name = call.path.rpartition("/")
+        if name.startswith(PATCHED):
+            return False
         while "~" in above.rpartition("/")[2]:  # a branch of its job
             above = above.rpartition("/")[0]
         return call.path not in self.met and (above in self.dry.entered or above == self._workflow.main_job.name)
+
+
+class _Blind:
+    """Surroundings of code that must have no effects: what it would work with between its calls ends the rehearsal."""
+
+    def __init__(self, run: _DryRun) -> None:
+        self._run = run
+        self._known = run.tools.surroundings
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._known, name)
+
+    def database(self, name: str) -> NoReturn:
+        self._run.go_blind(f"works with the database {name}")
+
+    def secret(self, name: str) -> NoReturn:
+        self._run.go_blind(f"reads the secret {name}")
 
 
 class _DryLauncher(Launcher):
@@ -145,6 +203,8 @@ class _DryLauncher(Launcher):
         self._waiting: list[concurrent.futures.Future[Any]] = []
         #: Calls that the history does not have, though it has an end.
         self.new: list[str] = []
+        #: Calls that the history does not have, and has no end either: they may just come next.
+        self.early: list[str] = []
         #: Jobs whose code ran.
         self.entered: set[str] = set()
 
@@ -157,8 +217,8 @@ class _DryLauncher(Launcher):
         if under_way and any(below.startswith(f"{path}/") for below in self._by_path):
             self.entered.add(path)
             return super().begin(scope, path, work)
-        if stored is None and self._history.status in (Status.SUCCESS, Status.FAILED):
-            self.new.append(path)
+        if stored is None:
+            (self.new if self._history.status in (Status.SUCCESS, Status.FAILED) else self.early).append(path)
         call = Call(path, pending=True)
         call.open_wait = True
         scope.calls.add(call)

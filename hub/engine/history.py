@@ -24,6 +24,8 @@ class History:
     attempts: int
     started_at: int
     calls: tuple[Checkpoint, ...]
+    #: {type, auth_namespace, name, attributes}; None: anonymous.
+    invoker: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, record: ExecutionRecord) -> History:
@@ -38,6 +40,7 @@ class History:
             record.attempts,
             record.started_at or record.created_at,
             record.jobs,
+            record.invoker,
         )
 
     @property
@@ -56,6 +59,7 @@ class History:
             "error": None if self.error is None else dict(self.error),
             "attempts": self.attempts,
             "started_at": self.started_at,
+            "invoker": None if self.invoker is None else dict(self.invoker),
             "calls": [
                 {
                     "path": call.path,
@@ -81,6 +85,7 @@ class History:
             attempts=stored["attempts"],
             started_at=stored["started_at"],
             calls=calls,
+            invoker=stored.get("invoker"),
             **plain,
         )
 

@@ -1,0 +1,42 @@
+"""Executions whose workflow has changed since they began."""
+
+from __future__ import annotations
+
+from hub.client.executions import subject
+from hub.client.verbs import Verbs
+from hub.engine.compatibility import Judged, Verdict, judge
+from hub.store.revisions import Doubt
+
+#: Of each workflow and revision; the others have most likely come as far.
+_MOST_JUDGED = 100
+
+
+class RevisionVerbs(Verbs):
+    """Executions whose workflow has changed since they began."""
+
+    async def changed(self, *, limit: int = _MOST_JUDGED) -> list[Judged]:
+        """Parked executions that began with another definition, and whether the code as it is now can go on with them.
+
+        At most `limit` of each workflow and revision. Nothing is executed: see `hub.engine.compatibility`.
+        """
+        self._require("execution:read")
+        registry, surroundings = self._driver.registry, self._driver.surroundings
+        found: list[Judged] = []
+        for workflow, revision in await self._store.parked_revisions():
+            if workflow in registry.workflows and registry.revision(workflow) == revision:
+                continue
+            if not self.may("execution:read", subject(workflow)):
+                continue
+            for execution_id in await self._store.parked(workflow, revision, limit):
+                record = await self._store.execution(execution_id)
+                if record is not None and record.revision == revision:
+                    found.append(await judge(record, registry, surroundings))
+        return found
+
+    async def tell_changed(self) -> list[Judged]:
+        """As `changed`, and those that need a person say so in their reason."""
+        found = await self.changed()
+        for one in found:
+            if one.verdict is Verdict.NEEDS_A_PERSON:
+                await self._store.doubt(Doubt(one.execution_id, one.began_with or "", one.reason))
+        return found

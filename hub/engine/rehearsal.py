@@ -192,6 +192,9 @@ class _Blind:
     def secret(self, name: str) -> NoReturn:
         self._run.go_blind(f"reads the secret {name}")
 
+    def http(self, _key: str, _plain: bool) -> NoReturn:
+        self._run.go_blind("calls out over HTTP")
+
 
 class _DryLauncher(Launcher):
     """Begins only jobs that were under way with calls of their own; everything else stays as it was then."""

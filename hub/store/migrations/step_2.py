@@ -12,6 +12,9 @@ from hub.store.migrations.types import TEXT, WORD, Added
 #: Statuses of few executions.
 _UNUSUAL = "status NOT IN ('RUNNING', 'SUCCESS')"
 
+#: Begun, not ended, and held by nobody.
+_PARKED = "status IN ('WAITING', 'PENDING', 'PENDING_RETRY', 'PENDING_RESUME') AND revision IS NOT NULL"
+
 _INDEXES = (
     Added("audit_object", "audit", ["object", "number"]),
     Added("audit_who", "audit", ["who", "number"]),
@@ -29,6 +32,7 @@ _INDEXES = (
     Added("executions_executor_status", "executions", ["executor", "status", "id"], where=_UNUSUAL),
     Added("executions_failed", "executions", ["finished_at"], where="status = 'FAILED'"),
     Added("executions_open", "executions", ["executor"], where="executor IS NOT NULL AND finished_at IS NULL"),
+    Added("executions_parked", "executions", ["workflow", "revision", "id"], where=_PARKED),
     Added("executions_queued", "executions", ["after_id"], where="after_id IS NOT NULL"),
     Added("executions_rated", "executions", ["workflow", "rate_key", "rate_at"], where="rate_key IS NOT NULL"),
     Added("executions_status", "executions", ["status", "id"], where=_UNUSUAL),

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Lease:
-    """Renews a node's lease, and holds its worker back when that fails."""
+    """Renews a node's lease, and tells its worker until when it holds."""
 
     def __init__(self, store: Store, clock: Clock, node: str, worker: Worker, *, seconds: float = 15.0) -> None:
         self._store = store
@@ -28,22 +28,28 @@ class Lease:
 
     async def take(self) -> int:
         """The first heartbeat; how many executions of earlier nodes go on. Where only one may serve, the others are gone."""
+        before = self._clock.monotonic()
         await self._store.beat(self._node, socket.gethostname(), os.getpid(), round(self._seconds * 1000))
         if not self._store.shared:
             await self._store.alone(self._node)
-        self._renewed = self._clock.monotonic()
+        self._hold_from(before)
         return await self._store.rescue()
 
     async def run_once(self) -> int:
         """Renew the lease, then rescue; how many executions were rescued."""
         before = self._clock.monotonic()
         await self._store.beat(self._node, socket.gethostname(), os.getpid(), round(self._seconds * 1000))
-        self._renewed = before
-        self._worker.hold(may_claim=True)
+        self._hold_from(before)
         return await self._store.rescue()
 
+    def _hold_from(self, moment: float) -> None:
+        """It was renewed at a moment after this one. For two thirds of its length nothing is in doubt."""
+        lapsed = self._clock.monotonic() - self._renewed > self._seconds
+        self._renewed = moment
+        self._worker.renewed(moment + self._seconds * 2 / 3, lapsed=lapsed)
+
     async def serve(self, stop: asyncio.Event) -> None:
-        """A heartbeat each third of the lease. After two thirds without one, nothing new begins here."""
+        """A heartbeat each third of the lease. Two thirds after the last one nothing new begins here: see `Gate`."""
         beating: asyncio.Task[int] | None = None
         begun = float("-inf")
         while not stop.is_set():
@@ -55,9 +61,7 @@ class Lease:
                         raise error
                 beating = asyncio.create_task(self.run_once())
                 begun = self._clock.monotonic()
-            if self._clock.monotonic() - self._renewed > self._seconds * 2 / 3:
-                self._worker.hold(may_claim=False)
-            # Looked at more often than the lease is renewed: two thirds are over soon after they are over.
+            # Looked at more often than it is renewed: a heartbeat that failed is followed by another one soon.
             try:
                 async with asyncio.timeout(self._seconds / 12):
                     await stop.wait()

@@ -55,7 +55,7 @@ async def replay(
     """
     clock, threads, notes = SystemClock(), JobThreads(), _Notes()
     known = registry or Registry([workflow])
-    tools = Tools(cast("Store", notes), known, surroundings or Surroundings(), clock, threads, Gate())
+    tools = Tools(cast("Store", notes), known, surroundings or Surroundings(), clock, threads, Gate(clock))
     run = _DryRun(tools, history, workflow)
     if blind:
         run.surroundings = cast("Surroundings", _Blind(run))

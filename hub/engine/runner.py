@@ -74,6 +74,8 @@ class Run:
         #: No further call begins: the claim is over or has to be given up.
         self.stopped = False
         self.tools = tools
+        #: The store did not answer, so that nobody knows whether this claim is over.
+        self.cut_off = False
         #: It failed, and is due again later.
         self.comes_again = False
         self._workflow = workflow
@@ -357,13 +359,28 @@ class Run:
         """Await a write; when the claim is over, so is this run."""
         try:
             return await write
-        except (Fenced, StoreUnavailable):
-            # Without a store nothing may go on either: the execution is rescued when there is one again.
+        except Fenced:
             self.stop()
+            raise Unwind from None
+        except StoreUnavailable as error:
+            self._cut_off(error)
             raise Unwind from None
         except Exception as error:
             self._end_with(error)
             raise Unwind from error
+
+    async def asked(self, question: Coroutine[Any, Any, R]) -> R:
+        """Await something whose refusal is the caller's own concern. Without an answer nothing goes on."""
+        try:
+            return await question
+        except StoreUnavailable as error:
+            self._cut_off(error)
+            raise Unwind from None
+
+    def _cut_off(self, error: StoreUnavailable) -> None:
+        log.warning("execution %s stops here until the store answers again: %s", self.claimed.id, error)
+        self.cut_off = True
+        self.stop()
 
     def _end_with(self, error: Exception) -> None:
         """The execution fails with this, whatever its jobs catch. From any thread."""

@@ -54,7 +54,7 @@ class Trying:
         run, clock, path = self._run, self._run.tools.clock, call.path
         while True:
             if not run.tools.gate.open:
-                await run.tools.gate.passed()
+                await self._pass_the_gate()
             attempts += 1
             mark = _state(call, JobStatus.RUNNING, attempts, clock.now(), epoch=self._run.claimed.epoch)
             if attempts == 1 or parent is None:
@@ -63,6 +63,8 @@ class Trying:
             else:
                 run.forget_failures(path)
                 await run.durably(run.tools.store.begin(run.write(mark)))
+                if not run.tools.gate.open:  # that took its time
+                    await self._pass_the_gate()
             try:
                 text, result = await self._try(made, job, call, value, attempts)
             except (Unwind, KeyboardInterrupt, GeneratorExit):
@@ -83,6 +85,11 @@ class Trying:
             return Ended(
                 _state(mark, JobStatus.SUCCESS, attempts, mark.started_at, result=text, finished_at=clock.now()), result
             )
+
+    async def _pass_the_gate(self) -> None:
+        """Wait for the lease. Meanwhile another node may have taken the execution over."""
+        await self._run.tools.gate.passed()
+        self._run.refuse_if_stopped()
 
     async def _rest(self, job: Job[Any, Any], path: str, attempts: int) -> None:
         assert job.retry is not None

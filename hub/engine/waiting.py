@@ -96,7 +96,7 @@ class Waits:
             execution_id = await child
             if again:
                 with contextlib.suppress(Conflict):
-                    await run.tools.store.resume(execution_id)
+                    await run.asked(run.tools.store.resume(execution_id))
             request = self._asked(call.path, call.name, WaitKind.EXECUTION, execution_id, call.args, None, None)
             return await self._wait(scope, made, replace(request, again=again, number=call.number), call, load)
 
@@ -113,7 +113,7 @@ class Waits:
             if callable(answer):
                 given = answer(await self._payload(point, execution_id))
             resolution = Resolution(execution_id, point.key, point.answer_text(given), run.now(), by, once=True)
-            await run.tools.store.resolve_wait(resolution)
+            await run.asked(run.tools.store.resolve_wait(resolution))
 
         return run.launcher.begin(scope, path, lambda _call: send())
 
@@ -126,7 +126,7 @@ class Waits:
         signal = Signal(f"{run.claimed.id}/{path}", name, canonical(payload), run.now(), to_all, execution_id)
 
         async def send() -> int:
-            return await run.tools.store.signal(signal)
+            return await run.asked(run.tools.store.signal(signal))
 
         return run.launcher.begin(scope, path, lambda _call: send())
 
@@ -267,7 +267,8 @@ class Waits:
 
     async def _payload(self, point: WaitPoint[Any, Any], execution_id: str) -> Any:
         """What was asked at a wait point, rebuilt. Raises Conflict where nobody has asked yet."""
-        return rebuilt(point, await question(self._run.tools.store, execution_id, point.key), execution_id)
+        asked = await self._run.asked(question(self._run.tools.store, execution_id, point.key))
+        return rebuilt(point, asked, execution_id)
 
 
 def _reason(request: WaitRequest) -> str:

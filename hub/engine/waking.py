@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
+
+from hub.model.clock import Clock
 
 
 class Waker:
@@ -40,17 +43,25 @@ class Waker:
 
 
 class Gate:
-    """Whether effects may begin: closed while a node cannot say that its lease still holds. For one loop."""
+    """Whether effects may begin: closed while a node cannot say that its lease still holds. For one loop.
 
-    def __init__(self) -> None:
-        self.open = True
+    It shuts by the clock and not by a timer: a process that stood still meets it shut when it wakes, whatever runs first.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until = math.inf
         self._opened = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def set(self, *, may_pass: bool) -> None:
-        """From any thread."""
-        self.open = may_pass
-        if may_pass and self._loop is not None and not self._loop.is_closed():
+    @property
+    def open(self) -> bool:
+        return self._clock.monotonic() < self._until
+
+    def open_until(self, moment: float) -> None:
+        """Until then, in seconds of the monotonic clock. From any thread."""
+        self._until = moment
+        if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._opened.set)
 
     async def passed(self) -> None:

@@ -31,6 +31,9 @@ MOST_RUNNING = 1_000
 #: How long a ring may go unheard: another process may have started something.
 _POLL_SECONDS = 1.0
 
+#: How long after a failure of the store this node looks for executions that it holds there without knowing.
+_UNSURE_SECONDS = 30.0
+
 
 class Worker:
     """Runs executions in one loop of one process."""
@@ -53,7 +56,7 @@ class Worker:
         self._slots = slots
         self.waker = Waker()
         self._threads = JobThreads() if threads is None else threads
-        self._gate = Gate()
+        self._gate = Gate(clock)
         self._awaits_others = threading.Event()
         self._tools = Tools(store, registry, surroundings, clock, self._threads, self._gate, self._awaits_others)
         #: Told of each execution that this worker has let go of, whatever came of it. On the worker's loop.
@@ -63,9 +66,14 @@ class Worker:
         self._may_claim = True
         self._turns = count()
         self._loop: asyncio.AbstractEventLoop | None = None
+        #: The lease had run out: until a sweep has shown what others have taken over, nothing begins here.
+        self._lapsed = False
+        #: Until when, in monotonic seconds, the store may hold something for this node that it does not know of.
+        self._unsure_until = 0.0
         #: Something was answered or cancelled since the last sweep began.
         self._to_sweep = False
         self._sweeping: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[None] | None = None
 
     @property
     def running(self) -> int:
@@ -83,18 +91,27 @@ class Worker:
             self._store, registry, surroundings, self._clock, self._threads, self._gate, self._awaits_others
         )
 
-    def hold(self, *, may_claim: bool) -> None:
-        """Stop or go on: a node that cannot renew its lease claims nothing and begins no job."""
-        self._may_claim = may_claim
-        self._gate.set(may_pass=may_claim)
+    def renewed(self, until: float, *, lapsed: bool) -> None:
+        """The node's lease holds: until then, in monotonic seconds, it may claim and begin jobs. From any thread.
+
+        `lapsed`: it had run out. What others have taken over meanwhile is taken down before anything new begins.
+        """
+        self._lapsed = self._lapsed or lapsed
+        if not self._lapsed or not self._runs or self._loop is None or self._loop.is_closed():
+            self._lapsed = False
+            self._gate.open_until(until)
+        else:
+            self._loop.call_soon_threadsafe(self._begin_opening, until)
 
     async def run_once(self) -> int:
         """Claim what is due and there is room for, and begin it; how many that were."""
         room = self._slots - len(self._runs)
         self._next_due = None
-        if room <= 0 or not self._may_claim:
+        if room <= 0 or not self._may_claim or not self._gate.open:
             return 0
         _branch_tasks()
+        if self._clock.monotonic() < self._unsure_until:
+            await self._store.let_go(self._node, list(self._runs))
         tools = self._tools  # they may be replaced while this claims
         registry = tools.registry
         workflows = self._in_turn(registry)
@@ -114,6 +131,7 @@ class Worker:
                 claimed = await self.run_once()
             except HubError as error:
                 log.warning("claiming failed, trying again: %s", error)
+                self._be_unsure()
                 claimed = 0
             except Exception:
                 log.exception("claiming failed by a fault of the hub, trying again")
@@ -159,6 +177,23 @@ class Worker:
                 run.waits.wake()
         return len(lost)
 
+    def _be_unsure(self) -> None:
+        """The store did not answer: what was asked of it may have been done, or may yet be."""
+        self._unsure_until = self._clock.monotonic() + _UNSURE_SECONDS
+
+    def _begin_opening(self, until: float) -> None:
+        self._opening = asyncio.Task(self._sweep_and_open(until), loop=asyncio.get_running_loop())
+
+    async def _sweep_and_open(self, until: float) -> None:
+        try:
+            await self.sweep()
+        except HubError as error:
+            log.warning("nothing begins before the lease is renewed once more: %s", error)
+            return
+        self._lapsed = False
+        self._gate.open_until(until)
+        self.waker.ring()
+
     def _begin_sweep(self) -> None:
         if self._sweeping is None or self._sweeping.done():
             self._sweeping = asyncio.Task(self._sweep_all(), loop=asyncio.get_running_loop())
@@ -194,9 +229,11 @@ class Worker:
             del self._runs[claimed.id]
         error = None if task.cancelled() else task.exception()
         if isinstance(error, StoreUnavailable):
-            log.warning("execution %s could not be settled and is rescued later: %s", claimed.id, error)
+            log.warning("execution %s could not be settled and is let go soon: %s", claimed.id, error)
         elif error is not None:
             log.error("execution %s stopped with a fault of the hub", claimed.id, exc_info=error)
+        if run.cut_off or isinstance(error, StoreUnavailable):
+            self._be_unsure()
         workflow = self._tools.registry.workflows.get(claimed.workflow)
         if full or run.comes_again or (workflow is not None and workflow.concurrency_policy is not None):
             self.waker.ring()

@@ -26,6 +26,16 @@ class Farewell:
     node: str
 
 
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """What the store holds for a node and the node does not know of: an answer of the store has not reached it."""
+
+    node: str
+    #: Executions that the node does run.
+    known: tuple[str, ...]
+    now: int
+
+
 def _beat(tx: Tx, items: Sequence[Heartbeat]) -> list[None]:
     for item in items:
         tx.run(
@@ -47,6 +57,25 @@ def _drop_others(tx: Tx, items: Sequence[Farewell]) -> list[int]:
     return [tx.run("DELETE FROM nodes WHERE id <> ?", (item.node,)) for item in items]
 
 
+def _let_go(tx: Tx, items: Sequence[LetGo]) -> list[int]:
+    """Due at once, and no sign of a crash."""
+    answers = []
+    for item in items:
+        held = tx.rows(
+            "SELECT id FROM executions WHERE status = 'RUNNING' AND owner = ? AND due_at IS NULL", (item.node,)
+        )
+        unknown = {execution for (execution,) in held} - set(item.known)
+        for execution in sorted(unknown):
+            tx.run(
+                "UPDATE executions SET status = 'PENDING', owner = NULL, due_at = ?, "
+                "reason = 'the store had not answered its worker' WHERE id = ? AND status = 'RUNNING'",
+                (item.now, execution),
+            )
+        answers.append(len(unknown))
+    return answers
+
+
 BEAT: Verb[Heartbeat, None] = Verb("beat", _beat)
 LEAVE: Verb[Farewell, None] = Verb("leave", _leave)
+LET_GO: Verb[LetGo, int] = Verb("let_go", _let_go, order=3)
 ALONE: Verb[Farewell, int] = Verb("alone", _drop_others)

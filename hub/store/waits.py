@@ -313,6 +313,10 @@ def _resolve_one(tx: Tx, item: Resolution) -> WaitState | Exception:
         how = {WaitState.TIMED_OUT: "timed out", WaitState.DROPPED: "is not asked any more: another wait ended first"}
         ended = how.get(waits[-1][2], "was answered before")
         return Conflict(f'the wait point "{item.key}" of execution {item.execution_id} {ended}.')
+    if item.once and tx.rows(
+        "SELECT 1 FROM answers WHERE execution_id = ? AND key = ? AND by = ?", (item.execution_id, item.key, item.by)
+    ):
+        return WaitState.WAITING
     kept = tx.run(
         "INSERT INTO answers (execution_id, key, result, by, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (execution_id, key) DO NOTHING",
         (item.execution_id, item.key, item.result, item.by, item.now),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from hub.store.nodes import ALONE, BEAT, LEAVE, Farewell, Heartbeat
+from hub.store.nodes import ALONE, BEAT, LEAVE, LET_GO, Farewell, Heartbeat, LetGo
 from hub.store.pages.page import Page
 from hub.store.pruning import PRUNE, Prune, Pruned
 from hub.store.reads import upkeep as reads
@@ -28,6 +29,10 @@ class UpkeepPage(Page):
     async def alone(self, node: str) -> int:
         """Forget every other node. Only for a process that knows that it is the only one."""
         return await self._writer.submit(ALONE, Farewell(node))
+
+    async def let_go(self, node: str, known: Sequence[str]) -> int:
+        """Make due what this node holds beside the executions that it knows of; how many that were."""
+        return await self._writer.submit(LET_GO, LetGo(node, tuple(known), self._clock.now()))
 
     async def nodes(self) -> list[Any]:
         return await self._read(reads.nodes)

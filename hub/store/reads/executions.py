@@ -92,18 +92,18 @@ def workflow_of(session: Session, execution_id: str) -> str | None:
 
 
 def lost(session: Session, claims: Sequence[tuple[str, int]]) -> list[str]:
-    """Which of these executions are not held under this epoch any more."""
+    """Which of these executions are not held under this epoch any more, or are about to be claimed by another node."""
     epochs = dict(claims)
     gone = []
     for start in range(0, len(claims), 500):
         part = [identifier for identifier, _ in claims[start : start + 500]]
-        statement = select(ExecutionRow.id, ExecutionRow.epoch, ExecutionRow.status).where(
+        statement = select(ExecutionRow.id, ExecutionRow.epoch, ExecutionRow.status, ExecutionRow.due_at).where(
             col(ExecutionRow.id).in_(part)
         )
         gone += [
             identifier
-            for identifier, epoch, status in session.exec(statement)
-            if epoch != epochs[identifier] or status != Status.RUNNING
+            for identifier, epoch, status, due_at in session.exec(statement)
+            if epoch != epochs[identifier] or status != Status.RUNNING or due_at is not None
         ]
     return gone
 

@@ -1,0 +1,54 @@
+"""A simulated node dies before and after every batch that it commits; whatever comes after it brings all to an end."""
+
+from __future__ import annotations
+
+import random
+from itertools import product
+
+import pytest
+from simulated_store import DIE_AFTER, DIE_BEFORE, Database
+from simulation_play import crash_points, named, points_of, with_crashes
+from simulation_stories import STORIES
+
+_SHORT = named("sequence", "fan", "question")
+
+
+@pytest.mark.timeout(300)
+def test_every_crash_point_of_every_story_is_survived(store: Database) -> None:
+    found, tried = [], 0
+    for story, point, moment in crash_points(store):
+        world = with_crashes(store, story, [(point, moment)])
+        assert world.deaths == 1, (story.name, point, moment)
+        tried += 1
+        if world.faults:
+            found.append((story.name, point, moment, world.faults))
+    assert found == []
+    assert len(STORIES) >= 6
+    assert tried > 250
+
+
+def _pairs(store: Database) -> list[tuple[str, int, str, int, str]]:
+    """Two crashes: the second one somewhere in what the first one has left to do, or shortly after."""
+    return [
+        (story.name, first, one, second, other)
+        for story in _SHORT
+        for points in [points_of(store, story)]
+        for first in range(1, points + 1)
+        for second in range(first + 1, first + points + 3)
+        for one, other in product((DIE_BEFORE, DIE_AFTER), repeat=2)
+    ]
+
+
+@pytest.mark.timeout(300)
+def test_two_crashes_are_survived(store: Database) -> None:
+    for name, first, one, second, other in random.Random(3).sample(_pairs(store), 60):
+        world = with_crashes(store, named(name)[0], [(first, one), (second, other)])
+        assert world.faults == [], (name, first, one, second, other)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_every_pair_of_crashes_in_short_stories_is_survived(store: Database) -> None:
+    for name, first, one, second, other in _pairs(store):
+        world = with_crashes(store, named(name)[0], [(first, one), (second, other)])
+        assert world.faults == [], (name, first, one, second, other)

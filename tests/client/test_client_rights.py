@@ -41,6 +41,19 @@ READS: dict[str, tuple[str, Asking]] = {
     "events": ("event:read", lambda client, _: client.events()),
     "event": ("event:read", lambda client, _: client.event("none")),
     "audit": ("audit:read", lambda client, _: client.audit()),
+    "executions_page": ("execution:read", lambda client, _: client.executions_page()),
+    "logs_page": ("execution:logs", lambda client, one: client.logs_page(one)),
+    "events_page": ("event:read", lambda client, _: client.events_page()),
+    "deliveries_page": ("executor:read", lambda client, _: client.deliveries_page("hook")),
+    "wait_points_page": ("wait-point:read", lambda client, _: client.wait_points_page()),
+    "slots_page": ("schedule:read", lambda client, _: client.slots_page("nightly")),
+    "refused_page": ("webhook:read", lambda client, _: client.refused_page()),
+    "audit_page": ("audit:read", lambda client, _: client.audit_page()),
+    "schedules": ("schedule:read", lambda client, _: client.schedules()),
+    "nodes": ("node:read", lambda client, _: client.nodes()),
+    "machine_users": ("machine-user:read", lambda client, _: client.machine_users()),
+    "changed": ("execution:read", lambda client, _: client.changed()),
+    "tell_changed": ("execution:read", lambda client, _: client.tell_changed()),
     "check_audit": ("audit:read", lambda client, _: client.check_audit()),
 }
 
@@ -52,6 +65,7 @@ CHANGES: dict[str, tuple[str, Asking]] = {
     "cancel": ("execution:cancel", lambda client, one: client.cancel(one)),
     "pause_executor": ("executor:pause", lambda client, _: client.pause_executor("hook", paused=True)),
     "trigger_executor": ("executor:trigger", lambda client, _: client.trigger_executor("hook", {"n": 1})),
+    "trigger_and_see": ("executor:trigger", lambda client, _: client.trigger_and_see("hook", {"n": 1})),
     "replay": ("event:replay", lambda client, _: client.replay("none")),
     "resolve_wait_point": ("wait-point:resolve", lambda client, one: client.resolve_wait_point(one, "approval", 1)),
 }

@@ -26,7 +26,8 @@ ON_THE_WAY = [
 AT_THE_START = ["beat", "alone", "rescue", "offer_token", "put_schedules", "prune"]
 #: Commits in a server's life that have nothing to do with a delivery.
 AT_THE_END = {"leave"}
-BODY = {"jobs": 3, "ms": 1}
+#: Long enough that the two which run side by side are not stored by one commit, also where there is much else to do.
+BODY = {"jobs": 3, "ms": 40}
 NIGHTLY = {"trigger": {"schedule": {"cron": "0 2 * * *"}}}
 
 

@@ -6,6 +6,7 @@ from hub.client.audit import AuditVerbs
 from hub.client.events import EventVerbs
 from hub.client.executors import ExecutorVerbs
 from hub.client.listing import ListingVerbs
+from hub.client.overview import OverviewVerbs
 from hub.client.resuming import ResumingVerbs
 from hub.client.revisions import RevisionVerbs
 from hub.client.wait_points import WaitPointVerbs
@@ -23,5 +24,6 @@ class Client(
     RevisionVerbs,
     AuditVerbs,
     ListingVerbs,
+    OverviewVerbs,
 ):
     """Asks one hub, through its driver."""

@@ -18,6 +18,7 @@ from hub.store.pages.events import EventsPage
 from hub.store.pages.executions import ExecutionsPage
 from hub.store.pages.executors import ExecutorsPage
 from hub.store.pages.listing import ListingPage
+from hub.store.pages.overview import OverviewPage
 from hub.store.pages.revisions import RevisionsPage
 from hub.store.pages.schedules import SchedulesPage
 from hub.store.pages.upkeep import UpkeepPage
@@ -42,6 +43,7 @@ class Store(
     AuditPage,
     UpkeepPage,
     ListingPage,
+    OverviewPage,
 ):
     """What the hub remembers. Made by `open_store`."""
 

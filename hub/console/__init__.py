@@ -1,0 +1,1 @@
+"""The HTML face: what people look at. It translates, and decides nothing."""

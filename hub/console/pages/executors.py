@@ -1,0 +1,192 @@
+"""Executors: what listens to what, what it starts, and how that went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.responses import Response
+
+from hub.client.overview import Funnel
+from hub.console.page import Page
+from hub.console.pages.events import given_json
+from hub.console.rendering import address
+from hub.console.showing.states import chip
+from hub.console.showing.strips import Strip, strip
+from hub.console.visit import Visit
+from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
+from hub.views import executor_view
+
+#: Executors on a page.
+PAGE = 50
+_LATEST = 16
+_SHOWN, _REFUSED = 25, 100
+_SAMPLE_ROW = {"id": 1}
+
+
+async def executors(visit: Visit) -> Response:
+    after = visit.asked("after") or ""
+    found = [one for one in visit.client.executors() if one.name > after]
+    paused = await visit.client.paused()
+    rows = []
+    for one in found[:PAGE]:
+        latest = await visit.client.deliveries(one.name, _LATEST)
+        view = executor_view(one, paused=one.name in paused)
+        rows.append(
+            {
+                **view,
+                "listens": listens(one),
+                "invoker": view["invoker"] and view["invoker"]["name"],
+                "latest": states_strip([(each.outcome.value, each.reason) for each in reversed(latest)]),
+                "last": latest[0].created_at if latest else None,
+            }
+        )
+    return visit.show("executors.html", rows=rows, next=found[PAGE - 1].name if len(found) > PAGE else None)
+
+
+async def executor(visit: Visit) -> Response:
+    one = visit.client.executor(visit.named("name"))
+    tabs = [("events", "Events"), ("executions", "Executions"), ("file", "File")]
+    if one.kind == "schedule":
+        tabs.insert(0, ("slots", "Slots"))
+    if one.kind == "webhook":
+        tabs.insert(2, ("refused", "Refused"))
+    if visit.may("executor:trigger", one.name):
+        tabs.append(("try", "Try"))
+    wanted = visit.asked("tab") or ""
+    tab = wanted if wanted in dict(tabs) else tabs[0][0]
+    funnel = await visit.client.funnel(one.name)
+    refused = []
+    if one.kind == "webhook" and visit.may("webhook:read", one.name):
+        refused = (await visit.client.refused_page(one.name, limit=_REFUSED)).items
+    return visit.show(
+        "executor.html",
+        view=executor_view(one, paused=one.name in await visit.client.paused()),
+        here_page=f"/console/executors/{one.name}",
+        listens=listens(one),
+        webhook=await _webhook(visit, one),
+        funnel=funnel,
+        steps=_funnel_steps(one, funnel, len(refused)),
+        tabs=tabs,
+        tab=tab,
+        source=one.source,
+        refused=refused,
+        sample=_sample(one),
+        **await _tab(visit, one, tab),
+    )
+
+
+async def _tab(visit: Visit, one: Executor, tab: str) -> dict[str, Any]:
+    """What the open tab shows."""
+    client = visit.client
+    values: dict[str, Any] = {"events": [], "records": [], "instants": [], "slots": []}
+    if tab == "events":
+        values["events"] = (await client.events_page(executor=one.name, limit=_SHOWN)).items
+    elif tab == "executions":
+        values["records"] = await client.started_by(one.name, _SHOWN)
+    elif tab == "slots":
+        values["instants"] = client.next_slots(one.name, 10)
+        values["slots"] = (await client.slots_page(one.name, limit=_SHOWN)).items
+    return values
+
+
+async def pause(visit: Visit) -> Response:
+    name = visit.named("name")
+    await visit.client.pause_executor(name, paused=True)
+    return visit.back(f"/console/executors/{name}", f"{name} is paused. Its events are stored and start nothing.")
+
+
+async def resume(visit: Visit) -> Response:
+    name = visit.named("name")
+    await visit.client.pause_executor(name, paused=False)
+    return visit.back(f"/console/executors/{name}", f"{name} goes on.")
+
+
+async def trigger(visit: Visit) -> Response:
+    name = visit.named("name")
+    event = await visit.client.trigger_executor(name, given_json(visit.form.get("data")))
+    return visit.back(f"/console/events/{event.id}", "Stored, for this executor alone.")
+
+
+async def refused(visit: Visit) -> Response:
+    one = await visit.client.refused_one(int(visit.request.path_params["id"]))
+    return visit.show("refused.html", one=one, body=one.body.decode(errors="replace"))
+
+
+def listens(one: Executor) -> str:
+    """What it listens to, in a few words."""
+    match one.trigger:
+        case EventTrigger(namespace, types, model):
+            return f"{namespace}.{model} {', '.join(kind.removeprefix('record.') for kind in types)}"
+        case WebhookTrigger(verify=verify, source=source):
+            if source is not None:
+                return f"shared with {source}"
+            return "token in the address" if verify is None else str(verify.get("preset") or verify.get("type"))
+        case ScheduleTrigger(cron=cron, timezone=timezone):
+            return f"{cron} {timezone}"
+
+
+async def _webhook(visit: Visit, one: Executor) -> str | None:
+    if one.kind != "webhook" or not visit.may("webhook:address", one.name):
+        return None
+    return next((str(each["url"]) for each in await visit.client.webhooks() if each["executor"] == one.name), None)
+
+
+def _funnel_steps(one: Executor, funnel: Funnel, refused: int) -> list[dict[str, Any]]:
+    """Seen, verified, matched, started, succeeded: each a part of the one before."""
+    started = funnel.outcomes.get("started", 0)
+    matched = started + funnel.outcomes.get("failed", 0)
+    others = ", ".join(f"{count} {name}" for name, count in sorted(funnel.outcomes.items()) if name != "started")
+    ended = {name: funnel.statuses.get(name, 0) for name in ("SUCCESS", "FAILED")}
+    going = sum(funnel.statuses.values()) - sum(ended.values())
+    events = address("/console/events", executor=one.name)
+    steps = [{"name": "seen", "count": funnel.seen + refused, "href": events, "note": ""}]
+    if one.kind == "webhook":
+        note = f"{refused} refused in the last 7 days" if refused else ""
+        steps.append({"name": "verified", "count": funnel.seen, "href": events, "note": note})
+    steps += [
+        {"name": "matched", "count": matched, "href": "", "note": others},
+        {
+            "name": "started",
+            "count": started,
+            "href": address("/console/events", executor=one.name, outcome="started"),
+            "note": "",
+        },
+        {
+            "name": "succeeded",
+            "count": ended["SUCCESS"],
+            "href": address(f"/console/executors/{one.name}", tab="executions"),
+            "note": ", ".join(
+                [
+                    *([f"{ended['FAILED']} failed"] if ended["FAILED"] else []),
+                    *([f"{going} not ended"] if going else []),
+                ]
+            ),
+        },
+    ]
+    return steps
+
+
+def states_strip(latest: Sequence[tuple[str, str]]) -> Strip:
+    """A bar for each of the latest outcomes, all of one height: their tone is what counts."""
+    empty = _LATEST - len(latest)
+    tones = ["none"] * empty + [f"tone-{chip(state).tone}" for state, _ in latest]
+    titles = ["nothing"] * empty + [f"{state}: {reason}" for state, reason in latest]
+    return strip([0] * empty + [1] * len(latest), titles, tones)
+
+
+def _sample(one: Executor) -> str:
+    if one.kind == "schedule":
+        return ""
+    return json.dumps(_SAMPLE_ROW if one.kind == "event" else {}, indent=2)
+
+
+PAGES = (
+    Page("/executors", "executor:read", executors),
+    Page("/executors/{name}", "executor:read", executor),
+    Page("/executors/{name}/pause", "executor:pause", pause, method="POST"),
+    Page("/executors/{name}/resume", "executor:pause", resume, method="POST"),
+    Page("/executors/{name}/trigger", "executor:trigger", trigger, method="POST"),
+    Page("/refused/{id:int}", "webhook:read", refused),
+)

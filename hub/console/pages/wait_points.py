@@ -1,0 +1,20 @@
+"""Wait points: an inbox of what executions ask people."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from hub.console.page import Page
+from hub.console.pages.executions import questions
+from hub.console.visit import Visit
+
+_SHOWN = 50
+
+
+async def wait_points(visit: Visit) -> Response:
+    everything = visit.asked("all") is not None
+    waits = await visit.client.wait_points(open_only=not everything, limit=_SHOWN)
+    return visit.show("wait_points.html", waits=waits, everything=everything, questions=questions(visit, waits))
+
+
+PAGES = (Page("/wait-points", "wait-point:read", wait_points),)

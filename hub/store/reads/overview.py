@@ -1,0 +1,112 @@
+"""Questions whose answers are short however much is stored: counts within bounds, and the newest of what is rare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, text
+from sqlmodel import Session, col, select
+
+from hub.model.clock import first_id
+from hub.model.event import Delivery, Outcome
+from hub.model.execution import ExecutionRecord
+from hub.model.schedule import StoredSchedule
+from hub.store.reads.contents import Texts
+from hub.store.reads.events import delivery_of
+from hub.store.reads.executions import execution_of
+from hub.store.reads.upkeep import paused_executors
+from hub.store.tables import NEW, DeliveryRow, EventRow, ExecutionRow, ScheduleRow
+
+#: Written out as the partial indexes have it: a bound value would not find them.
+_FAILED = text("executions.status = 'FAILED'")
+
+
+def sources_between(session: Session, begin: int, end: int) -> dict[str, int]:
+    """How many events of each source were stored in `[begin, end)`, milliseconds since 1970 UTC."""
+    statement = (
+        select(EventRow.source, func.count())
+        .where(EventRow.id >= first_id(begin), EventRow.id < first_id(end))
+        .group_by(EventRow.source)
+    )
+    return dict(session.exec(statement).all())
+
+
+def outcomes_between(session: Session, begin: int, end: int) -> dict[str, int]:
+    """How many deliveries of events of that time had each outcome."""
+    counts = {}
+    for outcome in Outcome:
+        # One by one each is a stretch of an index, and no row is read.
+        statement = select(func.count()).where(
+            DeliveryRow.outcome == outcome.value, DeliveryRow.id >= first_id(begin), DeliveryRow.id < first_id(end)
+        )
+        counts[outcome.value] = session.exec(statement).one()
+    return counts
+
+
+def failed_executions(session: Session, since: int, limit: int) -> list[ExecutionRecord]:
+    """That ended at `since` or later, the latest first."""
+    statement = (
+        select(ExecutionRow)
+        .where(_FAILED, col(ExecutionRow.finished_at) >= since)
+        .order_by(col(ExecutionRow.finished_at).desc())
+        .limit(limit)
+    )
+    return _records(session, session.exec(statement).all())
+
+
+def failed_deliveries(session: Session, since: int, limit: int) -> list[Delivery]:
+    """Of events at `since` or later, newest first."""
+    statement = (
+        select(DeliveryRow)
+        .where(DeliveryRow.outcome == Outcome.FAILED.value, DeliveryRow.id >= first_id(since))
+        .order_by(col(DeliveryRow.id).desc())
+        .limit(limit)
+    )
+    return [delivery_of(row) for row in session.exec(statement)]
+
+
+def statuses(session: Session, ids: Sequence[str]) -> dict[str, str]:
+    """The status of each of these executions that there still is."""
+    statement = select(ExecutionRow.id, ExecutionRow.status).where(col(ExecutionRow.id).in_(ids))
+    return dict(session.exec(statement).all())
+
+
+def oldest_new_event(session: Session) -> int | None:
+    """When the oldest event came that dispatch has not seen."""
+    statement = (
+        select(EventRow.received_at).where(text("state = 0"), EventRow.state == NEW).order_by(EventRow.id).limit(1)
+    )
+    return session.exec(statement).first()
+
+
+def next_schedules(session: Session, limit: int) -> list[StoredSchedule]:
+    """Those that come next, the earliest first."""
+    paused = paused_executors(session)
+    statement = (
+        select(ScheduleRow)
+        .where(col(ScheduleRow.next_fire_at).is_not(None))
+        .order_by(col(ScheduleRow.next_fire_at))
+        .limit(limit)
+    )
+    return [
+        StoredSchedule(row.executor, row.definition, row.next_fire_at, row.executor in paused)
+        for row in session.exec(statement)
+    ]
+
+
+def executions_with_ids(session: Session, ids: Sequence[str]) -> list[ExecutionRecord]:
+    """Newest first, without their jobs."""
+    statement = select(ExecutionRow).where(col(ExecutionRow.id).in_(ids)).order_by(col(ExecutionRow.id).desc())
+    return _records(session, session.exec(statement).all())
+
+
+def children_of(session: Session, execution_id: str, limit: int) -> list[ExecutionRecord]:
+    """Newest first, without their jobs."""
+    statement = select(ExecutionRow).where(text("parent_id IS NOT NULL"), ExecutionRow.parent_id == execution_id)
+    statement = statement.order_by(col(ExecutionRow.id).desc()).limit(limit)
+    return _records(session, session.exec(statement).all())
+
+
+def _records(session: Session, rows: Sequence[ExecutionRow]) -> list[ExecutionRecord]:
+    texts = Texts(session, [row.result for row in rows])
+    return [execution_of(row, texts) for row in rows]

@@ -1,0 +1,230 @@
+"""The pages: what they say about real events and executions, and what their buttons do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from console_site import Site, visit, words
+
+from hub.model.execution import Status
+
+
+def test_an_empty_hub_says_how_to_begin(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        assert "Nothing needs you." in words(await site.get("/console"))
+        for path, said in [
+            ("/console/events", "Nothing has been noticed yet"),
+            ("/console/executions", "hub workflow start asking"),
+            ("/console/executors", "hook"),
+            ("/console/schedules", "No schedule is set up"),
+            ("/console/wait-points", "Nobody is asked anything now"),
+            ("/console/machine-users", "workflow:start:*"),
+            ("/console/audit", "Nobody has changed anything yet"),
+        ]:
+            page = await site.get(path)
+            assert page.status_code == 200
+            assert said in words(page), path
+
+    visit(site_root, story)
+
+
+def test_home_tells_what_needs_attention_and_how_to_help(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        failed = await site.run("stumbling", {"n": 1})
+        await site.run("asking", {"n": 1})
+        site.troubles.append("database shop: it cannot be opened")
+        page = await site.get("/console")
+        said = words(page)
+        assert "stumbling failed once since" in said
+        assert "last: not today: {'n': 1}" in said.replace("&#39;", "'")
+        assert "approval: an answer is awaited by asking" in said
+        assert said.count("database shop: it cannot be opened") == 2
+        assert f'action="/console/executions/{failed}/resume"' in page.text
+        await site.run("stumbling", {"n": 2})
+        assert "stumbling failed twice since" in words(await site.get("/console"))
+
+    visit(site_root, story)
+
+
+def test_an_event_tells_why_it_started_nothing_and_is_replayed(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        event = await site.parts.client.trigger_executor("hook", {"n": 1, "note": "hello"})
+        listed = words(await site.get("/console/events"))
+        assert "filtered" in listed
+        page = words(await site.get(f"/console/events/{event.id}"))
+        assert "the condition args.body.n &gt; 1 was not met" in page
+        assert "condition args.body.n &gt; 1 gave false" in page
+        assert '"hello"' in page.replace("&#34;", '"')
+        for query, found in [("where=body.n%3D1", True), ("where=body.n%3D2", False), ("outcome=started", False)]:
+            assert (event.id in (await site.get(f"/console/events?{query}")).text) is found
+        answer = await site.post(f"/console/events/{event.id}/replay")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/console/events/{event.id}")
+        said = await site.get(f"/console/events/{event.id}", cookie=f"hub-session=admin; {_said(answer)}")
+        assert "Replayed. hook: filtered." in words(said)
+        assert len((await site.parts.client.event(event.id))[1]) == 2
+
+    visit(site_root, story)
+
+
+def test_an_execution_shows_its_jobs_errors_and_logs_and_is_resumed(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        failed = await site.run("stumbling", {"n": 1})
+        page = words(await site.get(f"/console/executions/{failed}"))
+        assert "RuntimeError" in page
+        assert "greeting" in page
+        job = await site.get(f"/console/executions/{failed}/job?path=stumble/greet", **{"hx-request": "true"})
+        assert "<html" not in job.text
+        assert "stumble/greet" in words(job)
+        whole = await site.get(f"/console/executions/{failed}?job=stumble/greet")
+        assert "stumble/greet" in words(whole)
+        assert "<html" in whole.text
+        missing = await site.get(f"/console/executions/{failed}?job=stumble/gret")
+        assert missing.status_code == 404
+        assert "stumble/greet" in words(missing), "the closest one is named"
+        answer = await site.post(f"/console/executions/{failed}/resume")
+        assert answer.status_code == 303
+        assert (await site.parts.client.execution(failed)).status is Status.PENDING_RESUME
+        refused = await site.post(f"/console/executions/{failed}/resume")
+        assert refused.status_code == 409
+        assert "PENDING_RESUME" in words(refused)
+        await site.post(f"/console/executions/{failed}/cancel")
+        assert (await site.parts.client.execution(failed)).status is Status.CANCELED
+
+    visit(site_root, story)
+
+
+def test_many_are_resumed_at_once(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        ids = [await site.run("stumbling", {"n": number}) for number in range(3)]
+        page = await site.get("/console/executions?status=FAILED")
+        assert "Resume these 3" in words(page)
+        answer = await site.post("/console/executions/many", act="resume", id=[*ids, "none"], status="FAILED")
+        assert answer.headers["location"] == "/console/executions?status=FAILED"
+        shown = await site.get("/console/executions", cookie=f"hub-session=admin; {_said(answer)}")
+        assert "3 of 4 executions resumed" in words(shown)
+        assert (await site.post("/console/executions/many", act="erase", id=ids)).status_code == 422
+
+    visit(site_root, story)
+
+
+def test_a_question_is_answered_with_a_form_made_from_its_schema(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        asking = await site.run("asking", {"n": 1})
+        page = await site.get(f"/console/executions/{asking}")
+        assert re.search(r'name="field.approved" value="true"', page.text)
+        assert 'name="field.note"' in page.text
+        inbox = await site.get("/console/wait-points")
+        assert 'name="field.approved"' in inbox.text
+        answer = await site.post(
+            f"/console/executions/{asking}/answer",
+            key="approval",
+            **{"field.approved": "true", "field.note": "", "back": "/console/wait-points"},
+        )
+        assert answer.headers["location"] == "/console/wait-points"
+        again = await site.post(f"/console/executions/{asking}/answer", key="approval", **{"field.approved": "true"})
+        assert again.status_code == 409
+        await site.work()
+        record = await site.parts.client.execution(asking)
+        assert record.result == {"approved": True}
+        assert "person:ada" in words(await site.get("/console/wait-points?all=1"))
+        assert "wait-point:resolve" in words(await site.get("/console/audit"))
+
+    visit(site_root, story)
+
+
+def test_an_executor_is_shown_paused_triggered_and_resumed(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        page = words(await site.get("/console/executors/hook"))
+        assert "address http://" in page
+        assert "condition: args.body.n &gt; 1" in words(await site.get("/console/executors/hook?tab=file"))
+        await site.post("/console/executors/hook/pause")
+        assert "paused" in words(await site.get("/console/executors"))
+        answer = await site.post("/console/executors/hook/trigger", data='{"n": 5}')
+        event = answer.headers["location"].rpartition("/")[2]
+        (delivery,) = (await site.parts.client.event(event))[1]
+        assert delivery.outcome == "paused"
+        await site.post("/console/executors/hook/resume")
+        assert await site.parts.client.paused() == set()
+        await site.post(f"/console/events/{event}/replay")
+        assert "1 started" in words(await site.get("/console/executors/hook")).replace("  ", " ")
+        assert "1 greeting" not in page
+        assert "success" not in page
+        bad = await site.post("/console/executors/hook/trigger", data="{")
+        assert bad.status_code == 422
+        assert "02:30" in words(await site.get("/console/executors/nightly"))
+        for path in ("/console/executors/hoo", "/console/refused/7", "/console/events/none", "/console/nothing"):
+            assert (await site.get(path)).status_code == 404, path
+
+    visit(site_root, story)
+
+
+def test_search_finds_by_id_name_and_field(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        failed = await site.run("stumbling", {"n": 1})
+        event = await site.parts.client.trigger_executor("hook", {"n": 1})
+        for asked, there in [
+            (failed.lower(), f"/console/executions/{failed}"),
+            (event.id, f"/console/events/{event.id}"),
+            ("body.n=1", "/console/events?where=body.n%3D1"),
+        ]:
+            found = await site.get(f"/console/search?q={asked.replace('=', '%3D')}")
+            assert (found.status_code, found.headers["location"]) == (303, there)
+        assert "/console/executors/nightly" in (await site.get("/console/search?q=night")).text
+        assert "Nothing has this id or name" in words(await site.get("/console/search?q=nobody"))
+
+    visit(site_root, story)
+
+
+def test_a_list_says_how_many_are_new(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        first = await site.parts.client.trigger_executor("hook", {"n": 1})
+        assert words(await site.get(f"/console/events/newer?after={first.id}")).strip() == ""
+        for _ in range(3):
+            await site.parts.client.trigger_executor("hook", {"n": 1})
+        assert "3 new" in words(await site.get(f"/console/events/newer?after={first.id}"))
+        assert words(await site.get(f"/console/events/newer?after={first.id}&outcome=started")).strip() == ""
+        one = await site.run("greeting", 1)
+        await site.run("greeting", 2)
+        assert "1 new" in words(await site.get(f"/console/executions/newer?after={one}"))
+
+    visit(site_root, story)
+
+
+def test_lists_are_turned_page_by_page(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        for number in range(55):
+            await site.parts.client.start("greeting", number)
+        seen: list[str] = []
+        path: str | None = "/console/executions"
+        while path is not None:
+            page = await site.get(path)
+            seen += re.findall(r'data-href="/console/executions/([^"]+)"', page.text)
+            older = re.search(r'href="([^"]+)" rel="next"', page.text)
+            path = older[1].replace("&amp;", "&") if older else None
+        assert len(seen) == len(set(seen)) == 55
+        assert seen == sorted(seen, reverse=True)
+
+    visit(site_root, story)
+
+
+def test_an_open_page_is_told_of_lines_and_of_the_end(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        done = await site.run("greeting", "you")
+        stream = await site.get(f"/console/executions/{done}/live?after=0")
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.text.splitlines()
+        assert any("greeting you" in line for line in lines)
+        assert "event: ended" in lines
+        assert all(line == "" or line.split(":")[0] in ("id", "data", "event") for line in lines)
+        last = max(int(line.removeprefix("id: ")) for line in lines if line.startswith("id: "))
+        again = await site.get(f"/console/executions/{done}/live", **{"last-event-id": str(last)})
+        assert "greeting you" not in again.text.replace("&#34;", '"').split("hx-partial")[1]
+        assert site.installation.streams._open == {}
+
+    visit(site_root, story)
+
+
+def _said(answer: object) -> str:
+    header: str = answer.headers["set-cookie"]  # type: ignore[attr-defined]  # an httpx.Response
+    return header.partition(";")[0]

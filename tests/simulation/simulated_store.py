@@ -239,4 +239,4 @@ def nobody() -> Context:
 
 
 def open_simulated_store(database: Database, writer: SimulatedWriter, clock: Clock) -> Store:
-    return Store(database.dialect, writer, clock, writer.bells)
+    return Store(database.dialect, writer, clock, writer.bells, writer.committer.witnesses)

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from hub.api.live import Change, Live
 from hub.api.operations import Call, Operation, Parameter
 from hub.api.problems import Unreadable
-from hub.api.schemas import ID, NUMBER
+from hub.api.schemas import ID, NUMBER, one_of
 from hub.model.errors import HubError
 from hub.triggers.webhook.answer import SAFETY
 from hub.views import execution_row, job_view, log_view
@@ -33,6 +33,17 @@ _ALIVE = 15.0
 #: Seconds after which a stream ends; readers come back by themselves, and say anew who they are.
 _LONGEST = 600.0
 _AGAIN_MS = 1_000
+
+#: One event. `data` is JSON: an execution without its jobs, a job, a log line, {id, status} at the end.
+_ONE = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": one_of(("execution", "job", "log", "end", "problem")),
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "id": {"type": "string", "description": "Number of a log line"},
+    },
+}
 
 
 class EventStream(Response):
@@ -127,7 +138,7 @@ def stream_operations(live: Live) -> tuple[Operation, ...]:
             path_schemas={"id": ID},
             query=(Parameter("after", {**NUMBER, "minimum": 0}, "Number of the last log line that is known already."),),
             handle=stream,
-            answer={"type": "string"},
+            answer=_ONE,
             answer_type=EVENT_STREAM,
             problems={429: "Too many streams are open."},
         ),

@@ -133,7 +133,7 @@ class ListingVerbs(Verbs):
         self, *, who: str | None = None, object: str | None = None, before: int | None = None, limit: int = 50
     ) -> Page[AuditRecord]:
         """Who changed what."""
-        self._require("audit:read")
+        self._require("audit:read", "")
         found = await self._store.audit(who=who, object=object, before=before, limit=limit + 1)
         return Page(found[:limit], found[limit - 1].number if len(found) > limit else None)
 
@@ -146,7 +146,7 @@ class ListingVerbs(Verbs):
 
     async def nodes(self) -> list[Any]:
         """The processes that serve the hub."""
-        self._require("node:read")
+        self._require("node:read", "")
         return await self._store.nodes()
 
     def machine_users(self) -> list[MachineUser]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 
@@ -147,6 +148,38 @@ class ApiSite:
     async def ask(self, method: str, path: str, token: str | None = "admin", **how: Any) -> httpx.Response:
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         return await self.http.request(method, path, headers={**headers, **how.pop("headers", {})}, **how)
+
+    async def raw(self, method: str, path: str, token: str | None = None) -> int:
+        """The status for a path that no client straightens out: it comes as it would over the wire."""
+        statuses: list[int] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        headers = [(b"host", b"hub")]
+        if token is not None:
+            headers.append((b"authorization", f"Bearer {token}".encode()))
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "scheme": "http",
+            "method": method,
+            "path": unquote(path),
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": headers,
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 8700),
+        }
+        await self.app(scope, receive, send)
+        (status,) = statuses
+        return status
 
     async def get(self, path: str, token: str | None = "admin", **query: Any) -> Any:
         """The JSON of a GET that succeeds."""

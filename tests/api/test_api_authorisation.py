@@ -1,0 +1,185 @@
+"""Who is let in where: every operation, asked by everybody, for an object of theirs and for another one, is in `authorisation.txt`.
+
+The table is the expectation, read and agreed to by people; the cells are made from the declared operations. To see what a change
+would make of it: `python tests/api/test_api_authorisation.py FOLDER`, with a new folder, prints it anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_site import EXECUTORS, TOKENS, ApiSite, play
+
+from hub.api.operations import PUBLIC, Operation
+from hub.model.actions import ACTIONS
+from hub.model.identity import Principal, person
+
+TABLE = Path(__file__).with_name("authorisation.txt")
+
+
+def holder(*names: str) -> Principal:
+    """A machine user with every right there is, for objects of these names only."""
+    resources = {action.partition(":")[0] for action in ACTIONS}
+    rights = tuple(f"{resource}:*:{name}" for resource in sorted(resources) for name in names)
+    return Principal("machine_user", names[0], "main-auth", rights)
+
+
+#: Who asks -> the token that they show. None: none.
+PRINCIPALS: dict[str, str | None] = {
+    "nobody": None,
+    "made-up": "made-up",
+    "webhook": "the secret in a webhook's address",
+    "idle": "idle",
+    "owner": "owner",
+    "other": "other",
+    "viewer": "viewer",
+    "operator": "operator",
+    "admin": "person-admin",
+    "machine": "admin",
+}
+OWN = {"executor": "number-hook", "workflow": "adding", "schedule": "nightly", "user": "bot"}
+FOREIGN = {"executor": "second-hook", "workflow": "failing", "schedule": "weekly", "user": "reader"}
+_MORE = {
+    "second-hook": EXECUTORS["number-hook"].replace("adding", "failing"),
+    "weekly": EXECUTORS["nightly"].replace("2 * * *", "2 * * 0").replace("adding", "failing"),
+}
+BODIES: dict[str, Any] = {
+    "triggerExecutor": {"data": {"n": 1}},
+    "startExecution": {"args": {}, "invoker": "anonymous"},
+    "resumeExecution": {},
+    "forkExecution": {"from": "add/double"},
+    "resolveWaitPoint": {"result": True},
+    "replayEvent": {},
+}
+
+
+class Matrix:
+    """A hub with an object of each kind that is the owner's, and one that is not."""
+
+    def __init__(self, hub: ApiSite) -> None:
+        self.hub = hub
+        self.objects: list[dict[str, str]] = []
+
+    async def fill(self) -> None:
+        for names in (OWN, FOREIGN):
+            event = await self.hub.post(
+                f"/api/v1/executors/{names['executor']}/trigger", {"data": {"n": 1}}, status=201
+            )
+            self.objects.append(
+                {
+                    **names,
+                    "event": event["id"],
+                    "delivery": event["deliveries"][0]["id"],
+                    "execution": await self.hub.run(names["workflow"], {}),
+                }
+            )
+        (hook, _) = (await self.hub.get("/api/v1/webhooks"))["items"]
+        PRINCIPALS["webhook"] = hook["url"].rpartition("/")[2]
+
+    def path(self, operation: Operation, names: dict[str, str]) -> str:
+        kind = operation.path.split("/")[3] if operation.path.startswith("/api/") else ""
+        one = {"executors": "executor", "workflows": "workflow", "schedules": "schedule", "machine-users": "user"}
+        by_id = {"events": "event", "executors": "delivery"}.get(kind, "execution")
+        # A wait point's right is the wait point's own name.
+        key = "approval" if names is self.objects[0] else "consent"
+        return operation.path.format(name=names.get(one.get(kind, ""), ""), id=names[by_id], key=key)
+
+    async def verdict(self, operation: Operation, who: str, names: dict[str, str]) -> str:
+        how = {"json": BODIES[operation.id]} if operation.id in BODIES else {}
+        answer = await self.hub.ask(operation.method, self.path(operation, names), PRINCIPALS[who], **how)
+        assert answer.status_code < 500, answer.text
+        return str(answer.status_code) if answer.status_code in (401, 403) else "in"
+
+    async def rows(self) -> list[str]:
+        width = max(len(one.id) for one in self.hub.operations)
+        head = "".join(f" {who:>8}" for who in PRINCIPALS)
+        made = [f"{'':{width}}{head}"]
+        for operation in self.hub.operations:
+            cells = [[await self.verdict(operation, who, names) for names in self.objects] for who in PRINCIPALS]
+            shown = [own if own == foreign else f"{own}/{foreign}" for own, foreign in cells]
+            made.append(f"{operation.id:{width}}" + "".join(f" {cell:>8}" for cell in shown))
+        return made
+
+
+async def matrix(hub: ApiSite) -> list[str]:
+    made = Matrix(hub)
+    await made.fill()
+    return await made.rows()
+
+
+@pytest.fixture(autouse=True)
+def _holders(monkeypatch: pytest.MonkeyPatch) -> None:
+    add_holders(monkeypatch.setitem)
+
+
+def add_holders(put: Any) -> None:
+    put(TOKENS, "owner", holder(*OWN.values(), "approval"))
+    put(TOKENS, "other", holder("something-else"))
+    put(TOKENS, "person-admin", person("ada", "admin"))
+    for name, text in _MORE.items():
+        put(EXECUTORS, name, text)
+
+
+def test_everybody_is_let_in_where_the_table_says_and_nowhere_else(quick_path: Path) -> None:
+    found = play(quick_path, matrix)
+    expected = TABLE.read_text().splitlines()
+    assert found == expected, "\n".join(["authorisation.txt says otherwise:", *found])
+
+
+def test_lists_hold_what_one_may_see_and_nothing_else(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        made = Matrix(hub)
+        await made.fill()
+        own, foreign = made.objects
+        for operation in hub.operations:
+            # Of all that is an object of a permission; the audit log and the nodes are not.
+            if operation.method == "GET" and not operation.in_path and operation.action not in (PUBLIC, *_NAMELESS):
+                text = (await hub.ask("GET", operation.path, "owner")).text
+                hidden = [name for key, name in foreign.items() if name != own[key] and f'"{name}"' in text]
+                assert hidden == [], operation.id
+                if operation.id not in ("listWaitPoints", "listRefusedDeliveries"):
+                    assert any(name in text for name in own.values()), operation.id
+
+    play(quick_path, story)
+
+
+_NAMELESS = ("audit:read", "node:read", "metrics:read")
+
+
+def variants(path: str) -> Iterator[str]:
+    """The same path to a careless eye."""
+    first, _, rest = path[1:].partition("/")
+    yield from (f"{path}/", f"/{path}", f"{path}//", path.upper(), f"{path}/configs", f"{path}.json", f"{path};x=1")
+    yield from (f"{path}%2f", f"{path}%00", f"{path}/%2e", f"{path}/..;/", f"/%2e{path}", f"/x/..{path}", f"{path}%20")
+    yield from (f"/{first}%2f{rest}", f"/{first}//{rest}", f"/{first}/./{rest}", f"/{first.title()}/{rest}")
+
+
+def test_no_spelling_of_a_path_is_a_way_around(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> int:
+        made, asked = Matrix(hub), 0
+        await made.fill()
+        for operation in hub.operations:
+            path = made.path(operation, made.objects[0])
+            for spelling in variants(path):
+                for method in (operation.method, "GET", "POST"):
+                    for token in (None, "idle"):
+                        status = await hub.raw(method, spelling, token)
+                        assert status in (400, 401, 403, 404, 405), (method, spelling, status)
+                        asked += 1
+            for method in ("HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"):
+                status = await hub.raw(method, path)
+                public = operation.action == PUBLIC and method == "HEAD"
+                assert status in ((200,) if public else (401, 405)), (method, path, status)
+                asked += 1
+        return asked
+
+    assert play(quick_path, story) > 3_000
+
+
+if __name__ == "__main__":
+    add_holders(dict.__setitem__)
+    print(*play(Path(sys.argv[1]), matrix), sep="\n")  # noqa: T201 - a table for people

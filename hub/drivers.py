@@ -9,6 +9,7 @@ from typing import Protocol
 
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
+from hub.identity.gate import Gate
 from hub.model.audit import AuditEntry
 from hub.model.clock import Clock
 from hub.model.event import Delivery, Event
@@ -30,6 +31,8 @@ class ProjectDriver:
     dispatch: Callable[[], Awaitable[int]]
     #: Hold an event against its executors again; the record of who asked for it is written with what it starts.
     replay: Callable[[Event, Sequence[str] | None, AuditEntry | None], Awaitable[list[Delivery]]]
+    #: What it takes to let somebody in.
+    gate: Gate
 
 
 class Driver(Protocol):

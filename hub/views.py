@@ -12,7 +12,7 @@ from hub.model.clock import iso, iso_or_none
 from hub.model.event import Delivery, Event
 from hub.model.execution import Checkpoint, ExecutionRecord, LogLine
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
-from hub.model.identity import MachineUser
+from hub.model.people import MachineUserState, Person
 from hub.model.wait import WaitRecord
 from hub.store.refused import RefusedDelivery
 from hub.targets.target import aim
@@ -107,6 +107,34 @@ def judged_view(judged: Judged) -> dict[str, Any]:
         "revision": judged.revision,
         "verdict": judged.verdict.value,
         "reason": judged.reason,
+    }
+
+
+def machine_user_view(state: MachineUserState) -> dict[str, Any]:
+    """A machine user; secrets without the secrets."""
+    return {
+        "name": state.user.name,
+        "auth_namespace": state.user.auth_namespace,
+        "client_id": state.client_id,
+        "attributes": dict(state.user.attributes),
+        "permissions": list(state.user.permissions),
+        "unused_permissions": list(state.unused),
+        "secrets": [
+            {"id": one.id, "created_at": iso(one.created_at), "last_used_at": iso_or_none(one.last_used_at)}
+            for one in state.secrets
+        ],
+        "last_used_at": iso_or_none(state.last_used_at),
+    }
+
+
+def person_view(person: Person) -> dict[str, Any]:
+    """Somebody who may sign in to the console."""
+    return {
+        "name": person.name,
+        "role": person.role,
+        "invited": person.invited,
+        "created_at": iso(person.created_at),
+        "last_sign_in_at": iso_or_none(person.last_sign_in_at),
     }
 
 
@@ -235,16 +263,6 @@ def slot_view(slot: Any) -> dict[str, Any]:
         "reason": slot.reason,
         "event_id": slot.event_id,
         "recorded_at": iso(slot.recorded_at),
-    }
-
-
-def machine_user_view(user: MachineUser) -> dict[str, Any]:
-    """A machine user, without its secrets."""
-    return {
-        "auth_namespace": user.auth_namespace,
-        "name": user.name,
-        "attributes": dict(user.attributes),
-        "permissions": list(user.permissions),
     }
 
 

@@ -176,7 +176,16 @@ COMPONENTS: Mapping[str, Schema] = {
     "Schedule": shape(executor=TEXT, cron=TEXT, timezone=TEXT, state=TEXT, next_fire_at=TIME_OR_NULL),
     "Slot": shape(at=TIME, outcome=TEXT_OR_NULL, reason=TEXT, event_id=TEXT_OR_NULL, recorded_at=TIME),
     "Instant": shape(at=TIME, local=TEXT, note=TEXT_OR_NULL),
-    "MachineUser": shape(auth_namespace=TEXT, name=TEXT, attributes=OBJECT, permissions=TEXTS),
+    "MachineUser": shape(
+        auth_namespace=TEXT,
+        name=TEXT,
+        client_id=TEXT,
+        attributes=OBJECT,
+        permissions=TEXTS,
+        unused_permissions=TEXTS,
+        secrets=array(shape(id=TEXT, created_at=TIME, last_used_at=nullable(TIME))),
+        last_used_at=nullable(TIME),
+    ),
     "Node": shape(id=TEXT, host=TEXT, pid=NUMBER, started_at=TIME, lease_until=TIME),
     "AuditRecord": shape(
         number=NUMBER,

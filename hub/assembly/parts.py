@@ -17,6 +17,7 @@ from hub.engine.lease import Lease
 from hub.engine.surroundings import Surroundings
 from hub.engine.worker import MOST_RUNNING, Worker
 from hub.expressions import Evaluator
+from hub.identity.gate import Gate
 from hub.model.clock import Clock, SystemClock, new_id
 from hub.model.errors import ConfigError
 from hub.model.identity import ANONYMOUS, Principal, local
@@ -104,6 +105,7 @@ async def open_parts(
         clock=clock,
         executors={executor.name: executor for executor in files.executors},
         public_url=public_url(config),
+        gate=Gate(files.root, clock),
         dispatch=dispatcher.run_once,
         replay=dispatcher.replay,
     )

@@ -16,6 +16,8 @@ _COMMANDS = {
     "event": ("hub.cli.events:event", "What was noticed, and what became of it."),
     "executor": ("hub.cli.executors:executor", "What listens to what, and starts what."),
     "init": ("hub.cli.init:init", "Make a new project that runs."),
+    "machine-user": ("hub.cli.machine_users:machine_user", "Identities of programs, their secrets, tokens and rights."),
+    "person": ("hub.cli.people:person", "Who may sign in to the console."),
     "schedule": ("hub.cli.schedules:schedule", "When schedules are next due."),
     "schema": ("hub.cli.checking:schema", "Print the JSON Schema of an executor or of hub.yaml."),
     "serve": ("hub.cli.serve:serve", "Run everything: intake, schedules, record events, workers."),

@@ -12,6 +12,7 @@ from functools import partial
 
 import click
 
+from hub.cli.people import claim_address
 from hub.cli.session import FAILED, command, project_option, project_root
 from hub.model.clock import iso
 from hub.model.errors import ConfigError
@@ -34,7 +35,7 @@ async def serve(host: str | None, port: int | None) -> int:
     """Run everything: intake, schedules, record events, workers. SIGTERM stops it in order."""
     from hub.assembly.files import read_files
     from hub.assembly.jobs_thread import settle_in
-    from hub.assembly.parts import open_parts
+    from hub.assembly.parts import open_parts, operator
     from hub.assembly.serving import Serving
 
     log_to_stderr()
@@ -57,6 +58,10 @@ async def serve(host: str | None, port: int | None) -> int:
         raise
     settle_in()
     log.info("serving %s at %s", files.root.name, serving.address)
+    first = await parts.client.acting_as(operator()).offer_claim()
+    if first is not None:
+        address = claim_address(parts, first, parts.config.server.public_url or serving.address)
+        log.info("nobody can sign in yet: whoever opens this address becomes the first admin, once: %s", address)
     if rescued:
         log.info("%d executions of an earlier process go on", rescued)
     await serving.run(asked)

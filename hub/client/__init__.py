@@ -6,7 +6,9 @@ from hub.client.audit import AuditVerbs
 from hub.client.events import EventVerbs
 from hub.client.executors import ExecutorVerbs
 from hub.client.listing import ListingVerbs
+from hub.client.machine_users import MachineUserVerbs
 from hub.client.overview import OverviewVerbs
+from hub.client.people import PersonVerbs
 from hub.client.resuming import ResumingVerbs
 from hub.client.revisions import RevisionVerbs
 from hub.client.wait_points import WaitPointVerbs
@@ -25,5 +27,7 @@ class Client(
     AuditVerbs,
     ListingVerbs,
     OverviewVerbs,
+    MachineUserVerbs,
+    PersonVerbs,
 ):
     """Asks one hub, through its driver."""

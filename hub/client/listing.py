@@ -14,7 +14,6 @@ from hub.model.errors import BadInput, ExecutionNotFound, NotFound
 from hub.model.event import Delivery, Event, Outcome
 from hub.model.execution import ExecutionRecord, LogLine, Status
 from hub.model.executor import Executor, ScheduleTrigger
-from hub.model.identity import MachineUser
 from hub.model.wait import WaitRecord
 from hub.store.refused import RefusedDelivery
 
@@ -148,12 +147,6 @@ class ListingVerbs(Verbs):
         """The processes that serve the hub."""
         self._require("node:read", "")
         return await self._store.nodes()
-
-    def machine_users(self) -> list[MachineUser]:
-        """By auth namespace and name."""
-        spaces = self._driver.surroundings.machine_users
-        found = [users[name] for _, users in sorted(spaces.items()) for name in sorted(users)]
-        return self._visible("machine-user:read", found, lambda one: one.name)
 
     def _declared(self, executor: str) -> Executor:
         if executor not in self._driver.executors:

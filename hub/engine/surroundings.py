@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.model.errors import BadInput, Conflict, NotFound, Refused
-from hub.model.identity import ADMIN, InvokerRef, MachineUser
+from hub.model.identity import InvokerRef, MachineUser, covers
 from hub.store.databases import Database
 
 
@@ -70,7 +70,7 @@ class Surroundings:
     def refuse_more_rights(self, running: MachineUser, other: MachineUser) -> None:
         """Raise Refused when `other` may do something that `running` may not."""
         for permission in other.permissions:
-            if not any(_covers(own, permission) for own in running.permissions):
+            if not any(covers(own, permission) for own in running.permissions):
                 raise Refused(f"machine user {running.auth_namespace}/{running.name}", permission)
 
     def invoker(self, stored: str | None) -> MachineUser | None:
@@ -79,24 +79,3 @@ class Surroundings:
             return None
         found = json.loads(stored)
         return self.machine_user(InvokerRef(found["auth_namespace"], found["name"]))
-
-
-def _covers(own: str, wanted: str) -> bool:
-    """Whether whoever has the permission `own` has everything that `wanted` gives."""
-    if own in (ADMIN, wanted):
-        return True
-    if wanted == ADMIN:
-        return False
-    resource, verb, glob = _parts(own)
-    wanted_resource, wanted_verb, wanted_glob = _parts(wanted)
-    # Globs are compared only where that is certain: a plain prefix with a star behind it.
-    prefix = glob.removesuffix("*")
-    is_prefix = glob != prefix and not set(prefix) & set("*?[")
-    wider = glob == wanted_glob or (is_prefix and wanted_glob.startswith(prefix))
-    return resource == wanted_resource and verb in ("*", wanted_verb) and wider
-
-
-def _parts(permission: str) -> tuple[str, str, str]:
-    resource, _, rest = permission.partition(":")
-    verb, _, glob = rest.partition(":")
-    return resource, verb, glob or "*"

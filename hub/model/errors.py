@@ -8,6 +8,8 @@ HubError
 │   └── InvalidArguments      ... arguments that a job's annotation refuses
 ├── NotFound                  no such thing; names the closest one
 ├── Refused                   the invoker may not
+├── Unauthenticated           nobody knows who asks
+├── TooManyTries              try again later: too many wrong credentials
 ├── Conflict                  it is in a state that does not allow this
 │   ├── ArgumentHashMismatch  ... replay met other arguments than the stored ones
 │   └── Fenced                ... an older epoch tried to write
@@ -92,6 +94,24 @@ class Refused(HubError):
         self.who = who
         self.permission = permission
         super().__init__(f'{who} may not do this: it needs the permission "{permission}" {where}.')
+
+
+class Unauthenticated(HubError):
+    """Nobody knows who asks. The text says nothing of what is known and what is not."""
+
+    def __init__(self, text: str = "the credential is not valid.") -> None:
+        super().__init__(text)
+
+
+class TooManyTries(HubError):
+    """Too many wrong credentials came from there, or about that one."""
+
+    retryable = True
+
+    def __init__(self, seconds: int) -> None:
+        #: When it is worth to try again.
+        self.seconds = seconds
+        super().__init__(f"there were too many wrong credentials; try again in {seconds} s.")
 
 
 class Conflict(HubError):

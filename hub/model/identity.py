@@ -69,6 +69,21 @@ def allows(holder: Holder, action: str, name: str | None) -> bool:
     return any(_grants(permission, action, name) for permission in holder.permissions)
 
 
+def covers(own: str, wanted: str) -> bool:
+    """Whether whoever has the permission `own` has everything that `wanted` gives."""
+    if own in (ADMIN, wanted):
+        return True
+    if wanted == ADMIN:
+        return False
+    resource, verb, glob = _parts(own)
+    wanted_resource, wanted_verb, wanted_glob = _parts(wanted)
+    # Globs are compared only where that is certain: a plain prefix with a star behind it.
+    prefix = glob.removesuffix("*")
+    is_prefix = glob != prefix and not set(prefix) & set("*?[")
+    wider = glob == wanted_glob or (is_prefix and wanted_glob.startswith(prefix))
+    return resource == wanted_resource and verb in ("*", wanted_verb) and wider
+
+
 def is_permission(text: str) -> bool:
     return _PERMISSION.fullmatch(text) is not None
 
@@ -167,3 +182,9 @@ def _grants(permission: str, action: str, name: str | None) -> bool:
     if resource != wanted_resource or verb not in (wanted_verb, "*"):
         return False
     return not glob or name is None or fnmatchcase(name, glob)
+
+
+def _parts(permission: str) -> tuple[str, str, str]:
+    resource, _, rest = permission.partition(":")
+    verb, _, glob = rest.partition(":")
+    return resource, verb, glob or "*"

@@ -17,6 +17,7 @@ from hub.store.pages.calls import CallsPage
 from hub.store.pages.events import EventsPage
 from hub.store.pages.executions import ExecutionsPage
 from hub.store.pages.executors import ExecutorsPage
+from hub.store.pages.identity import IdentityPage
 from hub.store.pages.listing import ListingPage
 from hub.store.pages.overview import OverviewPage
 from hub.store.pages.revisions import RevisionsPage
@@ -44,6 +45,7 @@ class Store(
     UpkeepPage,
     ListingPage,
     OverviewPage,
+    IdentityPage,
 ):
     """What the hub remembers. Made by `open_store`."""
 

@@ -12,6 +12,9 @@
 - `webhook_tokens`: the secrets in the URLs of `webhook: {}`.
 - `refused`: webhook deliveries that were turned away, for a while.
 - `executor_states`: which executors a person has paused.
+- `machine_secrets`, `machine_user_states`: secrets of machine users, as hashes; from when on their tokens count.
+- `permission_uses`: which permission of a machine user was last used when.
+- `people`, `invitations`, `sessions`: who may sign in to the console, who may become one of them, who has signed in.
 - `audit`, `audit_head`: who changed what, and where the chain of records ends.
 - `commits`: slips by which a writer that lost an answer learns whether its commit happened.
 - `meta`: the schema's version and the installation's id.
@@ -489,3 +492,77 @@ class AuditHeadRow(SQLModel, table=True):
     id: int = Field(primary_key=True)
     number: int = Field(sa_column=_big())
     hash: str
+
+
+class MachineSecretRow(SQLModel, table=True):
+    __tablename__ = "machine_secrets"
+
+    id: str = Field(primary_key=True)
+    auth_namespace: str
+    name: str
+    #: SHA-256 of it.
+    digest: str
+    created_at: int = Field(sa_column=_big())
+    #: When it was last exchanged for a token.
+    last_used_at: int | None = Field(default=None, sa_column=_big(nullable=True))
+    #: From then on neither it nor the tokens that were got with it are any good.
+    revoked_at: int | None = Field(default=None, sa_column=_big(nullable=True))
+
+    __table_args__ = (Index("machine_secrets_user", "auth_namespace", "name"),)
+
+
+class MachineUserStateRow(SQLModel, table=True):
+    __tablename__ = "machine_user_states"
+
+    auth_namespace: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    #: Tokens that were made before are no good.
+    tokens_after: int = Field(sa_column=_big(default=0))
+
+
+class PermissionUseRow(SQLModel, table=True):
+    __tablename__ = "permission_uses"
+
+    auth_namespace: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    permission: str = Field(primary_key=True)
+    last_used_at: int = Field(sa_column=_big())
+
+
+class PersonRow(SQLModel, table=True):
+    __tablename__ = "people"
+
+    name: str = Field(primary_key=True)
+    #: scrypt; NULL: invited, and not here yet.
+    password: str | None = None
+    #: One of `hub.model.identity.ROLES`.
+    role: str
+    created_at: int = Field(sa_column=_big())
+    last_sign_in_at: int | None = Field(default=None, sa_column=_big(nullable=True))
+
+
+class InvitationRow(SQLModel, table=True):
+    """A one-time address with which somebody sets their password."""
+
+    __tablename__ = "invitations"
+
+    #: SHA-256 of the secret in the address.
+    digest: str = Field(primary_key=True)
+    #: For whom; NULL: for the first person, who chooses a name. It is good only while there is nobody.
+    name: str | None = Field(default=None, index=True)
+    created_at: int = Field(sa_column=_big())
+    expires_at: int = Field(sa_column=_big())
+
+
+class SessionRow(SQLModel, table=True):
+    __tablename__ = "sessions"
+
+    #: SHA-256 of the secret in the cookie.
+    digest: str = Field(primary_key=True)
+    person: str = Field(index=True)
+    created_at: int = Field(sa_column=_big())
+    last_seen_at: int = Field(sa_column=_big())
+    #: The latest end, however busy it is.
+    expires_at: int = Field(sa_column=_big())
+
+    __table_args__ = (Index("sessions_end", "expires_at"),)

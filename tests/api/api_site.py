@@ -22,6 +22,7 @@ from hub.client import Client
 from hub.drivers import ProjectDriver
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
+from hub.identity.gate import Gate
 from hub.model.clock import Clock
 from hub.model.identity import ANONYMOUS, Principal, person
 from hub.store import Store
@@ -237,7 +238,9 @@ def bare_client(store: Store, clock: Clock) -> Client:
     async def nothing(*_: Any) -> Any:
         return 0
 
-    driver = ProjectDriver(store, Registry(()), Surroundings(), clock, {}, "http://hub", nothing, nothing)
+    driver = ProjectDriver(
+        store, Registry(()), Surroundings(), clock, {}, "http://hub", nothing, nothing, Gate(Path("none"), clock)
+    )
     return Client(driver, ANONYMOUS)
 
 

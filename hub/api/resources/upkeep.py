@@ -11,7 +11,7 @@ from hub.views import audit_view, machine_user_view, node_view
 
 
 async def list_machine_users(call: Call) -> Any:
-    return whole([machine_user_view(one) for one in call.client.machine_users()])
+    return whole([machine_user_view(one) for one in await call.client.machine_users()])
 
 
 async def list_nodes(call: Call) -> Any:

@@ -1,4 +1,4 @@
-"""Version 2: the audit log, large results kept apart, forks, debounce, rate limits and queues, and commits that can be looked up."""
+"""Version 2: people and secrets of machine users, the audit log, large results kept apart, forks, debounce, rate limits and queues, and commits that can be looked up."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ _INDEXES = (
     Added("executions_rated", "executions", ["workflow", "rate_key", "rate_at"], where="rate_key IS NOT NULL"),
     Added("executions_status", "executions", ["status", "id"], where=_UNUSUAL),
     Added("executions_workflow_status", "executions", ["workflow", "status", "id"], where=_UNUSUAL),
+    Added("ix_invitations_name", "invitations", ["name"]),
+    Added("ix_sessions_person", "sessions", ["person"]),
+    Added("machine_secrets_user", "machine_secrets", ["auth_namespace", "name"]),
+    Added("sessions_end", "sessions", ["expires_at"]),
     Added("waits_asked", "waits", ["kind", "created_at"]),
     Added("waits_inbox", "waits", ["kind", "created_at"], where="state = 'WAITING'"),
 )
@@ -44,6 +48,7 @@ _INDEXES = (
 
 def climb(op: Operations) -> None:
     _add_tables(op)
+    _add_identity(op)
     for table, column in _columns():
         op.add_column(table, column)
     for index in _INDEXES:
@@ -98,4 +103,59 @@ def _add_tables(op: Operations) -> None:
         Column("packed", LargeBinary(), nullable=False),
         Column("used_at", BigInteger(), nullable=False),
         PrimaryKeyConstraint("hash"),
+    )
+
+
+def _add_identity(op: Operations) -> None:
+    op.create_table(
+        "machine_secrets",
+        Column("id", WORD, nullable=False),
+        Column("auth_namespace", WORD, nullable=False),
+        Column("name", WORD, nullable=False),
+        Column("digest", WORD, nullable=False),
+        Column("created_at", BigInteger(), nullable=False),
+        Column("last_used_at", BigInteger()),
+        Column("revoked_at", BigInteger()),
+        PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "machine_user_states",
+        Column("auth_namespace", WORD, nullable=False),
+        Column("name", WORD, nullable=False),
+        Column("tokens_after", BigInteger(), server_default=text("0"), nullable=False),
+        PrimaryKeyConstraint("auth_namespace", "name"),
+    )
+    op.create_table(
+        "permission_uses",
+        Column("auth_namespace", WORD, nullable=False),
+        Column("name", WORD, nullable=False),
+        Column("permission", WORD, nullable=False),
+        Column("last_used_at", BigInteger(), nullable=False),
+        PrimaryKeyConstraint("auth_namespace", "name", "permission"),
+    )
+    op.create_table(
+        "people",
+        Column("name", WORD, nullable=False),
+        Column("password", WORD),
+        Column("role", WORD, nullable=False),
+        Column("created_at", BigInteger(), nullable=False),
+        Column("last_sign_in_at", BigInteger()),
+        PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "invitations",
+        Column("digest", WORD, nullable=False),
+        Column("name", WORD),
+        Column("created_at", BigInteger(), nullable=False),
+        Column("expires_at", BigInteger(), nullable=False),
+        PrimaryKeyConstraint("digest"),
+    )
+    op.create_table(
+        "sessions",
+        Column("digest", WORD, nullable=False),
+        Column("person", WORD, nullable=False),
+        Column("created_at", BigInteger(), nullable=False),
+        Column("last_seen_at", BigInteger(), nullable=False),
+        Column("expires_at", BigInteger(), nullable=False),
+        PrimaryKeyConstraint("digest"),
     )

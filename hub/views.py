@@ -274,6 +274,8 @@ def node_view(node: Any) -> dict[str, Any]:
         "pid": node.pid,
         "started_at": iso(node.started_at),
         "lease_until": iso(node.lease_until),
+        "address": node.address,
+        "revision": node.revision,
     }
 
 

@@ -186,7 +186,7 @@ COMPONENTS: Mapping[str, Schema] = {
         secrets=array(shape(id=TEXT, created_at=TIME, last_used_at=nullable(TIME))),
         last_used_at=nullable(TIME),
     ),
-    "Node": shape(id=TEXT, host=TEXT, pid=NUMBER, started_at=TIME, lease_until=TIME),
+    "Node": shape(id=TEXT, host=TEXT, pid=NUMBER, started_at=TIME, lease_until=TIME, address=TEXT, revision=TEXT),
     "AuditRecord": shape(
         number=NUMBER,
         at=TIME,

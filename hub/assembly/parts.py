@@ -7,13 +7,14 @@ import os
 import pwd
 from dataclasses import dataclass
 
+from hub.assembly.definitions import revision_of
 from hub.assembly.files import Files, database_url
 from hub.client import Client
 from hub.declare.config import Config
 from hub.dispatch.deliver import Dispatcher, Rules
 from hub.dispatch.match import Bindings
 from hub.drivers import ProjectDriver
-from hub.engine.lease import Lease
+from hub.engine.lease import Lease, this_process
 from hub.engine.surroundings import Surroundings
 from hub.engine.worker import MOST_RUNNING, Worker
 from hub.expressions import Evaluator
@@ -22,6 +23,7 @@ from hub.model.clock import Clock, SystemClock, new_id
 from hub.model.errors import ConfigError
 from hub.model.identity import ANONYMOUS, Principal, local
 from hub.store import Store, open_store
+from hub.store.nodes import About
 from hub.store.verbs import Probe, no_probe
 
 #: How often a command looks whether the server that it waits for is still there, and how often that has to be gone in a row:
@@ -43,8 +45,9 @@ class Parts:
     dispatcher: Dispatcher
     #: Asked by the operator of this machine; in a server by nobody, until somebody has shown who they are.
     client: Client
-    #: This process as a worker of executions.
+    #: This process as a worker of executions, and what others are told of it.
     node: str
+    about: About
     #: Done when storage failed, with the error: nothing can be written any more in this process.
     broken: asyncio.Future[Exception]
 
@@ -60,7 +63,10 @@ class Parts:
             slots=MOST_RUNNING if slots is None else slots,
         )
         self.store.listen(worker.hear)
-        return worker, Lease(self.store, self.clock, self.node, worker)
+        lease = Lease(
+            self.store, self.clock, self.node, worker, seconds=self.config.engine.lease / 1000, about=self.about
+        )
+        return worker, lease
 
     async def close(self) -> None:
         await self.evaluator.close()
@@ -92,6 +98,7 @@ async def open_parts(
         checkpoints=serving,
         probe=probe,
         on_broken=on_broken,
+        allow_unsafe=config.allow_unsafe,
     )
     surroundings = files.surroundings()
     evaluator = Evaluator()
@@ -111,7 +118,10 @@ async def open_parts(
     )
     node = new_id(clock.now())
     client = Client(driver, ANONYMOUS if serving else operator())
-    return Parts(files, config, clock, store, surroundings, evaluator, dispatcher, client, node=node, broken=broken)
+    about = this_process(revision_of(files.root))
+    return Parts(
+        files, config, clock, store, surroundings, evaluator, dispatcher, client, node=node, about=about, broken=broken
+    )
 
 
 def operator() -> Principal:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from hub.api.app import create_app, machine_routes
@@ -15,6 +16,7 @@ from hub.api.problems import Unauthenticated
 from hub.api.readiness import Readiness
 from hub.api.server import HttpServer
 from hub.api.streams import stream_operations
+from hub.assembly.definitions import Comparing
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.kept_results import ResultPruner
 from hub.assembly.parts import Parts, operator, public_url
@@ -82,6 +84,7 @@ class Serving:
         if not parts.store.take_seat() and not await self._seat_after_a_look():
             raise Conflict("another hub serves this store already: stop it first, or give this project its own store.")
         self._http.bind()
+        self._lease.about = replace(self._lease.about, address=self._http.address)
         try:
             async with asyncio.timeout(_STORE_PATIENCE):
                 rescued = await self._lease.take()
@@ -96,6 +99,8 @@ class Serving:
         self._begin(parts.dispatcher.serve(self._stop))
         self._begin(self._lease.serve(self._stop))
         self._begin(tell_changed(parts, self._stop))
+        if parts.store.shared:
+            self._begin(Comparing(parts.store, parts.clock, parts.about.revision).serve(self._stop))
         retention = parts.config.retention
         results = ResultPruner(parts.store, parts.surroundings.databases, parts.clock, retention)
         self._begin(Pruner(parts.store, parts.clock, retention, results).serve(self._stop))
@@ -161,7 +166,11 @@ class Serving:
     async def _start_schedules(self) -> None:
         executors = list(self._parts.files.executors)
         scheduler = Scheduler(
-            self._parts.store, self._parts.clock, lambda: executors, self._parts.dispatcher.waker.ring
+            self._parts.store,
+            self._parts.clock,
+            lambda: executors,
+            self._parts.dispatcher.waker.ring,
+            may_fire=lambda: not self._lease.off,
         )
         await scheduler.sync_definitions()
         self._ticking = Ticking(scheduler, self._parts.clock)

@@ -17,6 +17,7 @@ _COMMANDS = {
     "executor": ("hub.cli.executors:executor", "What listens to what, and starts what."),
     "init": ("hub.cli.init:init", "Make a new project that runs."),
     "machine-user": ("hub.cli.machine_users:machine_user", "Identities of programs, their secrets, tokens and rights."),
+    "node": ("hub.cli.nodes:node", "The processes that serve this hub."),
     "person": ("hub.cli.people:person", "Who may sign in to the console."),
     "schedule": ("hub.cli.schedules:schedule", "When schedules are next due."),
     "schema": ("hub.cli.checking:schema", "Print the JSON Schema of an executor or of hub.yaml."),

@@ -20,11 +20,14 @@ def check(as_json: bool) -> None:
     Executions that began before their workflow was changed are held against the present code, and are a problem when
     that cannot go on with them.
     """
+    from hub.assembly.definitions import other_nodes
     from hub.assembly.files import read_files
     from hub.assembly.revisions import as_problems, changed_executions
     from hub.assembly.tables import table_problems
 
     files = read_files(project_root())
+    for sentence in asyncio.run(other_nodes(files)):
+        click.echo(sentence, err=True)
     judged = asyncio.run(changed_executions(files))
     problems = sorted([*files.problems, *asyncio.run(table_problems(files)), *as_problems(files, judged)])
     if as_json:

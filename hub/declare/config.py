@@ -23,6 +23,7 @@ DEFAULT_STORE = "sqlite:///var/hub.db"
 
 _DAY = 86_400_000
 _SQLITE = "sqlite:///"
+_SHORTEST_LEASE, _LONGEST_LEASE = 1_000, 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class EngineSettings:
     workers: int | None = None
     #: Executions that run at the same time.
     max_running: int | None = None
+    #: Milliseconds for which a node may be silent before others go on with its executions.
+    lease: int = 15_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Config:
 
     #: Address of the hub's own database. A `Secret`, because it may hold a password.
     store: Secret = field(default_factory=lambda: Secret(DEFAULT_STORE))
+    #: Also where acknowledged writes can get lost.
+    allow_unsafe: bool = False
     server: Server = Server()
     #: `env` in expressions and jobs: JSON values.
     env: Mapping[str, Any] = field(default_factory=dict)
@@ -119,6 +124,7 @@ def parse_config(document: Document, sources: Sources) -> tuple[Config | None, l
     value, unfilled = filled(document, sources, RULES)
     problems += unfilled
     problems += _bad_permissions(value, document)
+    problems += _bad_lease(value, document)
     problems += _bad_networks(value, document, "server", "trusted_proxies")
     problems += _bad_networks(value, document, "outgoing", "allow")
     return (None if problems else _config(value or {}, document)), sorted(set(problems))
@@ -164,6 +170,19 @@ def _bad_networks(value: Any, document: Document, part: str, key: str) -> Iterat
             yield Problem(document.at(where), f'{said} is no address or network; write it like "10.0.0.0/8"')
 
 
+def _bad_lease(value: Any, document: Document) -> Iterator[Problem]:
+    given = _mapping(_mapping(value).get("engine")).get("lease")
+    if given is None:
+        return
+    try:
+        lease = milliseconds(given)
+    except ValueError:
+        return  # its schema has said so
+    if not _SHORTEST_LEASE <= lease <= _LONGEST_LEASE:
+        where: Where = ("engine", "lease")
+        yield Problem(document.at(where), f"{document.said(where)} is no lease; write one from 1s to 1h")
+
+
 def _users(value: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """Every machine user of a value that may not have passed its schema: namespace, name, settings."""
     for namespace, group in _mapping(_mapping(value).get("auth")).items():
@@ -187,10 +206,17 @@ def _config(value: Mapping[str, Any], document: Document) -> Config:
         env=value.get("env") or {},
         databases={name: _secret(database["url"]) for name, database in (value.get("databases") or {}).items()},
         auth=auth,
-        engine=EngineSettings(**{key: int(number) for key, number in (value.get("engine") or {}).items()}),
+        allow_unsafe=bool((value.get("store_options") or {}).get("allow_unsafe", False)),
+        engine=_engine(value.get("engine") or {}),
         retention=Retention(**{key: milliseconds(text) for key, text in (value.get("retention") or {}).items()}),
         outgoing=OutgoingSettings(tuple((value.get("outgoing") or {}).get("allow") or ())),
         positions=document.positions,
+    )
+
+
+def _engine(given: Mapping[str, Any]) -> EngineSettings:
+    return EngineSettings(
+        **{key: milliseconds(value) if key == "lease" else int(value) for key, value in given.items()}
     )
 
 

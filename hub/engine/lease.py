@@ -11,25 +11,46 @@ from hub.engine.worker import Worker
 from hub.model.clock import Clock
 from hub.model.errors import HubError
 from hub.store import Store
+from hub.store.nodes import About
 
 log = logging.getLogger(__name__)
+
+
+#: A clock that is off by more than this, in milliseconds, is not believed.
+_CLOCK_OFF = 2_000
+
+
+def this_process(revision: str = "") -> About:
+    """What other nodes are told of this one."""
+    return About(socket.gethostname(), os.getpid(), revision)
 
 
 class Lease:
     """Renews a node's lease, and tells its worker until when it holds."""
 
-    def __init__(self, store: Store, clock: Clock, node: str, worker: Worker, *, seconds: float = 15.0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        node: str,
+        worker: Worker,
+        *,
+        seconds: float = 15.0,
+        about: About | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._node = node
         self._worker = worker
         self._seconds = seconds
+        self.about = about or this_process()
         self._renewed = clock.monotonic()
+        #: This node's clock is far from the one that all nodes share: instants are not its to decide on.
+        self.off = False
 
     async def take(self) -> int:
         """The first heartbeat; how many executions of earlier nodes go on. Where only one may serve, the others are gone."""
-        before = self._clock.monotonic()
-        await self._store.beat(self._node, socket.gethostname(), os.getpid(), round(self._seconds * 1000))
+        before = await self._beat()
         if not self._store.shared:
             await self._store.alone(self._node)
         self._hold_from(before)
@@ -37,9 +58,7 @@ class Lease:
 
     async def run_once(self) -> int:
         """Renew the lease, then rescue; how many executions were rescued."""
-        before = self._clock.monotonic()
-        await self._store.beat(self._node, socket.gethostname(), os.getpid(), round(self._seconds * 1000))
-        self._hold_from(before)
+        self._hold_from(await self._beat())
         return await self._store.rescue()
 
     def _hold_from(self, moment: float) -> None:
@@ -47,6 +66,23 @@ class Lease:
         lapsed = self._clock.monotonic() - self._renewed > self._seconds
         self._renewed = moment
         self._worker.renewed(moment + self._seconds * 2 / 3, lapsed=lapsed)
+
+    async def _beat(self) -> float:
+        """When it was asked for: from then on the lease counts."""
+        before = self._clock.monotonic()
+        ahead = await self._store.beat(self._node, self.about, round(self._seconds * 1000))
+        # The answer took its time, too.
+        took = (self._clock.monotonic() - before) * 1000
+        off = abs(ahead) > _CLOCK_OFF + took
+        if off and not self.off:
+            log.warning(
+                "the clock of this machine is %.1f s off the database's: schedules do not fire here until it is right.",
+                -ahead / 1000,
+            )
+        if self.off and not off:
+            log.info("the clock of this machine is right again: schedules fire here.")
+        self.off = off
+        return before
 
     async def serve(self, stop: asyncio.Event) -> None:
         """A heartbeat each third of the lease. Two thirds after the last one nothing new begins here: see `Gate`."""

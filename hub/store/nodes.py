@@ -10,10 +10,21 @@ from hub.store.verbs import Verb
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeat:
-    node: str
+class About:
+    """What a node says of itself."""
+
     host: str
     pid: int
+    #: Of the executors and workflows that it has loaded; "": it has none of its own.
+    revision: str = ""
+    #: Where it listens; "": nowhere.
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    node: str
+    about: About
     now: int
     #: For how many milliseconds from now on the node may start effects.
     lease: int
@@ -36,14 +47,19 @@ class LetGo:
     now: int
 
 
-def _beat(tx: Tx, items: Sequence[Heartbeat]) -> list[None]:
+def _beat(tx: Tx, items: Sequence[Heartbeat]) -> list[int]:
+    """How many milliseconds the clock that all nodes share is ahead of the node's own."""
+    answers = []
     for item in items:
+        now, about = tx.clock(item.now), item.about
         tx.run(
-            "INSERT INTO nodes (id, host, pid, started_at, lease_until) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
-            (item.node, item.host, item.pid, item.now, tx.clock(item.now) + item.lease),
+            "INSERT INTO nodes (id, host, pid, started_at, lease_until, revision, address) VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until, revision = excluded.revision, "
+            "address = excluded.address",
+            (item.node, about.host, about.pid, now, now + item.lease, about.revision, about.address),
         )
-    return [None] * len(items)
+        answers.append(now - item.now)
+    return answers
 
 
 def _leave(tx: Tx, items: Sequence[Farewell]) -> list[None]:
@@ -75,7 +91,7 @@ def _let_go(tx: Tx, items: Sequence[LetGo]) -> list[int]:
     return answers
 
 
-BEAT: Verb[Heartbeat, None] = Verb("beat", _beat)
+BEAT: Verb[Heartbeat, int] = Verb("beat", _beat)
 LEAVE: Verb[Farewell, None] = Verb("leave", _leave)
 LET_GO: Verb[LetGo, int] = Verb("let_go", _let_go, order=3)
 ALONE: Verb[Farewell, int] = Verb("alone", _drop_others)

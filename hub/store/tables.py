@@ -330,6 +330,10 @@ class NodeRow(SQLModel, table=True):
     pid: int = 0
     started_at: int = Field(sa_column=_big())
     lease_until: int = Field(sa_column=_big())
+    #: Of the executors and workflows that it has loaded.
+    revision: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    #: Where it listens.
+    address: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class WebhookTokenRow(SQLModel, table=True):

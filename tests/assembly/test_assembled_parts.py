@@ -20,6 +20,7 @@ from hub.model.errors import ConfigError, StoreUnavailable
 from hub.model.event import NewEvent, Outcome
 from hub.model.execution import Status
 from hub.store import open_store
+from hub.store.nodes import About
 
 FILES = {
     "config/hub.yaml": "auth: {main-auth: {machine_users: {bot: {permissions: ['workflow:start:*']}}}}\n",
@@ -123,7 +124,7 @@ def test_jobs_run_in_a_loop_of_their_own_which_ends_when_told(quick_path: Path) 
         registry = Registry([workflow("looking", look)])
         worker = Worker(store, registry, Surroundings(), clock, "node-1")
         store.listen(lambda topic: worker.waker.ring() if topic == "executions" else None)
-        await store.beat("node-1", "host", 1, 60_000)
+        await store.beat("node-1", About("host", 1), 60_000)
         thread = JobsThread(worker)
         thread.start()
         assert thread.alive

@@ -13,6 +13,7 @@ from kit import Bench, FakeClock
 
 from hub import Context, JobFailed, RetryPolicy, Triggered, Workflow, job, workflow
 from hub.model.execution import ExecutionRecord, Status
+from hub.store.nodes import About
 
 T = TypeVar("T")
 
@@ -229,7 +230,7 @@ def at_commit(verb: str, moment: str, number: int) -> Callable[[str, Sequence[st
 
 
 async def _process(bench: Bench, loop: asyncio.AbstractEventLoop) -> None:
-    await bench.store.beat(bench.node, "host", 1, 15_000)
+    await bench.store.beat(bench.node, About("host", 1), 15_000)
     await bench.store.alone(bench.node)
     await bench.store.rescue()
     await bench.start("main-one", {}, key="the-one")

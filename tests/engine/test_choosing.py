@@ -13,6 +13,7 @@ from hub.model.errors import Conflict, NotChosen
 from hub.model.execution import Status
 from hub.model.wait import Resolution, Signal, WaitState
 from hub.store import choices
+from hub.store.nodes import About
 
 approval = wait_point("approval", result=str)
 numbers = count(1)
@@ -266,7 +267,7 @@ def _live(path, verb: str, moment: str, at: int) -> tuple[bool, object, int]:
     url, flow = f"sqlite:///{path}", choosing(plain=False)
 
     async def story(bench: Bench) -> object:
-        await bench.store.beat(bench.node, "host", 1, 15_000)
+        await bench.store.beat(bench.node, About("host", 1), 15_000)
         await bench.store.alone(bench.node)
         await bench.store.rescue()
         execution_id = await bench.start("choosing", key="one")

@@ -16,6 +16,7 @@ from hub import Context, RetryPolicy, job, workflow
 from hub.model.execution import ExecutionRecord, Status
 from hub.model.identity import MachineUser
 from hub.store.databases import Database
+from hub.store.nodes import About
 
 KEEPER = MachineUser("main", "keeper", {}, ("database:write:*", "workflow:start:*"))
 
@@ -178,7 +179,7 @@ def _one_process(store: str, url: str, clock: FakeClock, points: Points, node: s
 
 
 async def _process(bench: Bench) -> ExecutionRecord:
-    await bench.store.beat(bench.node, "host", 1, 15_000)
+    await bench.store.beat(bench.node, About("host", 1), 15_000)
     await bench.store.alone(bench.node)
     await bench.store.rescue()
     execution_id = await bench.start("bookings", {}, key="the-one", invoker=KEEPER)

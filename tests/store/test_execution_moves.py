@@ -22,6 +22,7 @@ from hub.model.errors import Conflict, ExecutionNotFound, Fenced
 from hub.model.execution import ENDED, LEGAL_MOVES, Claimed, Settled, StartRequest, Status
 from hub.store import executions, open_store
 from hub.store.executions import Claimable, ClaimRequest
+from hub.store.nodes import About
 
 NODES = ["node-1", "node-2"]
 SETTLED = [Status.SUCCESS, Status.FAILED, Status.PENDING_RETRY, Status.PENDING, Status.WAITING]
@@ -154,7 +155,7 @@ class Moves(RuleBasedStateMachine):
 
     @rule(node=st.sampled_from(NODES))
     def beat(self, node: str) -> None:
-        self.wait(self.store.beat(node, "host", 1, 100))
+        self.wait(self.store.beat(node, About("host", 1), 100))
         self.alive[node] = self.clock.now() + 100
 
     @rule(node=st.sampled_from(NODES))

@@ -65,6 +65,8 @@ def _columns() -> tuple[tuple[str, Column[Any]], ...]:
         ("executions", Column("rate_key", WORD)),
         ("executions", Column("rate_at", BigInteger())),
         ("executions", Column("after_id", WORD)),
+        ("nodes", Column("revision", WORD, server_default="", nullable=False)),
+        ("nodes", Column("address", WORD, server_default="", nullable=False)),
         ("waits", Column("choice", WORD)),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hub.store.nodes import ALONE, BEAT, LEAVE, LET_GO, Farewell, Heartbeat, LetGo
+from hub.store.nodes import ALONE, BEAT, LEAVE, LET_GO, About, Farewell, Heartbeat, LetGo
 from hub.store.pages.page import Page
 from hub.store.pruning import PRUNE, Prune, Pruned
 from hub.store.reads import upkeep as reads
@@ -18,10 +18,9 @@ class UpkeepPage(Page):
         """Forget some of what is older than its retention, and say where to go on."""
         return await self._writer.submit(PRUNE, prune)
 
-    async def beat(self, node: str, host: str, pid: int, lease_ms: int) -> None:
-        """Renew a node's lease."""
-        now = self._clock.now()
-        await self._writer.submit(BEAT, Heartbeat(node, host, pid, now, lease_ms))
+    async def beat(self, node: str, about: About, lease_ms: int) -> int:
+        """Renew a node's lease; by how many milliseconds the clock of all nodes is ahead of this one's."""
+        return await self._writer.submit(BEAT, Heartbeat(node, about, self._clock.now(), lease_ms))
 
     async def leave(self, node: str) -> None:
         await self._writer.submit(LEAVE, Farewell(node))

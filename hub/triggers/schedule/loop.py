@@ -60,11 +60,15 @@ class Scheduler:
         clock: Clock,
         executors: Callable[[], Sequence[Executor]],
         wake: Callable[[], object],
+        *,
+        may_fire: Callable[[], bool] = lambda: True,
     ) -> None:
         self._store = store
         self._clock = clock
         self._executors = executors
         self._wake = wake
+        #: Whether this node's clock can be believed.
+        self._may_fire = may_fire
         self._checked: tuple[int, float] | None = None
         #: When the earliest schedule within the horizon is due, after the last check; in the past when work is left over.
         #: None: nothing is near.
@@ -93,6 +97,9 @@ class Scheduler:
     async def run_once(self) -> int:
         """Record the slots that are due. Returns how many were new. With `next_due` in the past, work is left over."""
         now = self._clock.now()
+        if not self._may_fire():
+            self.next_due = None
+            return 0
         if self._was_set_back(now):
             await self._follow_the_clock(now)
         rows = await self._store.due_schedules(now + HORIZON, BATCH)

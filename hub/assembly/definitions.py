@@ -1,0 +1,87 @@
+"""What a node has loaded, as one short word: nodes of one hub should have the same."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hub.assembly.files import Files
+from hub.declare.config import sqlite_path
+from hub.model.clock import Clock, SystemClock
+from hub.model.errors import HubError
+from hub.store import Store, open_store
+
+log = logging.getLogger(__name__)
+
+#: How often the other nodes are looked at, in seconds.
+_LOOK_SECONDS = 10.0
+
+
+def revision_of(root: Path) -> str:
+    """A hash of the executors' and workflows' files of a project: names and contents."""
+    seen = hashlib.sha256()
+    for path in sorted([*root.glob("executors/*.y*ml"), *root.glob("workflows/**/*.py")]):
+        content = path.read_bytes() if path.is_file() else b""
+        seen.update(f"{path.relative_to(root)} {len(content)}\n".encode() + content)
+    return seen.hexdigest()[:12]
+
+
+def differences(revision: str, nodes: Sequence[Any], now: int) -> list[str]:
+    """A sentence for each living node that has loaded other definitions than these."""
+    return [
+        f"node {node.id} ({node.host}, process {node.pid}) has loaded other executors or workflows: "
+        f"{node.revision}, and here they are {revision}."
+        for node in nodes
+        if node.revision and node.revision != revision and node.lease_until > now
+    ]
+
+
+async def other_nodes(files: Files) -> list[str]:
+    """What `differences` says of the nodes of a project whose store several may serve; or why they could not be asked."""
+    if files.config is None or sqlite_path(files.config.store, files.root) is not None:
+        return []
+    clock = SystemClock()
+    try:
+        store = open_store(files.config.store.reveal(), clock, allow_unsafe=files.config.allow_unsafe)
+    except HubError as error:
+        return [f"the nodes of this hub could not be asked what they have loaded: {error}"]
+    try:
+        return differences(revision_of(files.root), await store.nodes(), clock.now())
+    except HubError as error:
+        return [f"the nodes of this hub could not be asked what they have loaded: {error}"]
+    finally:
+        await store.close()
+
+
+class Comparing:
+    """Says in the log when another node has other definitions than this one, once each."""
+
+    def __init__(self, store: Store, clock: Clock, revision: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._revision = revision
+        self._said: set[str] = set()
+
+    async def run_once(self) -> int:
+        """How many differences were new."""
+        found = set(differences(self._revision, await self._store.nodes(), self._clock.now()))
+        for sentence in sorted(found - self._said):
+            log.warning("%s", sentence)
+        new, self._said = len(found - self._said), found
+        return new
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self.run_once()
+            except HubError as error:
+                log.debug("the other nodes are looked at later: %s", error)
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await stop.wait()
+            except TimeoutError:
+                continue

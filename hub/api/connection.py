@@ -15,6 +15,7 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from hub.api.turn import Turn
 from hub.triggers.webhook.answer import Answer, problem, retry_later
 from hub.triggers.webhook.intake import Scope
 from hub.triggers.webhook.quick import PREFIX, QuickIntake
@@ -48,6 +49,8 @@ class Connection(HttpToolsProtocol):
     patience = Patience()
     #: The short way for webhooks; None: there is none.
     quick: QuickIntake | None = None
+    #: Shared by the connections of a server.
+    turn = Turn()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -87,7 +90,7 @@ class Connection(HttpToolsProtocol):
             self._feeding = False
         if (fresh := self._fresh) is not None:
             self._fresh = None
-            self._begin(fresh)
+            self.turn.add(self.loop, self._begin, fresh)
         # What came before the head in the same piece is not counted, nor is that piece's part of it.
         if self._in_head and self._head_bytes > self.patience.head_size:
             self._end_with(problem(431, _CLOSE))
@@ -109,7 +112,7 @@ class Connection(HttpToolsProtocol):
             self._fresh = cycle
         else:
             # It waited behind another one; and not at once, because thousands may have come in one piece.
-            self.loop.call_soon(self._begin, cycle)
+            self.turn.add(self.loop, self._begin, cycle)
 
     def _begin(self, cycle: RequestResponseCycle) -> None:
         """A request with all of its body takes the short way, any other one the usual."""

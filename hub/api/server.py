@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from hub.api.connection import Connection, Patience
+from hub.api.turn import Turn
 from hub.model.errors import Conflict
 from hub.triggers.webhook.quick import QuickIntake
 
@@ -78,7 +79,7 @@ class HttpServer:
             lifespan="off",
             server_header=False,
             proxy_headers=False,
-            http=type("Connection", (Connection,), {"quick": quick, "patience": self._patience}),
+            http=type("Connection", (Connection,), {"quick": quick, "patience": self._patience, "turn": Turn()}),
             ws="none",
             backlog=_BACKLOG,
             timeout_graceful_shutdown=2,

@@ -42,7 +42,7 @@ _GRACE = 5.0
 #: How long a start waits for somebody else's transaction, in seconds.
 _STORE_PATIENCE = 10.0
 #: The writer's thread gives back the interpreter's lock several times a batch; a busy loop would keep it 5 ms each time.
-_SWITCH_SECONDS = 0.001
+_SWITCH_SECONDS = 0.0002
 
 
 class Serving:

@@ -8,8 +8,10 @@ from hub.model.clock import Clock
 
 #: Deliveries a second that are no flood yet.
 _CALM = 300.0
-#: In a flood, dispatch rests this many times as long as it has worked, but never longer than that many seconds.
-_REST, _LONGEST = 4.0, 0.5
+#: In a flood, dispatch rests as long as it has worked for each so many deliveries a second,
+_FOR_EACH = 1_000.0
+#: but never longer than that many seconds: what was accepted begins all the same.
+_LONGEST = 1.0
 
 
 class Yielding:
@@ -25,6 +27,5 @@ class Yielding:
         now, taken = self._clock.monotonic(), self._taken()
         then, known = self._before
         self._before = (now, taken)
-        if taken - known <= _CALM * (now - then):
-            return 0.0
-        return min(worked * _REST, _LONGEST)
+        a_second = (taken - known) / max(now - then, 0.001)
+        return 0.0 if a_second <= _CALM else min(worked * a_second / _FOR_EACH, _LONGEST)

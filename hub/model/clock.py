@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import time
 from collections import deque
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 #: Linux has one that goes on while the machine is suspended.
@@ -60,11 +62,11 @@ def from_iso(text: str) -> int:
 
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]
+#: From the alphabet of RFC 4648, which the standard library writes, to Crockford's.
+_CROCKFORD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _ALPHABET)
 
-
-#: Random bits that nobody has used yet: the system is asked for many at once. A fork begins without.
-_random: deque[bytes] = deque()
+#: Random halves that nobody has used yet: the system is asked for many at once. A fork begins without.
+_random: deque[str] = deque()
 os.register_at_fork(after_in_child=_random.clear)
 
 
@@ -73,14 +75,18 @@ def new_id(now: int) -> str:
     try:
         random = _random.pop()
     except IndexError:
-        fresh = os.urandom(10 * 256)
-        _random.extend(fresh[start : start + 10] for start in range(10, len(fresh), 10))
-        random = fresh[:10]
-    number = (now << 80) | int.from_bytes(random, "big")
-    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
+        text = base64.b32encode(os.urandom(10 * 256)).decode().translate(_CROCKFORD)
+        _random.extend(text[start : start + 16] for start in range(16, len(text), 16))
+        random = text[:16]
+    return _moment(now) + random
+
+
+@lru_cache(maxsize=64)
+def _moment(now: int) -> str:
+    """The first ten characters of an identifier. Many are made in the same millisecond."""
+    return "".join([_ALPHABET[(now >> shift) & 31] for shift in range(45, -1, -5)])
 
 
 def first_id(moment: int) -> str:
     """An identifier before every one that is made at `moment` or later, and behind every earlier one."""
-    number = moment << 80
-    return "".join([_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)])
+    return _moment(moment) + "0" * 16

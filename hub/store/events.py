@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hub.model.clock import new_id
 from hub.model.event import Delivery, Event, NewEvent, Outcome, StoredEvent
@@ -24,6 +25,8 @@ class Arrival:
     id: str
     event: NewEvent
     received_at: int
+    #: What is written of it. Made by the caller: while the writer makes rows, it stands in the way of the loop.
+    row: Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ _MARK_DISPATCHED = Bulk(
 
 def store_arrivals(tx: Tx, arrivals: Sequence[Arrival]) -> list[StoredEvent]:
     """Insert the events; one whose (source, key) or (source, body_key) is there already is answered with the first one's id."""
-    inserted = tx.bulk_count(_INSERT_EVENTS, [_event_row(arrival) for arrival in arrivals])
+    inserted = tx.bulk_count(_INSERT_EVENTS, [arrival.row for arrival in arrivals])
     if inserted == len(arrivals):
         return [StoredEvent(arrival.id, duplicate=False) for arrival in arrivals]
     refused = {row[0] for row in tx.bulk(_NOT_STORED, [(arrival.id,) for arrival in arrivals])}
@@ -121,7 +124,7 @@ def _repetition(tx: Tx, arrival: Arrival, deliveries: list[Delivery]) -> StoredE
     first, body = _first(tx, arrival)
     if not first:
         # Its keys were taken, and their time is over.
-        if tx.bulk_count(_INSERT_EVENTS, [_event_row(arrival)]):
+        if tx.bulk_count(_INSERT_EVENTS, [arrival.row]):
             return StoredEvent(arrival.id, duplicate=False)
         first, body = _first(tx, arrival)  # another node has just used them
     if not first:
@@ -130,7 +133,7 @@ def _repetition(tx: Tx, arrival: Arrival, deliveries: list[Delivery]) -> StoredE
     kept = first
     if conflict:
         # Kept whole for a person to look at, without a key and never dispatched.
-        tx.bulk(_INSERT_EVENTS, [_event_row(arrival, keyed=False, state=1)])
+        tx.bulk(_INSERT_EVENTS, [_event_row(arrival.id, event, arrival.received_at, keyed=False, state=1)])
         kept = arrival.id
     reason = (
         f'the delivery id "{event.key}" was used before, by event {first}, with another body.'
@@ -215,24 +218,29 @@ def _renamed(delivery: Delivery, name: str) -> Delivery:
     )
 
 
-def _event_row(arrival: Arrival, *, keyed: bool = True, state: int = 0) -> tuple[object, ...]:
-    event = arrival.event
+def _event_row(identifier: str, event: NewEvent, at: int, *, keyed: bool = True, state: int = 0) -> Row:
     return (
-        arrival.id,
+        identifier,
         event.source,
         event.key if keyed else None,
         event.type,
         event.namespace,
         event.model,
         event.time,
-        arrival.received_at,
+        at,
         _encode(event.payload),
         event.body,
-        _encode(event.executors),
+        _names(event.executors),
         state,
         event.body_key if keyed else None,
-        None if event.window is None else arrival.received_at + event.window,
+        None if event.window is None else at + event.window,
     )
+
+
+@lru_cache(maxsize=1024)
+def _names(executors: tuple[str, ...]) -> str:
+    """As JSON. Webhooks are for the same few over and over."""
+    return _encode(executors)
 
 
 def _delivery_row(delivery: Delivery) -> tuple[object, ...]:
@@ -248,8 +256,10 @@ def _delivery_row(delivery: Delivery) -> tuple[object, ...]:
     )
 
 
-def arrival(event: NewEvent, now: int) -> Arrival:
-    return Arrival(new_id(now), event, now)
+def arrival(event: NewEvent, now: int, identifier: str | None = None) -> Arrival:
+    """`now`: when it came, in milliseconds since 1970 UTC."""
+    identifier = identifier or new_id(now)
+    return Arrival(identifier, event, now, _event_row(identifier, event, now))
 
 
 STORE_EVENT: Verb[Arrival, StoredEvent] = Verb("store_event", store_arrivals, rings=("events",))

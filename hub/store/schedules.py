@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hub.model.clock import new_id
 from hub.model.schedule import Slot, StoredSchedule
 from hub.store.dialects.base import Tx
-from hub.store.events import Arrival, store_arrivals
+from hub.store.events import arrival as arrival_of
+from hub.store.events import store_arrivals
 from hub.store.verbs import Verb
 
 
@@ -51,7 +51,7 @@ def _record(tx: Tx, items: Sequence[RecordSlots]) -> list[int]:
     for item in items:
         new = 0
         for slot in item.slots:
-            arrival = None if slot.event is None else Arrival(new_id(item.now), slot.event, item.now)
+            arrival = None if slot.event is None else arrival_of(slot.event, item.now)
             inserted = tx.run(
                 "INSERT INTO slots (executor, at, event_id, outcome, reason, recorded_at) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (executor, at) DO NOTHING",

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from hub.model.clock import Clock
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _MOST_IN_A_BATCH = 2_000
 _MOST_QUEUED = 50_000
+#: With so many the thread begins at once, while the loop's turn makes more.
+_WORTH_A_BATCH = 16
 _AGAIN_AFTER = 0.05
 _RIDE_AFTER = 0.02
 
@@ -33,6 +36,12 @@ class Writer(Protocol):
 
     def submit(self, verb: Verb[T, R], item: T, *, timeout: float | None = None) -> asyncio.Future[R]:
         """Durable when the future is done. With a timeout in seconds, StoreUnavailable when it could not be in time."""
+        ...
+
+    def hand_in(
+        self, verb: Verb[T, R], item: T, done: Callable[[R | Exception], None], *, timeout: float | None = None
+    ) -> None:
+        """As `submit`, for callers without a coroutine: the result or the exception is given to `done`, on this loop."""
         ...
 
     def ride(self, verb: Verb[T, Any], key: Hashable, item: T) -> None:
@@ -79,6 +88,16 @@ class InlineWriter:
         else:
             _settle(future, operation.result)
         return future
+
+    def hand_in(
+        self,
+        verb: Verb[T, R],
+        item: T,
+        done: Callable[[R | Exception], None],
+        *,
+        timeout: float | None = None,
+    ) -> None:
+        self.submit(verb, item, timeout=timeout).add_done_callback(partial(_hand_over, done))
 
     def ride(self, verb: Verb[T, Any], key: Hashable, item: T) -> None:
         with self._lock:
@@ -136,19 +155,30 @@ class ThreadWriter:
     def submit(self, verb: Verb[T, R], item: T, *, timeout: float | None = None) -> asyncio.Future[R]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
+        self._put(verb, item, _Caller(partial(_settle, future), loop), timeout)
+        return future
+
+    def hand_in(
+        self, verb: Verb[T, R], item: T, done: Callable[[R | Exception], None], *, timeout: float | None = None
+    ) -> None:
+        self._put(verb, item, _Caller(done, asyncio.get_running_loop()), timeout)
+
+    def _put(self, verb: Verb[Any, Any], item: Any, caller: _Caller, timeout: float | None) -> None:
+        loop = caller.loop
         deadline = None if timeout is None else self._clock.monotonic() + timeout
-        operation = Operation(verb, item, _Waiter(future, loop), deadline)
+        operation = Operation(verb, item, caller, deadline)
         with self._lock:
             refused = self._closing or self._ended or (timeout is not None and len(self._queue) >= _MOST_QUEUED)
             if not refused:
                 self._queue.append(operation)
         if refused:
-            future.set_exception(StoreUnavailable("the store takes nothing more at this moment."))
+            loop.call_soon(caller, StoreUnavailable("the store takes nothing more at this moment."))
+        elif len(self._queue) == _WORTH_A_BATCH:
+            self._signal.set()
         elif loop not in self._announced and not self._signal.is_set():
             # At the end of this turn of the loop: what else it submits in the same turn goes into the same batch.
             self._announced.add(loop)
             loop.call_soon(self._announce, loop)
-        return future
 
     def _announce(self, loop: asyncio.AbstractEventLoop) -> None:
         self._announced.discard(loop)
@@ -260,24 +290,24 @@ class ThreadWriter:
         _deliver(operations)
 
 
-class _Waiter:
-    """A caller's future and the loop that it lives in."""
+class _Caller:
+    """Whoever waits for a result, and the loop that he lives in."""
 
-    __slots__ = ("future", "loop")
+    __slots__ = ("_done", "loop")
 
-    def __init__(self, future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
-        self.future = future
+    def __init__(self, done: Callable[[Any], None], loop: asyncio.AbstractEventLoop) -> None:
+        self._done = done
         self.loop = loop
 
     def __call__(self, result: Any) -> None:
-        _settle(self.future, result)
+        self._done(result)
 
 
 def _deliver(operations: Sequence[Operation]) -> None:
     """Wake the callers: one call into each loop, however many wait in it."""
     loops: dict[asyncio.AbstractEventLoop, list[Operation]] = {}
     for operation in operations:
-        if isinstance(operation.done, _Waiter):
+        if isinstance(operation.done, _Caller):
             loops.setdefault(operation.done.loop, []).append(operation)
     for loop, waiting in loops.items():
         try:
@@ -289,7 +319,15 @@ def _deliver(operations: Sequence[Operation]) -> None:
 def _wake(operations: Sequence[Operation]) -> None:
     for operation in operations:
         if operation.done is not None:
-            operation.done(operation.result)
+            try:
+                operation.done(operation.result)
+            except Exception:
+                log.exception("a caller could not take the result of %s", operation.verb.name)
+
+
+def _hand_over(done: Callable[[Any], None], future: asyncio.Future[Any]) -> None:
+    error = future.exception()
+    done(future.result() if error is None else error)
 
 
 def _settle(future: asyncio.Future[Any], result: Any) -> None:

@@ -74,7 +74,7 @@ async def site(url: str, patience: Patience = SHORT) -> AsyncIterator[Site]:
     intake = Intake(store, clock, endpoints={"push": endpoint()}, settings=Settings(pace=pace))
     server = HttpServer("127.0.0.1", 0, patience)
     server.bind()
-    quick = QuickIntake(intake, partial(store.submit_event, timeout=0.9))
+    quick = QuickIntake(intake, partial(store.hand_in_event, timeout=0.9))
     await server.start(
         create_app(intake, machine_routes(bare_client(store, clock), verify, Readiness(store, list))), quick
     )

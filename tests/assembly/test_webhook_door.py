@@ -36,10 +36,13 @@ def test_dispatch_rests_only_in_a_flood() -> None:
     assert rest(0.1) == 0, "three hundred a second are no flood"
     clock.advance(1)
     taken[0] += 2_000
-    assert rest(0.1) == pytest.approx(0.4)
+    assert rest(0.1) == pytest.approx(0.2)
+    clock.advance(1)
+    taken[0] += 8_000
+    assert rest(0.1) == pytest.approx(0.8), "the harder the flood, the longer"
     clock.advance(1)
     taken[0] += 2_000
-    assert rest(60.0) <= 0.5, "what was accepted begins all the same"
+    assert rest(60.0) <= 1.0, "what was accepted begins all the same"
     clock.advance(1)
     assert rest(0.1) == 0
 

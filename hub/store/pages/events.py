@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hub.model.audit import AuditEntry
 from hub.model.clock import new_id
 from hub.model.event import Delivery, Event, NewEvent, StoredEvent
-from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, UNDISPATCHED, Arrival, Dispatched, arrival, event_of
+from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, UNDISPATCHED, Dispatched, arrival, event_of
 from hub.store.pages.page import Page
 from hub.store.reads import events as reads
 
@@ -30,16 +30,16 @@ class EventsPage(Page):
         made = arrival(event, self._clock.now())
         return await self._change(STORE_EVENT, made, entry, told=lambda stored: f"event {stored.id}")
 
-    def submit_event(self, event: NewEvent, timeout: float) -> asyncio.Future[StoredEvent]:
-        """The same, as a future, for callers who do not wait in a coroutine."""
-        return self._writer.submit(STORE_EVENT, arrival(event, self._clock.now()), timeout=timeout)
+    def hand_in_event(self, event: NewEvent, done: Callable[[StoredEvent | Exception], None], timeout: float) -> None:
+        """The same, for callers who do not wait in a coroutine."""
+        self._writer.hand_in(STORE_EVENT, arrival(event, self._clock.now()), done, timeout=timeout)
 
     async def store_events(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
         """Make them all durable; they share a transaction when they fit one. Their ids are in the order in which they are given."""
         now = self._clock.now()
         # Within a millisecond ids are in no order of their own, and people read events by them.
         ids = sorted(new_id(now) for _ in events)
-        arrivals = [Arrival(name, event, now) for name, event in zip(ids, events, strict=True)]
+        arrivals = [arrival(event, now, name) for name, event in zip(ids, events, strict=True)]
         return list(await asyncio.gather(*[self._writer.submit(STORE_EVENT, one) for one in arrivals]))
 
     async def dispatch(self, dispatched: Dispatched) -> bool:

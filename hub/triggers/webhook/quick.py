@@ -5,7 +5,6 @@ It makes the same decisions by the same functions. What takes more than a commit
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -17,17 +16,18 @@ from hub.triggers.webhook.guard import HeadLimits, look
 from hub.triggers.webhook.intake import Admitted, Decided, Intake, Scope
 
 Reply = Callable[[Answer], None]
-Submit = Callable[[NewEvent], "asyncio.Future[StoredEvent]"]
+#: Hands an event to the store, which calls back with what became of it. It does not block.
+HandIn = Callable[[NewEvent, Callable[[StoredEvent | Exception], None]], None]
 
 PREFIX = "/webhooks/"
 
 
 class QuickIntake:
-    """`submit` hands an event to the store and gives a future; it must not block."""
+    """Takes webhooks whose bodies are there."""
 
-    def __init__(self, intake: Intake, submit: Submit, limits: HeadLimits | None = None) -> None:
+    def __init__(self, intake: Intake, hand_in: HandIn, limits: HeadLimits | None = None) -> None:
         self._intake = intake
-        self._submit = submit
+        self._hand_in = hand_in
         self._limits = limits or HeadLimits()
 
     def take(self, scope: Scope, body: bytes, reply: Reply) -> Coroutine[Any, Any, None] | None:
@@ -44,7 +44,7 @@ class QuickIntake:
         try:
             decided = intake.decide(admitted, body)
             if isinstance(decided, NewEvent) and not admitted.endpoint.response.deferred:
-                self._submit(decided).add_done_callback(partial(self._stored, admitted, reply))
+                self._hand_in(decided, partial(self._stored, admitted, reply))
                 return None
         except Exception as error:  # noqa: BLE001 - it is told by `sorry`
             decided = intake.sorry(error)
@@ -54,17 +54,15 @@ class QuickIntake:
             return None
         return self._settle(admitted, decided, reply)
 
-    def _stored(self, admitted: Admitted, reply: Reply, future: asyncio.Future[StoredEvent]) -> None:
+    def _stored(self, admitted: Admitted, reply: Reply, stored: StoredEvent | Exception) -> None:
         intake = self._intake
         intake.leave(admitted)
-        try:
-            answer = intake.stored(admitted.endpoint, future.result())
-        except StoreUnavailable:
+        if isinstance(stored, StoredEvent):
+            answer = intake.stored(admitted.endpoint, stored)
+        elif isinstance(stored, StoreUnavailable):
             answer = intake.not_stored()
-        except asyncio.CancelledError:
-            return
-        except Exception as error:  # noqa: BLE001 - it is told by `sorry`
-            answer = intake.sorry(error)
+        else:
+            answer = intake.sorry(stored)
         reply(answer)
 
     async def _settle(self, admitted: Admitted, decided: Decided, reply: Reply) -> None:

@@ -89,8 +89,13 @@ def _make_key(scheme: Scheme, secret: str, *, weak: bool) -> Key:
 
 
 def _hmac(raw: bytes, algorithm: str) -> Key:
+    # Keyed once. `hmac.digest` looks the algorithm up each time, and lets go of the interpreter's lock for a microsecond.
+    keyed = hmac.new(raw, digestmod=algorithm)
+
     def check(content: bytes, candidates: Sequence[bytes]) -> bool:
-        return _any_equal(hmac.digest(raw, content, algorithm), candidates)
+        made = keyed.copy()
+        made.update(content)
+        return _any_equal(made.digest(), candidates)
 
     return Key(check, _SIZES[algorithm], raw=raw)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -109,10 +110,11 @@ async def by_the_short_way(desk: Desk, scope: dict[str, Any], body: bytes) -> Re
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[Answer] = loop.create_future()
 
-    def submit(event: NewEvent) -> asyncio.Future[StoredEvent]:
-        return asyncio.ensure_future(desk.store.store_event(event, timeout=0.9))
+    def hand_in(event: NewEvent, done: Callable[[StoredEvent | Exception], None]) -> None:
+        storing = asyncio.ensure_future(desk.store.store_event(event, timeout=0.9))
+        storing.add_done_callback(lambda stored: done(stored.result()))
 
-    work = QuickIntake(desk.intake, submit).take(scope, body, answered.set_result)
+    work = QuickIntake(desk.intake, hand_in).take(scope, body, answered.set_result)
     if work is not None:
         await work
     answer = await asyncio.wait_for(answered, 5)

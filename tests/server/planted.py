@@ -104,19 +104,30 @@ def acknowledge_early(_: bool) -> None:
     from hub.model.event import StoredEvent
     from hub.store.writer import ThreadWriter
 
-    submit = ThreadWriter.submit
+    submit, hand_in = ThreadWriter.submit, ThreadWriter.hand_in
+
+    def written_later(self: ThreadWriter, verb: Any, item: Any, timeout: float) -> StoredEvent:
+        asyncio.get_running_loop().call_later(
+            0.03, lambda: submit(self, verb, item, timeout=timeout).add_done_callback(lambda f: f.exception())
+        )
+        return StoredEvent(item.id, duplicate=False)
 
     def early(self: ThreadWriter, verb: Any, item: Any, *, timeout: float | None = None) -> asyncio.Future[Any]:
         if verb.name != "store_event" or timeout is None:  # rows come without one
             return submit(self, verb, item, timeout=timeout)
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Any] = loop.create_future()
-        answered.set_result(StoredEvent(item.id, duplicate=False))
-        loop.call_later(
-            0.03, lambda: submit(self, verb, item, timeout=timeout).add_done_callback(lambda f: f.exception())
-        )
+        answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        answered.set_result(written_later(self, verb, item, timeout))
         return answered
 
+    def early_too(
+        self: ThreadWriter, verb: Any, item: Any, done: Callable[[Any], None], *, timeout: float | None = None
+    ) -> None:
+        if verb.name != "store_event" or timeout is None:
+            hand_in(self, verb, item, done, timeout=timeout)
+        else:
+            asyncio.get_running_loop().call_soon(done, written_later(self, verb, item, timeout))
+
+    ThreadWriter.hand_in = early_too  # type: ignore[method-assign]  # the planted bug
     ThreadWriter.submit = early  # type: ignore[method-assign]  # the planted bug
 
 

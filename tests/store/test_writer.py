@@ -133,6 +133,36 @@ def test_what_queues_up_is_committed_at_once_and_each_gets_its_own_answer() -> N
     asyncio.run(story())
 
 
+def test_what_is_handed_in_is_told_on_the_loop_whatever_came_of_it(kind: str) -> None:
+    async def story() -> None:
+        setting = Setting(kind)
+        loop = asyncio.get_running_loop()
+        told: list[object] = []
+
+        def hand_in(item: str) -> asyncio.Future[None]:
+            heard: asyncio.Future[None] = loop.create_future()
+
+            def done(result: object) -> None:
+                assert asyncio.get_running_loop() is loop
+                told.append(result if isinstance(result, str) else type(result))
+                heard.set_result(None)
+                if item == "clumsy":
+                    raise RuntimeError("a caller's own fault")
+
+            setting.writer.hand_in(NOTE, item, done, timeout=1.0)
+            return heard
+
+        for item in ("a", "refused", "unacceptable", "clumsy", "b"):
+            await hand_in(item)
+        assert told == ["did a", ValueError, ValueError, "did clumsy", "did b"]
+        if kind == "thread":
+            await setting.writer.close()
+            await hand_in("late")
+            assert told[-1] is StoreUnavailable
+
+    asyncio.run(story())
+
+
 def test_one_bad_operation_does_not_take_the_others_down(kind: str) -> None:
     async def story() -> None:
         setting = Setting(kind)

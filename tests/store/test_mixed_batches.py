@@ -1,0 +1,85 @@
+"""Some of a batch is refused and some is not: each caller hears of his own."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from kit import FakeClock
+
+from hub.model.errors import Fenced
+from hub.model.event import Delivery, NewEvent, Outcome
+from hub.model.execution import Checkpoint, Claimed, JobStatus, Settled, StartRequest, Status
+from hub.store import Store, open_store
+from hub.store.checkpoints import CallWrite
+from hub.store.events import Dispatched
+from hub.store.executions import Claimable, ClaimRequest
+
+
+async def claimed(store: Store, count: int) -> list[Claimed]:
+    await asyncio.gather(*[store.start(StartRequest(f"e{n}", "w", "null", None, 0)) for n in range(count)])
+    return sorted(await store.claim(ClaimRequest("node", (Claimable("w", "r"),), count, 1)), key=lambda one: one.id)
+
+
+def write(one: Claimed, *, epoch: int | None = None) -> CallWrite:
+    call = Checkpoint("main", "main", JobStatus.SUCCESS, "null", "h", result="1", started_at=1, finished_at=2)
+    return CallWrite(one.id, one.epoch if epoch is None else epoch, call)
+
+
+def end(one: Claimed, *, epoch: int | None = None) -> Settled:
+    return Settled(one.id, one.epoch if epoch is None else epoch, Status.SUCCESS, 3, result="1")
+
+
+@pytest.mark.parametrize("old", [set(), {1}, {0, 1, 2}])
+def test_a_claim_that_is_over_is_refused_alone(store_url: str, old: set[int]) -> None:
+    async def story() -> None:
+        store = open_store(store_url, FakeClock())
+        held = await claimed(store, 3)
+        epochs = [one.epoch - (n in old) for n, one in enumerate(held)]
+        for verb, made in ((store.checkpoint, write), (store.settle, end)):
+            answers = await asyncio.gather(
+                *[verb(made(one, epoch=epoch)) for one, epoch in zip(held, epochs, strict=True)],  # type: ignore[operator]  # either pair fits
+                return_exceptions=True,
+            )
+            assert [isinstance(answer, Fenced) for answer in answers] == [n in old for n in range(3)]
+        for n, one in enumerate(held):
+            found = await store.execution(one.id)
+            assert found is not None
+            assert (found.status == Status.SUCCESS, bool(found.jobs)) == (n not in old, n not in old)
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_an_event_that_is_dispatched_twice_at_once_starts_one_execution(store_url: str) -> None:
+    async def story() -> None:
+        store = open_store(store_url, FakeClock())
+        event = NewEvent("webhook:x", None, "webhook", 1, {}, executors=("x",))
+        first, second = await store.store_events([event, event])
+        twice = [dispatched(first.id, "a"), dispatched(first.id, "b"), dispatched(second.id, "c")]
+        assert sorted(await asyncio.gather(*[store.dispatch(one) for one in twice])) == [False, True, True]
+        assert await store.dispatch(dispatched(second.id, "d")) is False
+        assert len(await store.executions()) == len(await store.deliveries(event_ids=[first.id, second.id])) == 2
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_start_that_was_made_before_is_answered_with_the_first_one(store_url: str) -> None:
+    async def story() -> None:
+        store = open_store(store_url, FakeClock())
+        requests = [
+            replace(StartRequest(f"e{n}", "w", "null", None, 0), idempotency_key=key)
+            for n, key in enumerate(["a", "b", "a", None])
+        ]
+        started = await asyncio.gather(*[store.start(request) for request in requests])
+        assert [(one.id, one.created) for one in started] == [("e0", True), ("e1", True), ("e0", False), ("e3", True)]
+        await store.close()
+
+    asyncio.run(story())
+
+
+def dispatched(event_id: str, execution_id: str) -> Dispatched:
+    delivery = Delivery(f"{event_id}.x", event_id, "x", Outcome.STARTED, "it started.", 1, execution_id)
+    return Dispatched(event_id, (delivery,), (StartRequest(execution_id, "w", "null", None, 0),))

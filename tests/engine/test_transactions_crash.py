@@ -7,58 +7,71 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Engine
 from transacting import live_through, sound
 
-from hub.store import results
+from hub.store import databases, results
 from hub.store.results import JobResult
 
-_keep = results.keep
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def fresh(request: pytest.FixtureRequest, quick_path: Path) -> Callable[[int | None], str]:
+    """The address of an empty ledger, for each point."""
+    if request.param == "sqlite":
+        return lambda point: f"sqlite:///{quick_path}/ledger-{point}.db"
+    url = request.getfixturevalue("postgres_url")
+
+    def emptied(_point: int | None) -> str:
+        with psycopg.connect(url) as connection:
+            connection.execute("DROP TABLE IF EXISTS entries, _hub_results")
+        return str(url)
+
+    return emptied
 
 
-def _fresh(folder: Path, point: int | None) -> str:
-    return f"sqlite:///{folder}/ledger-{point}.db"
-
-
-def test_writes_and_result_are_one_at_every_point(quick_path: Path) -> None:
-    faults, points, crashed = live_through(quick_path, _fresh(quick_path, None), None, wreck=sound)
+def test_writes_and_result_are_one_at_every_point(quick_path: Path, fresh: Callable[[int | None], str]) -> None:
+    faults, points, crashed = live_through(quick_path, fresh(None), None, wreck=sound)
     assert faults == []
     assert not crashed
     assert points.count("before the user's commit") == 3
     assert points.count("after the user's commit") == 3
     for point in range(1, len(points) + 1):
-        faults, passed, _ = live_through(quick_path, _fresh(quick_path, point), point, wreck=sound)
+        faults, passed, _ = live_through(quick_path, fresh(point), point, wreck=sound)
         assert faults == [], f"the process ended at point {point}, {passed[-1]}"
 
 
 @contextlib.contextmanager
-def _planted(keep: Callable[[Connection, JobResult, str], None]) -> Iterator[None]:
-    results.keep = keep
-    try:
+def _never_kept() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(results, "keep", lambda _connection, _job, _text: None)
         yield
-    finally:
-        results.keep = _keep
 
 
-def _never_kept() -> Any:
-    return _planted(lambda _connection, _job, _text: None)
+@contextlib.contextmanager
+def _kept_in_the_next_transaction() -> Iterator[None]:
+    keep, whole = results.keep, databases._transaction
+
+    @contextlib.contextmanager
+    def transaction(engine: Engine, job: JobResult | None) -> Iterator[Any]:
+        with whole(engine, job) as opened:
+            yield opened
+        if job is not None and job.committed is not None:
+            with engine.begin() as connection:
+                keep(connection, job, job.committed)
+
+    with _never_kept(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(databases, "_transaction", transaction)
+        yield
 
 
-def _kept_in_a_transaction_before() -> Any:
-    def keep(connection: Connection, job: JobResult, text: str) -> None:
-        if connection.engine.dialect.name == "sqlite":  # one writer: end the user's transaction first
-            connection.exec_driver_sql("ROLLBACK")
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        _keep(connection, job, text)
-
-    return _planted(keep)
-
-
-@pytest.mark.parametrize("mutant", [_never_kept, _kept_in_a_transaction_before], ids=lambda m: m.__name__.strip("_"))
-def test_the_harness_finds_a_result_that_is_not_in_the_transaction(quick_path: Path, mutant: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("mutant", [_never_kept, _kept_in_the_next_transaction], ids=lambda m: m.__name__.strip("_"))
+def test_the_harness_finds_a_result_that_is_not_in_the_transaction(
+    quick_path: Path, mutant: Callable[[], Any], fresh: Callable[[int | None], str]
+) -> None:
     for point in range(1, 60):
-        faults, _, _ = live_through(quick_path, _fresh(quick_path, point), point, wreck=mutant)
+        faults, _, _ = live_through(quick_path, fresh(point), point, wreck=mutant)
         if faults:
             return
     pytest.fail("no crash point shows the fault")

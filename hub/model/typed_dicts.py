@@ -15,6 +15,8 @@ from typing import Any
 
 import typing_extensions
 
+_WANTED = (typing.Required, typing.NotRequired)
+
 
 def portable(annotation: Any, local_names: Mapping[str, Any]) -> Any:
     """The annotation with every `typing.TypedDict` in it as one that pydantic takes."""
@@ -44,11 +46,15 @@ def _typed_dict(annotation: Any, names: dict[str, Any], known: dict[Any, Any]) -
     if annotation in known:  # it holds itself
         return typing.ForwardRef(annotation.__name__)
     known[annotation] = annotation
-    hints = typing.get_type_hints(annotation, localns=names)
+    hints = typing.get_type_hints(annotation, localns=names, include_extras=True)
     fields = {}
     for name, hint in hints.items():
-        wanted = typing.Required if name in annotation.__required_keys__ else typing.NotRequired
-        fields[name] = wanted[_rebuilt(hint, names, known)]
+        wanted, inner = typing.get_origin(hint), hint
+        if wanted in _WANTED:
+            (inner,) = typing.get_args(hint)
+        else:  # where annotations are texts, this alone does not know what they say
+            wanted = typing.Required if name in annotation.__required_keys__ else typing.NotRequired
+        fields[name] = wanted[_rebuilt(inner, names, known)]
     make: Any = typing_extensions.TypedDict
     made = make(annotation.__name__, fields)
     made.__module__, made.__doc__ = annotation.__module__, annotation.__doc__

@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from typing_extensions import TypeAliasType
 
 from hub.model.errors import InvalidArguments, NotJson
+from hub.model.sameness import difference
 from hub.model.typed_dicts import portable
 
 Json = Any
@@ -115,10 +117,19 @@ class Shape:
         checked = self._checked(self._adapter.validate_python, value)
         try:
             plain = self._adapter.dump_python(checked, mode="json", warnings="error")
+        except UnicodeDecodeError:
+            raise InvalidArguments(
+                "$: bytes in a pydantic model are written as text, and these are none. Give the model "
+                'model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64").'
+            ) from None
         except ValueError as error:  # pydantic's own, and text that is not Unicode
             raise InvalidArguments(f"$: it cannot be written as JSON: {_first_line(error)}") from None
         text = canonical(plain)
-        return text, self.load(text)
+        rebuilt = self.load(text)
+        found = difference(checked, rebuilt)
+        if found is not None:
+            raise InvalidArguments(_lost(*found))
+        return text, rebuilt
 
     def load(self, text: str) -> Any:
         """The value of a stored text."""
@@ -137,19 +148,34 @@ class Shape:
             raise InvalidArguments(_sentences(error)) from None
 
 
+#: Bytes have no JSON of their own.
+_CONFIG = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+
 def _adapter(annotation: Any) -> TypeAdapter[Any]:
     try:
         try:
-            # Bytes have no JSON of their own; models and dataclasses bring their own configuration.
-            adapter = TypeAdapter(annotation, config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
+            adapter = TypeAdapter(annotation, config=_CONFIG)
         except PydanticUserError as error:
             if error.code != "type-adapter-config-unused":
                 raise
-            adapter = TypeAdapter(annotation)
+            # Under another name a dataclass or a TypedDict takes over the configuration; a model keeps its own.
+            named: Any = TypeAliasType("Value", annotation)
+            adapter = TypeAdapter(named, config=_CONFIG)
         adapter.json_schema()
     except (PydanticSchemaGenerationError, PydanticUserError, NameError) as error:
         raise TypeError(f"{annotation!r} has no JSON form: {_first_line(error)}") from None
     return adapter
+
+
+def _lost(path: str, given: Any, rebuilt: Any) -> str:
+    """Values are not echoed: they may be secret."""
+    if type(given) is type(rebuilt):
+        return f"{path}: {type(given).__name__} comes back from JSON as another one."
+    return (
+        f"{path}: {type(given).__name__} comes back from JSON as {type(rebuilt).__name__}. Annotate it so that the two cannot "
+        "be mistaken for each other."
+    )
 
 
 def _sentences(error: ValidationError) -> str:

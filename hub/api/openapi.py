@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from hub.api.operations import PUBLIC, Operation, Parameter
+from hub.api.operations import JSON_BODY, PUBLIC, Operation, Parameter
 from hub.api.schemas import COMPONENTS, TEXT, ref
 from hub.model.actions import ACTIONS
 
@@ -27,6 +27,9 @@ _REASONS: Mapping[int, str] = {
     503: "The store could not be asked in time, or takes nothing more at this moment. Try again later.",
 }
 
+#: Statuses that tell of what an operation itself refuses, and not of the request or of the hub.
+_OWN_REFUSALS = frozenset({400, 401, 429})
+
 
 def statuses_of(operation: Operation) -> dict[int, str]:
     """Every status besides success that an operation may give, with the reason."""
@@ -37,7 +40,7 @@ def statuses_of(operation: Operation) -> dict[int, str]:
         usual += [401, 403, *([] if operation.storeless else [503])]
     if operation.in_path:
         usual.append(404)
-    if operation.body is not None:
+    if operation.body is not None and operation.body_type == JSON_BODY:
         usual += [413, 415, 422]
     elif operation.method == "POST":
         usual.append(413)
@@ -77,7 +80,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         ],
         "responses": {
             str(operation.status): _answer(operation),
-            **{str(status): _problem(text) for status, text in statuses_of(operation).items()},
+            **{str(status): _refusal(operation, status, text) for status, text in statuses_of(operation).items()},
         },
     }
     if operation.action == PUBLIC:
@@ -107,6 +110,12 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 def _answer(operation: Operation) -> dict[str, Any]:
     schema = {} if operation.answer is None else {"schema": dict(operation.answer)}
     return {"description": HTTPStatus(operation.status).phrase, "content": {operation.answer_type: schema}}
+
+
+def _refusal(operation: Operation, status: int, text: str) -> dict[str, Any]:
+    if operation.refused is None or status not in _OWN_REFUSALS:
+        return _problem(text)
+    return {"description": text, "content": {JSON_BODY: {"schema": dict(operation.refused)}}}
 
 
 def _problem(text: str) -> dict[str, Any]:

@@ -84,6 +84,8 @@ class Operation:
     answer_type: str = JSON_BODY
     #: Answered from what the files say, without the store: it works when that does not.
     storeless: bool = False
+    #: JSON Schema of its own refusals (400, 401, 429), where they are no problem documents.
+    refused: Schema | None = None
     #: Further statuses that it may give, each with the reason. What every route of its kind may give need not be said.
     problems: Mapping[int, str] = field(default_factory=dict)
 

@@ -25,7 +25,9 @@ from hub.model.errors import (
     NotJson,
     Refused,
     StoreUnavailable,
+    TooManyTries,
 )
+from hub.model.errors import Unauthenticated as NotAuthenticated
 from hub.triggers.webhook.answer import PROBLEM, SAFETY, safe_json
 
 log = logging.getLogger(__name__)
@@ -70,7 +72,7 @@ class Unfit(Unreadable):
     status = 422
 
 
-class Unauthenticated(HubError):
+class Unauthenticated(NotAuthenticated):
     """Nobody knows who asks. Its text goes into `error_description` and says nothing of what is known."""
 
     def __init__(self, text: str, *, error: str | None = "invalid_token") -> None:
@@ -95,7 +97,7 @@ class TooMany(HubError):
 
 #: The first line that an error is one of. Whatever is not in it is a fault of the hub.
 STATUS_OF: tuple[tuple[type[HubError], int], ...] = (
-    (Unauthenticated, 401),
+    (NotAuthenticated, 401),
     (Refused, 403),
     (NotFound, 404),
     (Conflict, 409),
@@ -104,6 +106,7 @@ STATUS_OF: tuple[tuple[type[HubError], int], ...] = (
     (NotJson, 422),
     (BadInput, 422),
     (TooMany, 429),
+    (TooManyTries, 429),
     (StoreUnavailable, 503),
 )
 
@@ -123,9 +126,9 @@ def problem_of(request: Request, error: Exception) -> Response:
     """The answer to a request that came to nothing."""
     status, name = status_of(error), secrets.token_hex(8)
     headers = {key.lower(): value for key, value in (getattr(error, "headers", None) or {}).items()}
-    if isinstance(error, Unauthenticated):
-        headers["www-authenticate"] = error.challenge
-    if isinstance(error, TooMany):
+    if isinstance(error, NotAuthenticated):
+        headers["www-authenticate"] = getattr(error, "challenge", 'Bearer realm="hub", error="invalid_token"')
+    if isinstance(error, TooMany | TooManyTries):
         headers["retry-after"] = str(error.seconds)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["retry-after"] = str(_RETRY_AFTER)

@@ -58,8 +58,10 @@ def _value(parameter: Parameter, text: str) -> Any:
 
 
 async def body_of(request: Request, operation: Operation) -> Any:
-    """The JSON value of the body; `{}` where it is empty and may be. Raises Unreadable and its kind."""
+    """The JSON value of the body; `{}` where it is empty and may be. Of another type than JSON: its bytes. Raises Unreadable and its kind."""
     raw = await _read(request)
+    if operation.body_type != JSON_BODY:
+        return raw
     if operation.body is None:
         if raw:
             raise Unreadable("no body is taken here.")

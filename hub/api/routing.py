@@ -37,8 +37,8 @@ class Face(Protocol):
         ...
 
 
-#: Who holds a bearer token. Raises HubError.
-Verify = Callable[[str], Awaitable[Principal]]
+#: Who holds a bearer token that came with a request. Raises HubError.
+Verify = Callable[[str, Request], Awaitable[Principal]]
 
 
 class JsonFace:
@@ -48,7 +48,7 @@ class JsonFace:
         self._verify = verify
 
     async def principal(self, request: Request) -> Principal:
-        return await self._verify(bearer(request))
+        return await self._verify(bearer(request), request)
 
     def failed(self, request: Request, error: Exception) -> Response:
         return problem_of(request, error)

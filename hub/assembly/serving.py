@@ -12,7 +12,7 @@ from typing import Any
 
 from hub.api.app import create_app, machine_routes
 from hub.api.live import Live
-from hub.api.problems import Unauthenticated
+from hub.api.oauth import Tokens
 from hub.api.readiness import Readiness
 from hub.api.server import HttpServer
 from hub.api.streams import stream_operations
@@ -22,11 +22,10 @@ from hub.assembly.kept_results import ResultPruner
 from hub.assembly.parts import Parts, operator, public_url
 from hub.assembly.retention import Pruner
 from hub.assembly.revisions import tell_changed
-from hub.assembly.webhooks import open_door
+from hub.assembly.webhooks import open_door, trusted_proxies
 from hub.declare.config import sqlite_path
 from hub.engine.worker import Worker
 from hub.model.errors import Conflict, HubError, StoreUnavailable
-from hub.model.identity import Principal
 from hub.triggers.record_events.drain import Drain
 from hub.triggers.record_events.keeper import Keeper
 from hub.triggers.record_events.sqlite import SQLiteWatched
@@ -83,6 +82,7 @@ class Serving:
         parts = self._parts
         if not parts.store.take_seat() and not await self._seat_after_a_look():
             raise Conflict("another hub serves this store already: stop it first, or give this project its own store.")
+        parts.client.check_keys()
         self._http.bind()
         self._lease.about = replace(self._lease.about, address=self._http.address)
         try:
@@ -110,8 +110,9 @@ class Serving:
         await self._start_record_events()
         intake, quick = open_door(parts, self._tokens)
         readiness = Readiness(parts.store, self.troubles)
-        further = stream_operations(self._live)
-        routes = machine_routes(parts.client, _nobody, readiness, url=public_url(parts.config), further=further)
+        tokens = Tokens(parts.client, trusted_proxies(parts.config))
+        further = (*stream_operations(self._live), tokens.operation())
+        routes = machine_routes(parts.client, tokens.verify, readiness, url=public_url(parts.config), further=further)
         await self._http.start(create_app(intake, routes), quick)
         return rescued
 
@@ -230,7 +231,3 @@ class Serving:
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
-
-
-async def _nobody(_token: str) -> Principal:
-    raise Unauthenticated("this hub gives no tokens yet.")

@@ -10,16 +10,21 @@ from hub.assembly.answering import Answering
 from hub.assembly.parts import Parts
 from hub.assembly.releasing import project_seal
 from hub.assembly.yielding import Yielding
+from hub.declare.config import Config
+from hub.triggers.webhook.endpoint import Network
 from hub.triggers.webhook.intake import Intake, Settings
 from hub.triggers.webhook.keeping import RefusedKeeper
 from hub.triggers.webhook.quick import QuickIntake
 
 
+def trusted_proxies(config: Config) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(text) for text in config.server.trusted_proxies)
+
+
 def open_door(parts: Parts, tokens: Mapping[str, bytes]) -> tuple[Intake, QuickIntake]:
     """The intake, and the short way through it. `tokens` are those in the addresses of `webhook: {}`."""
     files = parts.files
-    proxies = tuple(ipaddress.ip_network(text) for text in parts.config.server.trusted_proxies)
-    settings = Settings(trusted_proxies=proxies)
+    settings = Settings(trusted_proxies=trusted_proxies(parts.config))
     intake = Intake(
         parts.store,
         parts.clock,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from hub.client.verbs import Verbs
 from hub.identity.opaque import MACHINE_USER, digest_of, new_secret, same_digest
 from hub.identity.tokens import LIFETIME, TokenClaims
 from hub.model.clock import iso
-from hub.model.errors import BadInput, HubError, Unauthenticated
+from hub.model.errors import BadInput, HubError, StoreUnavailable, Unauthenticated
 from hub.model.identity import MachineUser, Principal, allows, covers, is_permission
 from hub.model.people import MachineSecret, MachineUserState
 from hub.store.machine_users import NewSecret, Revoke
+
+log = logging.getLogger(__name__)
 
 _ID_BYTES = 6
 
@@ -102,7 +107,9 @@ class MachineUserVerbs(Verbs):
             throttle.failed(address, about)
             raise Unauthenticated("client_id or client_secret is wrong.")
         throttle.succeeded(address, about)
-        made = self._issue(user, found, _narrowed(user, scope))
+        narrowed = _narrowed(user, scope)
+        with self._usable_keys():
+            made = self._issue(user, found, narrowed)
         self._store.secret_used(found, self._driver.clock.now())
         return made
 
@@ -114,11 +121,16 @@ class MachineUserVerbs(Verbs):
         throttle = self._driver.gate.throttle
         throttle.admit(address, "")
         try:
-            claims = self._driver.gate.tokens.read(token)
+            with self._usable_keys():
+                claims = self._driver.gate.tokens.read(token)
             return await self._holder(claims)
         except Unauthenticated:
             throttle.failed(address, "")
             raise
+
+    def check_keys(self) -> None:
+        """Raise BadInput when the keys that sign access tokens cannot be used. Anybody may ask."""
+        self._driver.gate.tokens.keys.load()
 
     async def rotate_keys(self) -> str:
         """A new key signs access tokens from now on; its id. The one before is good until its tokens end."""
@@ -154,6 +166,16 @@ class MachineUserVerbs(Verbs):
             # What it was narrowed to, as far as it is still given.
             held = tuple(one for one in claims.scope if any(covers(own, one) for own in user.permissions))
         return Principal("machine_user", user.name, user.auth_namespace, held, user.attributes)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _usable_keys() -> Iterator[None]:
+        """What is wrong with the keys is for the operator, and no stranger's to know. Raises StoreUnavailable."""
+        try:
+            yield
+        except BadInput as error:
+            log.error("access tokens cannot be made or read: %s", error)  # noqa: TRY400 - it says all
+            raise StoreUnavailable("access tokens cannot be made or read at this moment.") from None
 
     def _issue(self, user: MachineUser, secret_id: str, scope: tuple[str, ...] | None) -> AccessToken:
         now = self._driver.clock.now()

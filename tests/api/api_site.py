@@ -109,7 +109,7 @@ TOKENS: dict[str, Principal] = {
 }
 
 
-async def verify(token: str) -> Principal:
+async def verify(token: str, _request: object = None) -> Principal:
     if token not in TOKENS:
         raise Unauthenticated("this token is not valid.")
     return TOKENS[token]

@@ -76,7 +76,7 @@ READS: dict[str, tuple[str, Asking]] = {
 
 #: These ask nobody, or for a proof instead of a right.
 OPEN = {
-    "acting_as", "may", "invoker", "is_claimed", "claim", "sign_in", "session", "sign_out", "exchange", "authenticate",
+    "acting_as", "may", "invoker", "is_claimed", "claim", "sign_in", "session", "sign_out", "exchange", "authenticate", "check_keys",
 }  # fmt: skip
 
 CHANGES: dict[str, tuple[str, Asking]] = {

@@ -36,7 +36,6 @@ UPKEEP = (
         summary="The machine users and their permissions.",
         action="machine-user:read",
         handle=list_machine_users,
-        storeless=True,
         answer=paged(ref("MachineUser")),
     ),
     Operation(

@@ -8,8 +8,9 @@ import contextlib
 import hashlib
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from kit import NOON
@@ -193,9 +194,6 @@ class World:
         self.database = database
         self.loop = SimulatedLoop()
         self.random = random.Random(seed)
-        # Identifiers come from the seed, too.
-        real_clock._random.clear()
-        real_clock._random.extend(self.random.randbytes(10) for _ in range(500))
         self.wall_step = 0
         self.stepped = False
         self.clock = SimulatedClock(self)
@@ -252,6 +250,12 @@ class World:
     def play(self, story: Callable[[Client], Any], nodes: int = 1) -> World:
         """From the start until everything has ended and the client has gone."""
         asyncio.set_event_loop(self.loop)
+        with identifiers_from(self.random):
+            self._play(story, nodes)
+        self._balance()
+        return self
+
+    def _play(self, story: Callable[[Client], Any], nodes: int) -> None:
         try:
             for number in range(nodes):
                 self.begin_node(f"n{number + 1}")
@@ -265,8 +269,6 @@ class World:
             self.loop.sweep_up()
             self.loop.close()
             asyncio.set_event_loop(None)
-        self._balance()
-        return self
 
     async def _watch(self, client: Client, told: asyncio.Task[Any]) -> None:
         while self.loop.time() < LONGEST:
@@ -392,3 +394,15 @@ class Client:
                 return await ask()
             except StoreUnavailable:
                 await asyncio.sleep(0.1)
+
+
+@contextlib.contextmanager
+def identifiers_from(choose: random.Random) -> Iterator[None]:
+    """New identifiers come from the seed, too."""
+    system, real_clock.os = real_clock.os, SimpleNamespace(urandom=choose.randbytes)  # type: ignore[assignment]
+    real_clock._random.clear()
+    try:
+        yield
+    finally:
+        real_clock.os = system
+        real_clock._random.clear()

@@ -17,6 +17,7 @@ from hub.api.readiness import Readiness
 from hub.api.server import HttpServer
 from hub.api.streams import stream_operations
 from hub.assembly.definitions import Comparing
+from hub.assembly.exposure import exposed
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.kept_results import ResultPruner
 from hub.assembly.parts import Parts, operator, public_url
@@ -60,7 +61,8 @@ class Serving:
         self._jobs = JobsThread(self._worker)
         self._ticking: Ticking | None = None
         server = parts.config.server
-        self._http = HttpServer(host or server.host, server.port if port is None else port)
+        self._host = host or server.host
+        self._http = HttpServer(self._host, server.port if port is None else port)
         #: Set when something failed that only a restart can mend.
         self.failed: BaseException | None = None
 
@@ -83,7 +85,10 @@ class Serving:
         if not parts.store.take_seat() and not await self._seat_after_a_look():
             raise Conflict("another hub serves this store already: stop it first, or give this project its own store.")
         parts.client.check_keys()
+        told = await exposed(parts, self._host)
         self._http.bind()
+        if told is not None:
+            log.warning("%s", told)
         self._lease.about = replace(self._lease.about, address=self._http.address)
         try:
             async with asyncio.timeout(_STORE_PATIENCE):

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from hub.engine.steps import Steps
     from hub.engine.triggered import Triggered
     from hub.library import Client, WorkflowRun
-    from hub.model.errors import ArgumentHashMismatch, HubError, JobFailed, JobTimeout, NonRetryable, WaitTimeout
+    from hub.model.errors import (
+        ArgumentHashMismatch,
+        HubError,
+        JobFailed,
+        JobTimeout,
+        NonRetryable,
+        NotChosen,
+        OutcomeUnknown,
+        WaitTimeout,
+    )
 
 _HOMES = {
     "ArgumentHashMismatch": "hub.model.errors",
@@ -26,6 +35,8 @@ _HOMES = {
     "JobFailed": "hub.model.errors",
     "JobTimeout": "hub.model.errors",
     "NonRetryable": "hub.model.errors",
+    "NotChosen": "hub.model.errors",
+    "OutcomeUnknown": "hub.model.errors",
     "RetryPolicy": "hub.engine.policies",
     "Steps": "hub.engine.steps",
     "Triggered": "hub.engine.triggered",
@@ -50,6 +61,8 @@ __all__ = [
     "JobFailed",
     "JobTimeout",
     "NonRetryable",
+    "NotChosen",
+    "OutcomeUnknown",
     "RetryPolicy",
     "Steps",
     "Triggered",

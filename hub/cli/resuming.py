@@ -1,6 +1,8 @@
-"""`hub workflow resume` and `fork`: going on after a failure."""
+"""`hub workflow resume`, `fork` and `settle`: going on after a failure."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
@@ -101,4 +103,41 @@ async def fork(
             note(f"execution {started.id}")
             return await finish(parts, started.id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
         show({"id": started.id, "status": started.status.value, "forked_from": execution_id}, as_json=as_json)
+        return 0
+
+
+@click.command("settle")
+@click.argument("execution_id", metavar="ID")
+@click.argument("path")
+@click.option("--result", metavar="JSON", help="It was done, and this is its result; `@FILE` reads it from a file.")
+@click.option("--failed", metavar="MESSAGE", help="It was not done, and its caller gets this failure.")
+@click.option("--again", is_flag=True, help="It was not done, and is to be done again.")
+@wait_options
+@command
+async def settle(
+    execution_id: str,
+    path: str,
+    result: str | None,
+    failed: str | None,
+    again: bool,
+    wait: bool,
+    seconds: float | None,
+    interval: float,
+    logs: bool,
+    as_json: bool,
+) -> int:
+    """Say what became of a job that is at most once and was interrupted; an execution that waits for it goes on."""
+    from hub.cli.waiting import finish
+    from hub.engine.going_on import Again, Failed
+
+    if (result is not None) + (failed is not None) + again != 1:
+        raise click.UsageError("say one of --result JSON, --failed MESSAGE and --again.")
+    said: Any = Again.AGAIN if failed is None else Failed(failed)
+    if result is not None:
+        said = parse_json(result, "--result")
+    async with opened() as parts:
+        status = await parts.client.settle(execution_id, path, said)
+        if wait:
+            return await finish(parts, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+        show({"id": execution_id, "path": path, "status": status.value}, as_json=as_json)
         return 0

@@ -6,7 +6,7 @@ import click
 
 from hub.cli.options import parse_json, wait_options
 from hub.cli.printing import note, show
-from hub.cli.resuming import fork, resume
+from hub.cli.resuming import fork, resume, settle
 from hub.cli.session import command, json_option, opened, project_option
 from hub.model.execution import Status
 
@@ -167,3 +167,4 @@ async def wait_for(
 
 workflow.add_command(resume)
 workflow.add_command(fork)
+workflow.add_command(settle)

@@ -1,4 +1,4 @@
-"""Executions that go on after a failure: resumed one by one or many at once, and forked."""
+"""Executions that go on after a failure: resumed one by one or many at once, forked, and told what became of a call."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 from hub.client.executions import ExecutionVerbs, subject
 from hub.engine import going_on
+from hub.engine.going_on import Again, Failed
 from hub.engine.points import MISSING, Missing
 from hub.model.errors import Conflict, ExecutionNotFound
-from hub.model.execution import LEGAL_MOVES, Started, Status
+from hub.model.execution import LEGAL_MOVES, JobStatus, Started, Status
 
 #: Executions that are read, or resumed, at once.
 _PAGE = 500
@@ -67,4 +68,12 @@ class ResumingVerbs(ExecutionVerbs):
                 args,
                 requested_by=self._by,
                 entry=entry,
+            )
+
+    async def settle(self, execution_id: str, path: str, said: Any | Failed | Again) -> JobStatus:
+        """Say what became of a call whose outcome is unknown, or that failed; see `hub.engine.going_on`."""
+        driver = self._driver
+        async with self._changing_execution("execution:settle", execution_id) as entry:
+            return await going_on.settle(
+                self._store, driver.registry, driver.clock, execution_id, path, said, by=self._by, entry=entry
             )

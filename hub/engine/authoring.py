@@ -7,7 +7,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar, overload
 
 from hub.engine.context import Context
 from hub.engine.policies import ConcurrencyPolicy, Duration, RetryPolicy
@@ -19,6 +19,7 @@ from hub.model.names import NAME_RULE, is_name
 from hub.model.values import Shape
 
 In = TypeVar("In")
+OnUnknown = Literal["wait", "fail"]
 Out = TypeVar("Out")
 
 
@@ -34,6 +35,8 @@ class Job(Generic[In, Out]):
         timeout: Duration | None = None,
         deps: Sequence[Job[Any, Any]] = (),
         transaction: str | None = None,
+        at_most_once: bool = False,
+        on_unknown: OnUnknown = "wait",
         local_names: Mapping[str, Any] | None = None,
     ) -> None:
         self.function = function
@@ -44,9 +47,19 @@ class Job(Generic[In, Out]):
         self.deps = tuple(deps)
         #: The database whose transaction it runs in; None: in none.
         self.transaction = transaction
+        #: It is never run a second time by the hub.
+        self.at_most_once = at_most_once
+        #: What an interruption then comes to: "wait" for somebody who says what became of it, or "fail".
+        self.on_unknown = on_unknown
         self.is_async = inspect.iscoroutinefunction(function)
         if not is_name(self.name):
             raise ValueError(f'{where(function)}: "{self.name}" is not a job name: it must be {NAME_RULE}')
+        if at_most_once and (retry is not None or transaction is not None):
+            raise ValueError(
+                f"{where(function)}: {self.name} is at most once, so it has no retries; and in a transaction no need of it"
+            )
+        if on_unknown not in ("wait", "fail"):
+            raise ValueError(f'{where(function)}: on_unknown is "{on_unknown}": it must be "wait" or "fail"')
         self.takes, self.input, self.output = _signature(function, local_names or {})
         functools.update_wrapper(self, function)
 
@@ -94,6 +107,11 @@ class Workflow(Generic[In, Out]):
             raise TypeError(
                 f'{self.declared}: main_job of the workflow "{name}" must be a job; put @job on the function'
             )
+        if main_job.at_most_once:
+            raise ValueError(
+                f'{self.declared}: {main_job.name} is at most once, so it cannot be the main job of "{name}": let another '
+                "job call it"
+            )
         self.name = name
         self.main_job = main_job
         #: What makes it what it is, beside code and policies.
@@ -108,7 +126,7 @@ class Workflow(Generic[In, Out]):
 
         `definition` is what belongs to it beside the job's code, and so to its revision.
         """
-        made = cls(main_job.name, main_job)
+        made = cls(main_job.name, _caller_of(main_job) if main_job.at_most_once else main_job)
         made.name = name
         made.definition = definition
         return made
@@ -155,6 +173,8 @@ def job(
     timeout: Duration | None = None,
     deps: Sequence[Job[Any, Any]] = (),
     transaction: str | None = None,
+    at_most_once: bool = False,
+    on_unknown: OnUnknown = "wait",
 ) -> _Decorator: ...
 def job(
     function: Callable[..., Any] | None = None,
@@ -165,18 +185,32 @@ def job(
     timeout: Duration | None = None,
     deps: Sequence[Job[Any, Any]] = (),
     transaction: str | None = None,
+    at_most_once: bool = False,
+    on_unknown: OnUnknown = "wait",
 ) -> Any:
     """Make a function a job. It takes `input` and `ctx`, either or none, and is `async def` or `def`.
 
     The default name is the function's, with `_` as `-`. With `transaction` it runs in a transaction of that database of
-    config/hub.yaml, `ctx.transaction`, and its result is committed together with its writes. Raises TypeError where an
+    config/hub.yaml, `ctx.transaction`, and its result is committed together with its writes.
+
+    With `at_most_once` its beginning is durable before it begins, and the hub never runs it a second time: one that was
+    interrupted is unknown. Then the execution waits until somebody says what became of it (`hub workflow settle`), or with
+    `on_unknown="fail"` the call raises OutcomeUnknown. It makes no durable calls itself. Raises TypeError where an
     annotation has no JSON form.
     """
     local_names = sys._getframe(1).f_locals  # noqa: SLF001 - types declared beside the function
     if function is not None:
         return Job(function, local_names=local_names)
     return lambda given: Job(
-        given, name=name, retry=retry, timeout=timeout, deps=deps, transaction=transaction, local_names=local_names
+        given,
+        name=name,
+        retry=retry,
+        timeout=timeout,
+        deps=deps,
+        transaction=transaction,
+        at_most_once=at_most_once,
+        on_unknown=on_unknown,
+        local_names=local_names,
     )
 
 
@@ -220,6 +254,17 @@ def trigger_workflow(
     """`workflow.trigger` by name. `auth_invoker` is {"namespace": …, "machine_user_name": …}."""
     scope = current()
     return scope.run.start_other(scope, name, args, auth_invoker, idempotency_key)
+
+
+def _caller_of(called: Job[In, Out]) -> Job[In, Out]:
+    """A job that calls another one, and nothing else."""
+
+    async def call(input: Any) -> Any:
+        return await called.trigger(input)
+
+    made: Job[In, Out] = Job(call, name=called.name)
+    made.input, made.output = called.input, called.output
+    return made
 
 
 def _caller() -> str:

@@ -1,8 +1,10 @@
-"""Going on after an end: resume under the same id, also with another input, and fork from a call on."""
+"""Going on: resume under the same id, also with another input, fork from a call on, and say what became of a call."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from hub.engine.points import MISSING, Missing
@@ -14,6 +16,7 @@ from hub.model.errors import ExecutionNotFound, NotFound
 from hub.model.execution import Checkpoint, JobStatus, Started, StartRequest, Status
 from hub.model.values import canonical
 from hub.store import Store
+from hub.store.outcomes import Outcome
 from hub.store.resuming import Fork
 
 
@@ -74,6 +77,54 @@ async def fork(
         concurrency_key=concurrency_key(workflow, text),
     )
     return await store.fork(Fork(request, execution_id, path, kept), entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A person's word that a call had no effect."""
+
+    message: str
+
+
+class Again(Enum):
+    """A person's word that a call is to be made again."""
+
+    AGAIN = "again"
+
+
+async def settle(
+    store: Store,
+    registry: Registry,
+    clock: Clock,
+    execution_id: str,
+    path: str,
+    said: Any | Failed | Again,
+    *,
+    by: str,
+    entry: AuditEntry | None = None,
+) -> JobStatus:
+    """Say what became of a call that is at most once and was interrupted: its result, that it failed, or to make it again.
+
+    An execution that waits for this goes on. A failed call of a failed execution can be given a result too, or, when it is
+    at most once, be made again: `resume` the execution then. Raises ExecutionNotFound, NotFound for the call, Conflict when
+    there is nothing to say, NotJson or InvalidArguments when the result does not fit.
+    """
+    found = await store.execution(execution_id)
+    if found is None:
+        raise ExecutionNotFound(execution_id)
+    call = next((one for one in found.jobs if one.path == path), None)
+    if call is None:
+        raise NotFound("call", path, [one.path for one in found.jobs])
+    result = error = None
+    if isinstance(said, Failed):
+        error = canonical({"type": "JobFailed", "message": said.message, "job": call.name, "path": path, "class": ""})
+    elif not isinstance(said, Again):
+        known = (
+            {job.name: job for job in registry.jobs_of(found.workflow)} if found.workflow in registry.workflows else {}
+        )
+        job = known.get(call.name) or registry.jobs.get(call.name)
+        result = canonical(said) if job is None else job.output.dump(said)[0]
+    return await store.decide_outcome(Outcome(execution_id, path, clock.now(), result, error, by), entry)
 
 
 def kept_before(calls: Sequence[Checkpoint], path: str) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ Duration = str | float | timedelta
 
 _MOST_RETRIES = 10
 _LONGEST_INITIAL = 3_600_000
-_LONGEST_BACKOFF = 86_400_000
+#: Milliseconds that no retry waits longer than.
+LONGEST_BACKOFF = 86_400_000
 _MOST_CONCURRENT = 1_000
 
 
@@ -45,7 +46,7 @@ class RetryPolicy:
             raise ValueError(f"max_retries is {max_retries}: it must be from 1 to {_MOST_RETRIES}")
         if self.initial_backoff > _LONGEST_INITIAL:
             raise ValueError(f"initial_backoff is {spoken(self.initial_backoff)}: it must be at most 1h")
-        if self.max_backoff > _LONGEST_BACKOFF:
+        if self.max_backoff > LONGEST_BACKOFF:
             raise ValueError(f"max_backoff is {spoken(self.max_backoff)}: it must be at most 24h")
         if self.max_backoff < self.initial_backoff:
             raise ValueError("max_backoff is shorter than initial_backoff")

@@ -149,10 +149,10 @@ class _DryRun(Run):
         self.dry = _DryLauncher(self, history)
         self.launcher = self.dry
 
-    def decide(self, call: Checkpoint) -> Any:
+    def decide(self, call: Checkpoint, *, at_most_once: bool = False) -> Any:
         self.met.add(call.path)
         try:
-            return super().decide(call)
+            return super().decide(call, at_most_once=at_most_once)
         except Unwind as unwound:
             self.fatal = unwound.__cause__
             raise

@@ -31,19 +31,28 @@ class RaiseAgain:
     error: str
 
 
-Decision = Perform | GiveBack | RaiseAgain
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It began, is at most once, and nobody knows what became of it: it must not be performed."""
+
+    stored: Checkpoint
 
 
-def decide(stored: Checkpoint | None, call: Checkpoint, *, base_epoch: int) -> Decision:
+Decision = Perform | GiveBack | RaiseAgain | Unknown
+
+
+def decide(stored: Checkpoint | None, call: Checkpoint, *, base_epoch: int, at_most_once: bool = False) -> Decision:
     """What a call comes to, given what is stored at its path.
 
     A success is final. A failure is final when the caller caught it, or when it belongs to the present attempt;
     otherwise a retry or a resume has begun since, and it runs again, with other arguments too: code that called it
-    wrongly can be mended. Raises ArgumentHashMismatch when the stored call is a different one.
+    wrongly can be mended. A call that is at most once is performed only when it never began, or a person said so: every failure
+    of it is final, and one that was under way is unknown. Raises ArgumentHashMismatch when the stored call is a different one.
     """
     if stored is None:
         return Perform()
-    if stored.status is JobStatus.FAILED and not stored.handled and stored.epoch < base_epoch:
+    final = stored.handled or at_most_once or stored.epoch >= base_epoch
+    if stored.status is JobStatus.FAILED and not final:
         return Perform(stored.attempts)
     if stored.name != call.name or stored.args_hash != call.args_hash:
         raise ArgumentHashMismatch(call.name, call.path, _short(stored.args), _short(call.args))
@@ -51,6 +60,8 @@ def decide(stored: Checkpoint | None, call: Checkpoint, *, base_epoch: int) -> D
         return GiveBack(stored.result)
     if stored.status is JobStatus.FAILED and stored.error is not None:
         return RaiseAgain(stored.error)
+    if at_most_once and stored.status is not JobStatus.SUSPEND:
+        return Unknown(stored)
     return Perform(stored.attempts)
 
 

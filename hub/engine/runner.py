@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, TypeVar
 
-from hub.engine import failures, replay, retry
+from hub.engine import failures, pausing, replay, retry
 from hub.engine.authoring import Job, Workflow
 from hub.engine.launching import Launcher
 from hub.engine.registry import Registry
@@ -187,7 +187,7 @@ class Run:
         status = Status.FAILED
         if policy is not None and retry.may_retry(policy, error, claimed.retries):
             status, self.comes_again = Status.PENDING_RETRY, True
-            wait = retry.backoff(policy, claimed.retries, claimed.id)
+            wait = retry.wait_before(policy, claimed.retries, claimed.id, error, self.now())
             how["due_at"] = self.tools.clock.now() + wait
             how["reason"] = (
                 f"retry {claimed.retries + 1} of {policy.max_retries} in {spoken(wait)}: {description['type']}"
@@ -212,21 +212,27 @@ class Run:
         args, value = job.input.dump({} if input is None else input)
         refuse_large("arguments are", args, MOST_ARGS)
         call = Checkpoint(path, job.name, JobStatus.RUNNING, args, digest(args), number=next(self.numbers))
-        match self.decide(call):
+        match self.decide(call, at_most_once=job.at_most_once):
             case replay.GiveBack(result):
                 return self.launcher.known(scope, path, job.output.load(result))
             case replay.RaiseAgain(error):
                 return self.launcher.failed_before(scope, path, failures.rebuild(error, path))
+            case replay.Unknown(stored):
+                return self.launcher.begin(
+                    scope, path, lambda made: pausing.await_outcome(self, scope, made, job, call, stored)
+                )
             case replay.Perform(attempts):
                 return self.launcher.begin(
-                    scope, path, lambda made: self._child(scope, made, job, call, value, attempts)
+                    scope, path, lambda made: self.child(scope, made, job, call, value, attempts)
                 )
 
-    def decide(self, call: Checkpoint) -> replay.Decision:
+    def decide(self, call: Checkpoint, *, at_most_once: bool = False) -> replay.Decision:
         if self.ahead:
             self.ahead.discard(call.path)
         try:
-            return replay.decide(self.history.get(call.path), call, base_epoch=self.claimed.base_epoch)
+            return replay.decide(
+                self.history.get(call.path), call, base_epoch=self.claimed.base_epoch, at_most_once=at_most_once
+            )
         except ArgumentHashMismatch as error:
             began, known = self.claimed.revision, self._workflow.name in self.registry.workflows
             if known and began not in (None, now := self.registry.revision(self._workflow.name)):
@@ -234,7 +240,7 @@ class Run:
             self._end_with(error)
             raise Unwind from error
 
-    async def _child(
+    async def child(
         self, scope: Scope, made: Call, job: Job[Any, Any], call: Checkpoint, value: Any, attempts: int
     ) -> Any:
         """A call that is not stored yet: its checkpoint is durable before the caller goes on."""
@@ -248,6 +254,24 @@ class Run:
         error = failures.rebuild(ended.checkpoint.error, call.path)
         scope.unseen[call.path] = error
         raise error from ended.failure
+
+    async def fail_call(self, scope: Scope, call: Checkpoint, attempts: int, error: str) -> Any:
+        """A call fails without having been tried: its failure is durable before the caller has it."""
+        now = self.now()
+        write = replace(call, status=JobStatus.FAILED, error=error, attempts=attempts, started_at=now, finished_at=now)
+        await self.durably(self.tools.store.checkpoint(self.write(write)))
+        return self.raise_stored(scope, call, attempts, error)
+
+    def raise_stored(self, scope: Scope, call: Checkpoint, attempts: int, error: str) -> Any:
+        """Raise at the caller what the store has as the call's failure."""
+        self.note(call, JobStatus.FAILED, attempts=attempts, error=error)
+        raised = failures.rebuild(error, call.path)
+        scope.unseen[call.path] = raised
+        raise raised
+
+    def note(self, call: Checkpoint, status: JobStatus, **how: Any) -> None:
+        """What the store has of a call now, for further tries of the job that makes it."""
+        self.history[call.path] = replace(call, status=status, epoch=self.claimed.epoch, finished_at=self.now(), **how)
 
     def forget_failures(self, path: str) -> None:
         """Calls that failed for good in the last try of the job at `path` run again in the next one."""

@@ -69,6 +69,7 @@ class Scope:
         "calls",
         "children",
         "failures",
+        "once",
         "path",
         "plain",
         "run",
@@ -80,6 +81,8 @@ class Scope:
         self.path = path
         #: Its job runs in a thread.
         self.plain = False
+        #: Its job is at most once: it is not run again from its top, so it makes no durable calls.
+        self.once: bool = False if above is None else above.once
         #: The scope that this one branched off; None: a job's own.
         self._above = above
         self._counts: dict[str, int] = {}
@@ -161,6 +164,11 @@ def current() -> Scope:
             "`hub workflow start` or the API."
         )
     scope.refuse_if_closed()
+    if scope.once:
+        raise OutsideJob(
+            f"the job at {scope.path} is at most once: it is never run again from its top, so it can make no durable calls. "
+            "Make them in the job that calls it."
+        )
     return scope
 
 

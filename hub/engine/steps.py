@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hub.engine.authoring import Job, Workflow
+from hub.engine.authoring import Job, OnUnknown, Workflow
 from hub.engine.choosing import AllOf, FirstOf, first_of
 from hub.engine.points import MISSING, Missing
 from hub.engine.policies import Duration, RetryPolicy
@@ -37,13 +37,17 @@ class Steps:
         *args: Any,
         retry: RetryPolicy | None = None,
         timeout: Duration | None = None,
+        at_most_once: bool = False,
+        on_unknown: OnUnknown = "wait",
     ) -> Triggered[Any]:
         """Call a function and store its result: after a restart it is not called again.
 
         The function may be `async def`, `def` (it runs in a thread) or a lambda. Its arguments and result are JSON.
+        `at_most_once` and `on_unknown` are those of a job.
         """
         scope = current()
-        return scope.run.call(scope, _StepJob(name, function, retry, timeout), list(args))
+        step = _StepJob(name, function, retry, timeout, at_most_once=at_most_once, on_unknown=on_unknown)
+        return scope.run.call(scope, step, list(args))
 
     def sleep(self, name: str, duration: Duration) -> Triggered[None]:
         """Sleep durably: a restart does not begin it again, and a parked execution holds nothing."""
@@ -137,11 +141,20 @@ class _StepJob(Job[Any, Any]):
     """A function as a call of its own, under a name that need not be a job's."""
 
     def __init__(
-        self, name: str, function: Callable[..., Any], retry: RetryPolicy | None, timeout: Duration | None
+        self,
+        name: str,
+        function: Callable[..., Any],
+        retry: RetryPolicy | None,
+        timeout: Duration | None,
+        *,
+        at_most_once: bool,
+        on_unknown: OnUnknown,
     ) -> None:
         if not name or "/" in name:
             raise ValueError(f'"{name}" is not a step name: it must not be empty or hold a "/"')
-        super().__init__(_step_body, name="a-step", retry=retry, timeout=timeout)
+        super().__init__(
+            _step_body, name="a-step", retry=retry, timeout=timeout, at_most_once=at_most_once, on_unknown=on_unknown
+        )
         self.name = name
         self.input = self.output = Shape()
         self._step = function

@@ -8,7 +8,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hub.engine import failures, retry
+from hub.engine import failures, pausing, retry
 from hub.engine.authoring import Job
 from hub.engine.context import Context
 from hub.engine.scope import Call, Scope, Unwind, enter
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from hub.engine.runner import Run
 
 MOST_RESULT = 16_777_216
+
+
+#: Milliseconds that a job rests in this process before its next try; a longer rest is durable.
+_LONGEST_NAP = 5_000
 
 
 @dataclass(slots=True)
@@ -52,12 +56,15 @@ class Trying:
     ) -> Ended:
         """Try a job until it succeeds or fails for good. Without a parent and a call it is the main job."""
         run, clock, path = self._run, self._run.tools.clock, call.path
+        stored = run.history.get(path)
+        if made is not None and stored is not None and stored.status is JobStatus.WAITING:
+            await pausing.rest_on(run, made, call, stored)
         while True:
             if not run.tools.gate.open:
                 await self._pass_the_gate()
             attempts += 1
             mark = _state(call, JobStatus.RUNNING, attempts, clock.now(), epoch=self._run.claimed.epoch)
-            if attempts == 1 or parent is None:
+            if parent is None or (attempts == 1 and not job.at_most_once):
                 # The main job's tries are counted by the claim; a first try is told apart from none by its effect.
                 run.tools.store.mark(run.write(mark))
             else:
@@ -73,7 +80,8 @@ class Trying:
                 self._raise_if_taken_down(error)
                 run.note_raised_after_all(error, path)
                 if parent is not None and not parent.closed and retry.may_retry(job.retry, error, attempts - 1):
-                    await self._rest(job, path, attempts)
+                    assert made is not None
+                    await self._rest(made, job, call, attempts, error)
                     value = job.input.load(call.args)  # the last try may have changed it
                     continue
                 described = failures.dump(failures.describe(error, job.name, path))
@@ -91,14 +99,21 @@ class Trying:
         await self._run.tools.gate.passed()
         self._run.refuse_if_stopped()
 
-    async def _rest(self, job: Job[Any, Any], path: str, attempts: int) -> None:
+    async def _rest(
+        self, made: Call, job: Job[Any, Any], call: Checkpoint, attempts: int, error: BaseException
+    ) -> None:
+        """A short rest is slept through; a longer one stands in the store, and the execution may be parked meanwhile."""
         assert job.retry is not None
+        run, now = self._run, self._run.now()
+        wait = retry.wait_before(job.retry, attempts - 1, f"{run.claimed.id}/{call.path}", error, now)
         task = asyncio.current_task()
         self._resting.add(task)
         try:
-            await self._run.tools.clock.sleep(
-                retry.backoff(job.retry, attempts - 1, f"{self._run.claimed.id}/{path}") / 1000
-            )
+            if wait <= _LONGEST_NAP:
+                await run.tools.clock.sleep(wait / 1000)
+            else:
+                trouble = failures.dump(failures.describe(error, job.name, call.path))
+                await pausing.rest(run, made, call, attempts, now + wait, trouble)
         finally:
             self._resting.discard(task)
 
@@ -115,6 +130,7 @@ class Trying:
         """One try of a job; its result as JSON text, and as a replay would rebuild it."""
         run, path = self._run, call.path
         scope = Scope(run, path)
+        scope.once = job.at_most_once
         if made is None:
             run.root = scope
         else:

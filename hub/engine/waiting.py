@@ -21,7 +21,7 @@ from hub.model.clock import iso
 from hub.model.errors import BadInput, Conflict, NotChosen
 from hub.model.execution import Checkpoint, JobStatus
 from hub.model.values import canonical, digest, parse
-from hub.model.wait import Resolution, Signal, WaitKind, WaitRequest, WaitState
+from hub.model.wait import Resolution, Signal, WaitAnswer, WaitKind, WaitRequest, WaitState
 from hub.store.waits import Park
 
 if TYPE_CHECKING:
@@ -202,12 +202,7 @@ class Waits:
         self, scope: Scope, made: Call, request: WaitRequest, call: Checkpoint, load: Callable[[str], Any]
     ) -> Any:
         run = self._run
-        while True:
-            answer = await run.durably(run.tools.store.wait(replace(request, now=run.now())))
-            if answer.state is not WaitState.WAITING:
-                break
-            request = replace(request, again=False, deadline=answer.deadline)
-            await self._until_changed(made, request)
+        answer = await self.until_ended(made, request)
         now = run.now()
         if answer.error is None:
             text = answer.result or "null"
@@ -226,6 +221,16 @@ class Waits:
         if not dropped:
             scope.unseen[request.path] = error
         raise error
+
+    async def until_ended(self, made: Call, request: WaitRequest) -> WaitAnswer:
+        """How a wait ended. The run may be parked and taken down before that."""
+        run = self._run
+        while True:
+            answer = await run.durably(run.tools.store.wait(replace(request, now=run.now())))
+            if answer.state is not WaitState.WAITING:
+                return answer
+            request = replace(request, again=False, deadline=answer.deadline)
+            await self._until_changed(made, request)
 
     async def _until_changed(self, made: Call, request: WaitRequest) -> None:
         """Until somebody says that something changed, or the deadline has come."""
@@ -277,6 +282,10 @@ def _reason(request: WaitRequest) -> str:
             said = f"waits for an answer to {request.key}"
         case WaitKind.SLEEP:
             return f"sleeps until {iso(request.deadline or 0)}"
+        case WaitKind.RETRY:
+            return f"tries {request.name} again at {iso(request.deadline or 0)}"
+        case WaitKind.OUTCOME:
+            return f"waits for somebody to say what became of {request.path} (hub workflow settle)"
         case WaitKind.SIGNAL:
             said = f"waits for the signal {request.key}"
         case WaitKind.EXECUTION:

@@ -22,6 +22,7 @@ ACTIONS: Mapping[str, str] = {
     "execution:logs": "read the lines that jobs wrote",
     "execution:resume": "let a failed execution go on",
     "execution:cancel": "end an execution",
+    "execution:settle": "say what became of a call whose outcome is unknown",
     "execution:fork": "run an execution again from a place in it",
     # The executor's name; of a record event the database's.
     "event:read": "see events: their bodies, headers and deliveries",

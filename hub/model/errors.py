@@ -16,6 +16,7 @@ HubError
 ├── StoreUnavailable          try again: nothing was acknowledged
 ├── JobFailed                 a job raised; carries type, message and path
 │   ├── JobTimeout
+│   ├── OutcomeUnknown        ... a job that is at most once was interrupted
 │   ├── WaitTimeout           ... nobody answered in time
 │   └── NotChosen             ... another one of several waits came first
 └── NonRetryable              raised by users: do not try this again
@@ -172,6 +173,10 @@ class JobFailed(HubError):
 
 class WaitTimeout(JobFailed):
     """Nobody answered in time, and the wait had no default."""
+
+
+class OutcomeUnknown(JobFailed):
+    """A job that is run at most once was interrupted: it may have had its effect or not."""
 
 
 class NotChosen(JobFailed):

@@ -18,6 +18,10 @@ class WaitKind(StrEnum):
     SIGNAL = "signal"
     #: Another execution ends.
     EXECUTION = "execution"
+    #: Nothing: the time until a job is tried again.
+    RETRY = "retry"
+    #: Somebody says what became of a job that may not be run again.
+    OUTCOME = "outcome"
 
 
 class WaitState(StrEnum):
@@ -26,6 +30,8 @@ class WaitState(StrEnum):
     TIMED_OUT = "TIMED_OUT"
     #: Another one of several came first.
     DROPPED = "DROPPED"
+    #: The call is to be made again.
+    AGAIN = "AGAIN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,9 @@ class WaitRequest:
     permission: str | None = None
     #: The call's, see Checkpoint.
     number: int = 0
+    attempts: int = 1
+    #: JSON text of the error that the call shows while it waits.
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,14 +38,16 @@ class Park:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ending:
-    """How a wait ends."""
+class Ending:
+    """How a wait ends, and what its call gives."""
 
     state: WaitState
     now: int
     result: str | None = None
     error: str | None = None
     by: str | None = None
+    #: The call is not over: it is made again, or goes on.
+    suspends: bool = False
 
 
 def timed_out(path: str, name: str) -> str:
@@ -103,6 +105,7 @@ def _wait_one(tx: Tx, item: WaitRequest) -> WaitAnswer | Exception:
     ending = _what_came(tx, item)
     if ending is None and deadline is not None and deadline <= item.now:
         ending = _deadline(item.path, item.name, item.default, item.now)
+        ending = replace(ending, suspends=item.kind is WaitKind.RETRY)
     if ending is None:
         return WaitAnswer(WaitState.WAITING, deadline=deadline)
     end_wait(tx, item.execution_id, item.path, ending)
@@ -127,10 +130,22 @@ def _open(tx: Tx, item: WaitRequest) -> None:
         ),
     )
     tx.run(
-        "INSERT INTO checkpoints (execution_id, path, name, status, args, args_hash, attempts, handled, epoch, started_at, "
-        "call_number) VALUES (?, ?, ?, 'WAITING', ?, ?, 1, 0, ?, ?, ?) ON CONFLICT (execution_id, path) "
-        "DO UPDATE SET status = 'WAITING', result = NULL, error = NULL, epoch = excluded.epoch, finished_at = NULL",
-        (item.execution_id, item.path, item.name, item.args, item.args_hash, item.epoch, item.now, item.number),
+        "INSERT INTO checkpoints (execution_id, path, name, status, args, args_hash, error, attempts, handled, epoch, "
+        "started_at, call_number) VALUES (?, ?, ?, 'WAITING', ?, ?, ?, ?, 0, ?, ?, ?) ON CONFLICT (execution_id, path) "
+        "DO UPDATE SET status = 'WAITING', result = NULL, error = excluded.error, attempts = excluded.attempts, "
+        "epoch = excluded.epoch, finished_at = NULL",
+        (
+            item.execution_id,
+            item.path,
+            item.name,
+            item.args,
+            item.args_hash,
+            item.trouble,
+            item.attempts,
+            item.epoch,
+            item.now,
+            item.number,
+        ),
     )
 
 
@@ -141,7 +156,7 @@ def _ended(tx: Tx, item: WaitRequest, state: WaitState) -> WaitAnswer:
     return WaitAnswer(state, result, error)
 
 
-def _what_came(tx: Tx, item: WaitRequest) -> _Ending | None:
+def _what_came(tx: Tx, item: WaitRequest) -> Ending | None:
     """What is there already for a wait that is open."""
     match item.kind:
         case WaitKind.POINT:
@@ -149,17 +164,17 @@ def _what_came(tx: Tx, item: WaitRequest) -> _Ending | None:
                 "DELETE FROM answers WHERE execution_id = ? AND key = ? RETURNING result, by",
                 (item.execution_id, item.key),
             )
-            return _Ending(WaitState.RESOLVED, item.now, result=rows[0][0], by=rows[0][1]) if rows else None
+            return Ending(WaitState.RESOLVED, item.now, result=rows[0][0], by=rows[0][1]) if rows else None
         case WaitKind.SIGNAL:
             return _signal_that_came(tx, item)
         case WaitKind.EXECUTION:
             rows = tx.rows("SELECT status, result, error FROM executions WHERE id = ?", (item.key,))
             return _end_of_other(rows[0], item.key, item.now) if rows else _no_other(item)
-        case WaitKind.SLEEP:
+        case WaitKind.SLEEP | WaitKind.RETRY | WaitKind.OUTCOME:
             return None
 
 
-def _signal_that_came(tx: Tx, item: WaitRequest) -> _Ending | None:
+def _signal_that_came(tx: Tx, item: WaitRequest) -> Ending | None:
     rows = tx.rows(
         "SELECT id, payload, to_all FROM signals WHERE name = ? AND taken_by IS NULL "
         "AND (execution_id IS NULL OR execution_id = ?) AND (to_all = 0 OR sent_at >= ?) AND sent_at >= ? "
@@ -178,10 +193,10 @@ def _signal_that_came(tx: Tx, item: WaitRequest) -> _Ending | None:
     identifier, payload, to_all = rows[0]
     if not to_all:
         tx.run("UPDATE signals SET taken_by = ? WHERE id = ?", (item.execution_id, identifier))
-    return _Ending(WaitState.RESOLVED, item.now, result=payload, by=identifier)
+    return Ending(WaitState.RESOLVED, item.now, result=payload, by=identifier)
 
 
-def _no_other(item: WaitRequest) -> _Ending:
+def _no_other(item: WaitRequest) -> Ending:
     """There is none of that id, or it was forgotten: nothing would ever end the wait."""
     error = {
         "type": "ExecutionNotFound",
@@ -190,30 +205,30 @@ def _no_other(item: WaitRequest) -> _Ending:
         "path": item.path,
         "class": "hub.model.errors:ExecutionNotFound",
     }
-    return _Ending(WaitState.RESOLVED, item.now, error=json.dumps(error))
+    return Ending(WaitState.RESOLVED, item.now, error=json.dumps(error))
 
 
-def _end_of_other(row: Row, execution_id: str, now: int) -> _Ending | None:
+def _end_of_other(row: Row, execution_id: str, now: int) -> Ending | None:
     """What the end of another execution is to the one that waits for it; None: it goes on."""
     status, result, error = row
     if status not in ENDED:
         return None
     if status == Status.SUCCESS:
-        return _Ending(WaitState.RESOLVED, now, result=result or "null", by=execution_id)
+        return Ending(WaitState.RESOLVED, now, result=result or "null", by=execution_id)
     if error is None:
         error = json.dumps(
             {"type": "ExecutionCanceled", "message": f"execution {execution_id} was canceled", "job": "", "path": ""}
         )
-    return _Ending(WaitState.RESOLVED, now, error=error, by=execution_id)
+    return Ending(WaitState.RESOLVED, now, error=error, by=execution_id)
 
 
-def _deadline(path: str, name: str, default: str | None, now: int) -> _Ending:
+def _deadline(path: str, name: str, default: str | None, now: int) -> Ending:
     if default is None:
-        return _Ending(WaitState.TIMED_OUT, now, error=timed_out(path, name))
-    return _Ending(WaitState.TIMED_OUT, now, result=default)
+        return Ending(WaitState.TIMED_OUT, now, error=timed_out(path, name))
+    return Ending(WaitState.TIMED_OUT, now, result=default)
 
 
-def end_wait(tx: Tx, execution_id: str, path: str, ending: _Ending) -> bool:
+def end_wait(tx: Tx, execution_id: str, path: str, ending: Ending) -> bool:
     """End an open wait, and make its execution due if it is parked. False: somebody else has ended it."""
     tx.hold([execution_id])
     ended = tx.rows(
@@ -223,10 +238,14 @@ def end_wait(tx: Tx, execution_id: str, path: str, ending: _Ending) -> bool:
     )
     if not ended:
         return False
-    tx.run(
-        "UPDATE checkpoints SET status = ?, result = ?, error = ?, finished_at = ? WHERE execution_id = ? AND path = ?",
-        ("SUCCESS" if ending.error is None else "FAILED", ending.result, ending.error, ending.now, execution_id, path),
-    )
+    if ending.suspends:
+        tx.run("UPDATE checkpoints SET status = 'SUSPEND' WHERE execution_id = ? AND path = ?", (execution_id, path))
+    else:
+        status = "SUCCESS" if ending.error is None else "FAILED"
+        tx.run(
+            "UPDATE checkpoints SET status = ?, result = ?, error = ?, finished_at = ? WHERE execution_id = ? AND path = ?",
+            (status, ending.result, ending.error, ending.now, execution_id, path),
+        )
     if ended[0][0] is not None:
         close_choice(tx, execution_id, ended[0][0], path, ending.now)
     tx.run("UPDATE executions SET due_at = ? WHERE id = ? AND status = 'WAITING'", (ending.now, execution_id))
@@ -304,7 +323,7 @@ def _resolve_one(tx: Tx, item: Resolution) -> WaitState | Exception:
         if deadline is not None and deadline <= item.now:
             end_wait(tx, item.execution_id, path, _deadline(path, name, default, item.now))
             continue
-        ending = _Ending(WaitState.RESOLVED, item.now, result=item.result, by=item.by)
+        ending = Ending(WaitState.RESOLVED, item.now, result=item.result, by=item.by)
         end_wait(tx, item.execution_id, path, ending)
         return WaitState.RESOLVED
     if found[0][0] in ENDED:
@@ -346,7 +365,7 @@ def _send(tx: Tx, items: Sequence[Signal]) -> list[int | Exception]:
         )
         reached = waiting if item.to_all else waiting[:1]
         for waiter, path, _deadline_of_it in reached:
-            end_wait(tx, waiter, path, _Ending(WaitState.RESOLVED, item.now, result=item.payload, by=item.id))
+            end_wait(tx, waiter, path, Ending(WaitState.RESOLVED, item.now, result=item.payload, by=item.id))
         if reached and not item.to_all:
             tx.run("UPDATE signals SET taken_by = ? WHERE id = ?", (reached[0][0], item.id))
         answers.append(len(reached))

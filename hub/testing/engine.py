@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from hub.engine import failures, going_on
 from hub.engine.authoring import Job, Workflow
+from hub.engine.going_on import Again, Failed
 from hub.engine.history import History
 from hub.engine.points import MISSING, Missing, WaitPoint
 from hub.engine.policies import Duration
@@ -230,6 +231,11 @@ class VirtualEngine:
     async def resume(self, execution_id: str, args: Any | Missing = MISSING) -> None:
         """Raises ExecutionNotFound or Conflict; with another input NotJson or InvalidArguments."""
         await going_on.resume(self._store, self._registry, execution_id, args)
+        await self.settle()
+
+    async def settle_call(self, execution_id: str, path: str, said: Any | Failed | Again) -> None:
+        """Say what became of a call whose outcome is unknown. Raises ExecutionNotFound, NotFound or Conflict."""
+        await going_on.settle(self._store, self._registry, self._time, execution_id, path, said, by="test")
         await self.settle()
 
     async def fork(self, execution_id: str, path: str, args: Any | Missing = MISSING) -> VirtualRun:

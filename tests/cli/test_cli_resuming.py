@@ -58,3 +58,22 @@ def test_a_fork_is_a_new_execution_that_names_the_old_one(hub: Hub) -> None:
     ran = hub("workflow", "fork", failed["id"], "--from", "fall-over/dubble")
     assert (ran.status, ran.out) == (1, "")
     assert "fall-over/double" in ran.err
+
+
+def test_a_failed_job_can_be_given_its_result(hub: Hub) -> None:
+    failed = _failed(hub)
+    path = "fall-over/double"
+    for args, said in [
+        ((), "say one of"),
+        (("--again", "--failed", "x"), "say one of"),
+        (("--result", "{"), "not JSON"),
+    ]:
+        ran = hub("workflow", "settle", failed["id"], path, *args)
+        assert ran.status == 2
+        assert said in ran.err
+    ran = hub("workflow", "settle", failed["id"], path, "--result", "1")
+    assert (ran.status, ran.out) == (1, "")
+    assert "is SUCCESS" in ran.err
+    settled = hub.json("workflow", "settle", failed["id"], "fall-over", "--result", "7")
+    assert settled == {"id": failed["id"], "path": "fall-over", "status": "SUCCESS"}
+    assert hub.json("workflow", "resume", failed["id"], "-W")["result"] == 7

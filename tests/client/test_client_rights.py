@@ -84,6 +84,7 @@ CHANGES: dict[str, tuple[str, Asking]] = {
     "resume": ("execution:resume", lambda client, one: client.resume(one)),
     "resume_all": ("execution:resume", lambda client, one: client.resume_all([one])),
     "fork": ("execution:fork", lambda client, one: client.fork(one, "greet")),
+    "settle": ("execution:settle", lambda client, one: client.settle(one, "greet", 1)),
     "cancel": ("execution:cancel", lambda client, one: client.cancel(one)),
     "pause_executor": ("executor:pause", lambda client, _: client.pause_executor("hook", paused=True)),
     "trigger_executor": ("executor:trigger", lambda client, _: client.trigger_executor("hook", {"n": 1})),

@@ -188,6 +188,13 @@ def _one_process(
     return one_life(bench, life, probe)[1]
 
 
+async def move_in(bench: Bench) -> None:
+    """What a process does first: it knows that it is alone, and takes over what the last one held."""
+    await bench.store.beat(bench.node, About("host", 1), 15_000)
+    await bench.store.alone(bench.node)
+    await bench.store.rescue()
+
+
 def one_life(
     bench: Bench, story: Callable[[Bench], Awaitable[T]], probe: Callable[[str, Sequence[str]], None]
 ) -> tuple[bool, T | None]:
@@ -230,9 +237,7 @@ def at_commit(verb: str, moment: str, number: int) -> Callable[[str, Sequence[st
 
 
 async def _process(bench: Bench, loop: asyncio.AbstractEventLoop) -> None:
-    await bench.store.beat(bench.node, About("host", 1), 15_000)
-    await bench.store.alone(bench.node)
-    await bench.store.rescue()
+    await move_in(bench)
     await bench.start("main-one", {}, key="the-one")
     for _ in range(12):
         await bench.work()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
-from crashing import at_commit, one_life
+from crashing import at_commit, move_in, one_life
 from kit import Bench, StillClock, of, play
 
 from hub import Context, JobFailed, WaitTimeout, job, wait_point, workflow
@@ -13,7 +13,6 @@ from hub.model.errors import Conflict, NotChosen
 from hub.model.execution import Status
 from hub.model.wait import Resolution, Signal, WaitState
 from hub.store import choices
-from hub.store.nodes import About
 
 approval = wait_point("approval", result=str)
 numbers = count(1)
@@ -267,9 +266,7 @@ def _live(path, verb: str, moment: str, at: int) -> tuple[bool, object, int]:
     url, flow = f"sqlite:///{path}", choosing(plain=False)
 
     async def story(bench: Bench) -> object:
-        await bench.store.beat(bench.node, About("host", 1), 15_000)
-        await bench.store.alone(bench.node)
-        await bench.store.rescue()
+        await move_in(bench)
         execution_id = await bench.start("choosing", key="one")
         await bench.work()
         for number, payload in enumerate(('"one"', '"two"')):

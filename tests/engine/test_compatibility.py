@@ -59,6 +59,7 @@ async def _judged(bench: Bench) -> list[Judged]:
         executors={},
         public_url="",
         dispatch=None,  # type: ignore[arg-type]  # nothing is dispatched
+        gate=None,  # type: ignore[arg-type]  # nobody signs in
         replay=None,  # type: ignore[arg-type]
     )
     ran.clear()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from hub.model.execution import LogLine
+from hub.model.audit import AuditEntry
+from hub.model.execution import JobStatus, LogLine
 from hub.store.checkpoints import BEGIN, CHECKPOINT, HANDLED, LOG, MARK, CallWrite, Handled, LogWrite, packed
+from hub.store.outcomes import DECIDE, Outcome
 from hub.store.pages.page import Page
 from hub.store.reads import executions as reads
 
@@ -19,6 +21,10 @@ class CallsPage(Page):
     async def begin(self, write: CallWrite) -> None:
         """Count a try durably before it begins. Raises Fenced when the claim is over."""
         await self._writer.submit(BEGIN, write)
+
+    async def decide_outcome(self, outcome: Outcome, entry: AuditEntry | None = None) -> JobStatus:
+        """Say what became of a call whose outcome is unknown, or that failed. Raises NotFound or Conflict."""
+        return await self._change(DECIDE, outcome, entry, told=lambda status: f"call {outcome.path} {status}")
 
     def mark(self, write: CallWrite) -> None:
         """Show that a call is under way. Nobody waits for it."""

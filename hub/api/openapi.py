@@ -24,6 +24,7 @@ _REASONS: Mapping[int, str] = {
     413: "The body is larger than 1 MiB.",
     415: "The body is not application/json.",
     422: "The body, or what it asks for, does not have the shape that is asked for.",
+    429: "Too many wrong tokens came from there; Retry-After says when to come back.",
     503: "The store could not be asked in time, or takes nothing more at this moment. Try again later.",
 }
 
@@ -37,7 +38,7 @@ def statuses_of(operation: Operation) -> dict[int, str]:
     if operation.query or operation.body is not None or operation.method == "POST":
         usual.append(400)
     if operation.action != PUBLIC:
-        usual += [401, 403, *([] if operation.storeless else [503])]
+        usual += [401, 403, 429, *([] if operation.storeless else [503])]
     if operation.in_path:
         usual.append(404)
     if operation.body is not None and operation.body_type == JSON_BODY:

@@ -26,8 +26,8 @@ from hub.model.errors import (
     Refused,
     StoreUnavailable,
     TooManyTries,
+    Unauthenticated,
 )
-from hub.model.errors import Unauthenticated as NotAuthenticated
 from hub.triggers.webhook.answer import PROBLEM, SAFETY, safe_json
 
 log = logging.getLogger(__name__)
@@ -72,17 +72,12 @@ class Unfit(Unreadable):
     status = 422
 
 
-class Unauthenticated(NotAuthenticated):
-    """Nobody knows who asks. Its text goes into `error_description` and says nothing of what is known."""
+class NoCredential(Unauthenticated):
+    """No credential was given, or one that is none. `error` is of RFC 6750, 3.1; None when nothing was given."""
 
-    def __init__(self, text: str, *, error: str | None = "invalid_token") -> None:
-        #: Of RFC 6750, 3.1; None when no credential was given.
+    def __init__(self, text: str, error: str | None = None) -> None:
         self.error = error
         super().__init__(text)
-
-    @property
-    def challenge(self) -> str:
-        return 'Bearer realm="hub"' + (f', error="{self.error}"' if self.error else "")
 
 
 class TooMany(HubError):
@@ -97,7 +92,7 @@ class TooMany(HubError):
 
 #: The first line that an error is one of. Whatever is not in it is a fault of the hub.
 STATUS_OF: tuple[tuple[type[HubError], int], ...] = (
-    (NotAuthenticated, 401),
+    (Unauthenticated, 401),
     (Refused, 403),
     (NotFound, 404),
     (Conflict, 409),
@@ -126,8 +121,8 @@ def problem_of(request: Request, error: Exception) -> Response:
     """The answer to a request that came to nothing."""
     status, name = status_of(error), secrets.token_hex(8)
     headers = {key.lower(): value for key, value in (getattr(error, "headers", None) or {}).items()}
-    if isinstance(error, NotAuthenticated):
-        headers["www-authenticate"] = getattr(error, "challenge", 'Bearer realm="hub", error="invalid_token"')
+    if isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = _challenge(error)
     if isinstance(error, TooMany | TooManyTries):
         headers["retry-after"] = str(error.seconds)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -144,6 +139,11 @@ def problem_of(request: Request, error: Exception) -> Response:
         "id": name,
     }
     return answer(document, status, headers, PROBLEM)
+
+
+def _challenge(error: Unauthenticated) -> str:
+    word = error.error if isinstance(error, NoCredential) else "invalid_token"
+    return 'Bearer realm="hub"' + (f', error="{word}"' if word else "")
 
 
 def answer(

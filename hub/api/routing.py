@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from hub.api.operations import PUBLIC, Call, Operation, check_declared
-from hub.api.problems import Unauthenticated, answer, problem_of
+from hub.api.problems import NoCredential, answer, problem_of
 from hub.api.requests import body_of, path_of, query_of
 from hub.client import Client
 from hub.model.identity import ANONYMOUS, Principal
@@ -58,10 +58,10 @@ def bearer(request: Request) -> str:
     """The token of a request (RFC 6750, 2.1): in its one Authorization header, and nowhere else."""
     given = request.headers.getlist("authorization")
     if not given:
-        raise Unauthenticated("a bearer token is needed: Authorization: Bearer TOKEN.", error=None)
+        raise NoCredential("a bearer token is needed: Authorization: Bearer TOKEN.")
     scheme, _, token = given[0].partition(" ")
     if len(given) > 1 or scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated("one bearer token is needed: Authorization: Bearer TOKEN.", error="invalid_request")
+        raise NoCredential("one bearer token is needed: Authorization: Bearer TOKEN.", "invalid_request")
     return token.strip()
 
 

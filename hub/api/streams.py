@@ -140,7 +140,7 @@ def stream_operations(live: Live) -> tuple[Operation, ...]:
             handle=stream,
             answer=_ONE,
             answer_type=EVENT_STREAM,
-            problems={429: "Too many streams are open."},
+            problems={429: "Too many streams are open, or too many wrong tokens came from there."},
         ),
     )
 

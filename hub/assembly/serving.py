@@ -12,6 +12,7 @@ from typing import Any
 
 from hub.api.app import create_app, machine_routes
 from hub.api.live import Live
+from hub.api.metrics import Metrics, metrics_operations
 from hub.api.oauth import Tokens
 from hub.api.readiness import Readiness
 from hub.api.server import HttpServer
@@ -27,6 +28,7 @@ from hub.assembly.webhooks import open_door, trusted_proxies
 from hub.declare.config import sqlite_path
 from hub.engine.worker import Worker
 from hub.model.errors import Conflict, HubError, StoreUnavailable
+from hub.store.counting import Counts
 from hub.triggers.record_events.drain import Drain
 from hub.triggers.record_events.keeper import Keeper
 from hub.triggers.record_events.sqlite import SQLiteWatched
@@ -53,8 +55,9 @@ class Serving:
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._tokens: dict[str, bytes] = {}
-        self._live = Live()
+        self._live, self._counts = Live(), Counts()
         parts.store.watch(self._live)
+        parts.store.watch(self._counts)
         self._watched: list[SQLiteWatched] = []
         self.watching: dict[str, Watching] = {}
         self._worker, self._lease = parts.worker()
@@ -114,12 +117,21 @@ class Serving:
         await self._start_schedules()
         await self._start_record_events()
         intake, quick = open_door(parts, self._tokens)
-        readiness = Readiness(parts.store, self.troubles)
-        tokens = Tokens(parts.client, trusted_proxies(parts.config))
-        further = (*stream_operations(self._live), tokens.operation())
-        routes = machine_routes(parts.client, tokens.verify, readiness, url=public_url(parts.config), further=further)
-        await self._http.start(create_app(intake, routes), quick)
+        await self._http.start(create_app(intake, self._routes()), quick)
         return rescued
+
+    def _routes(self) -> list[Any]:
+        """What is answered to machines."""
+        parts = self._parts
+        tokens = Tokens(parts.client, trusted_proxies(parts.config))
+        metrics = Metrics(parts.store, parts.clock, self._counts, self._live, self.troubles)
+        return machine_routes(
+            parts.client,
+            tokens.verify,
+            Readiness(parts.store, self.troubles),
+            url=public_url(parts.config),
+            further=(*stream_operations(self._live), *metrics_operations(metrics), tokens.operation()),
+        )
 
     async def _seat_after_a_look(self) -> bool:
         """Once more in a moment: a command that waits may just have looked whether the seat is free."""

@@ -14,7 +14,7 @@ from hub.store.committing import Operation
 Witness = Callable[[Sequence[Operation], float], None]
 
 #: Where an item of a verb names its execution: itself, or in one of these parts.
-_PARTS = ("line", "settled", "call", "main")
+_PARTS = ("line", "settled", "call", "main", "item")
 
 
 def touched(operations: Sequence[Operation], among: Container[str]) -> set[str]:

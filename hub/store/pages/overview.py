@@ -49,3 +49,7 @@ class OverviewPage(Page):
     async def children_of(self, execution_id: str, limit: int) -> list[ExecutionRecord]:
         """Newest first, without their jobs."""
         return await self._read(reads.children_of, execution_id, limit)
+
+    async def open_executions(self, most: int) -> dict[str, int]:
+        """How many executions of each status have not ended; no status is counted further than `most`."""
+        return await self._read(reads.open_executions, most)

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from hub.model.clock import first_id
 from hub.model.event import Delivery, Outcome
-from hub.model.execution import ExecutionRecord
+from hub.model.execution import ENDED, ExecutionRecord, Status
 from hub.model.schedule import StoredSchedule
 from hub.store.reads.contents import Texts
 from hub.store.reads.events import delivery_of
@@ -110,3 +110,16 @@ def children_of(session: Session, execution_id: str, limit: int) -> list[Executi
 def _records(session: Session, rows: Sequence[ExecutionRow]) -> list[ExecutionRecord]:
     texts = Texts(session, [row.result for row in rows])
     return [execution_of(row, texts) for row in rows]
+
+
+def open_executions(session: Session, most: int) -> dict[str, int]:
+    """How many executions of each status have not ended; no status is counted further than `most`."""
+    found = {}
+    for status in Status:
+        if status not in ENDED:
+            # Written out, as the partial indexes have it.
+            here = select(ExecutionRow.id).where(text(f"executions.status = '{status.value}'")).limit(most)
+            if status is not Status.RUNNING:
+                here = here.where(text("executions.status NOT IN ('RUNNING', 'SUCCESS')"))
+            found[status.value] = session.exec(select(func.count()).select_from(here.subquery())).one()
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Outcome(StrEnum):
@@ -20,8 +20,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """A fact as a trigger hands it to the store."""
 
     #: Where it came from: "webhook:NAME", "schedule:NAME", "record:NAMESPACE", "manual:NAME". One half of the unique key.
@@ -64,8 +63,7 @@ class Event:
     executors: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """What the store answers to a `NewEvent`."""
 
     id: str

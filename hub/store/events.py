@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from hub.model.clock import new_id
 from hub.model.event import Delivery, Event, NewEvent, Outcome, StoredEvent
 from hub.model.execution import StartRequest
+from hub.model.values import compact, parse
 from hub.store.dialects.base import Bulk, Many, Row, Tx
 from hub.store.executions import insert_executions
 from hub.store.verbs import Mixed, Verb
 
-#: Made once: `json.dumps` with settings makes an encoder a call.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A new event with the id that it gets if nobody was first."""
 
     id: str
@@ -107,11 +104,11 @@ def event_of(row: Row) -> Event:
         kind,
         time,
         received_at,
-        json.loads(payload),
+        parse(payload),
         namespace,
         model,
         body,
-        tuple(json.loads(executors)),
+        tuple(parse(executors)),
     )
 
 
@@ -228,7 +225,7 @@ def _event_row(identifier: str, event: NewEvent, at: int, *, keyed: bool = True,
         event.model,
         event.time,
         at,
-        _encode(event.payload),
+        compact(event.payload),
         event.body,
         _names(event.executors),
         state,
@@ -240,7 +237,7 @@ def _event_row(identifier: str, event: NewEvent, at: int, *, keyed: bool = True,
 @lru_cache(maxsize=1024)
 def _names(executors: tuple[str, ...]) -> str:
     """As JSON. Webhooks are for the same few over and over."""
-    return _encode(executors)
+    return compact(executors)
 
 
 def _delivery_row(delivery: Delivery) -> tuple[object, ...]:
@@ -252,7 +249,7 @@ def _delivery_row(delivery: Delivery) -> tuple[object, ...]:
         delivery.reason,
         delivery.execution_id,
         delivery.created_at,
-        _encode(delivery.evaluation),
+        compact(delivery.evaluation),
     )
 
 

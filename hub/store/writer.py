@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 _MOST_IN_A_BATCH = 2_000
 _MOST_QUEUED = 50_000
 #: With so many the thread begins at once, while the loop's turn makes more.
-_WORTH_A_BATCH = 16
+_WORTH_A_BATCH = 32
 _AGAIN_AFTER = 0.05
 _RIDE_AFTER = 0.02
 

@@ -152,7 +152,16 @@ def _float(text: str) -> float:
     return value
 
 
-_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float).decode
+_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+
+
+def _decode(text: str) -> Any:
+    if text.startswith(("{", "[")):
+        # Nothing stands before the value, and mostly nothing behind: `decode` would look for spaces with patterns.
+        value, end = _decoder.raw_decode(text)
+        if end == len(text):
+            return value
+    return _decoder.decode(text)
 
 
 def _where(error: ValueError) -> str:

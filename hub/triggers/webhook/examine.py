@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hub.model.event import NewEvent
 from hub.triggers.webhook.body import JSON_TYPE, BadBody, read_body
@@ -73,7 +73,7 @@ async def verified(endpoint: Endpoint, request: RawRequest, now: int, documents:
     verdict = endpoint.verifier.verify(request, now)
     if verdict.needs is not None and await documents.load(verdict.needs, now):
         # What the sender's server gave is all there is: a key that it does not list is refused for good.
-        return replace(endpoint.verifier.verify(request, now), needs=None)
+        return endpoint.verifier.verify(request, now)._replace(needs=None)
     return verdict
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from hub.triggers.webhook.answer import Answer, problem
@@ -43,13 +44,17 @@ def check_head(endpoint: Endpoint, request: RawRequest) -> tuple[str | None, Ans
     for encoding in headers.get(b"content-encoding", ()):
         if encoding.lower() not in (b"", b"identity"):
             return None, problem(415)
-    kinds = {media_type(value) for value in headers.get(b"content-type", ())}
+    kinds = {_media_type(value) for value in headers.get(b"content-type", ())}
     kind = kinds.pop() if kinds else ""
     if kinds or (kind and not _takes(endpoint, kind) and request.method not in ("GET", "OPTIONS")):
         return None, problem(415)
     if request.url.count("&") >= MOST_PARAMETERS:
         return None, problem(400)
     return kind or None, None
+
+
+#: Senders name the same few types over and over.
+_media_type = lru_cache(maxsize=256)(media_type)
 
 
 def _takes(endpoint: Endpoint, kind: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from hub.triggers.webhook.body import BadBody, read_json
@@ -24,8 +24,7 @@ class Refusal(Exception):
         super().__init__(reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a verifier says of a request."""
 
     ok: bool

@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
 from hub.triggers.webhook.grammar import read_base64, read_hex
@@ -20,6 +21,7 @@ from hub.triggers.webhook.scheme import LEAST_SECRET, MOST_SECRETS, Scheme
 Check = Callable[[bytes, Sequence[bytes]], bool]
 
 _SIZES = {"sha1": 20, "sha256": 32, "sha512": 64}
+_HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {"sha1": hashes.SHA1, "sha256": hashes.SHA256, "sha512": hashes.SHA512}
 _ED25519_KEY = 32
 _ED25519_SIGNATURE = 64
 
@@ -90,12 +92,12 @@ def _make_key(scheme: Scheme, secret: str, *, weak: bool) -> Key:
 
 def _hmac(raw: bytes, algorithm: str) -> Key:
     # Keyed once. `hmac.digest` looks the algorithm up each time, and lets go of the interpreter's lock for a microsecond.
-    keyed = hmac.new(raw, digestmod=algorithm)
+    keyed = HMAC(raw, _HASHES[algorithm]())
 
     def check(content: bytes, candidates: Sequence[bytes]) -> bool:
         made = keyed.copy()
         made.update(content)
-        return _any_equal(made.digest(), candidates)
+        return _any_equal(made.finalize(), candidates)
 
     return Key(check, _SIZES[algorithm], raw=raw)
 

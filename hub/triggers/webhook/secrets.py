@@ -21,7 +21,11 @@ from hub.triggers.webhook.scheme import LEAST_SECRET, MOST_SECRETS, Scheme
 Check = Callable[[bytes, Sequence[bytes]], bool]
 
 _SIZES = {"sha1": 20, "sha256": 32, "sha512": 64}
-_HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {"sha1": hashes.SHA1, "sha256": hashes.SHA256, "sha512": hashes.SHA512}
+_HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {
+    "sha1": hashes.SHA1,
+    "sha256": hashes.SHA256,
+    "sha512": hashes.SHA512,
+}
 _ED25519_KEY = 32
 _ED25519_SIGNATURE = 64
 

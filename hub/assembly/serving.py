@@ -22,6 +22,7 @@ from hub.assembly.exposure import exposed
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.kept_results import ResultPruner
 from hub.assembly.parts import Parts, operator, public_url
+from hub.assembly.people import console_route
 from hub.assembly.retention import Pruner
 from hub.assembly.revisions import tell_changed
 from hub.assembly.webhooks import open_door, trusted_proxies
@@ -117,7 +118,8 @@ class Serving:
         await self._start_schedules()
         await self._start_record_events()
         intake, quick = open_door(parts, self._tokens)
-        await self._http.start(create_app(intake, self._routes()), quick)
+        console = console_route(parts, self._http.address, self.troubles, self._live)
+        await self._http.start(create_app(intake, [console, *self._routes()]), quick)
         return rescued
 
     def _routes(self) -> list[Any]:

@@ -10,9 +10,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.console.every import ALL
 from hub.console.headers import Headers
@@ -39,6 +39,21 @@ _FAMILIES: Sequence[tuple[type[HubError], int]] = (
     (BadInput, 422),
     (StoreUnavailable, 503),
 )
+
+
+class ConsoleRoute(BaseRoute):
+    """All of the console among the routes of a server: /console, and whatever is below it."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._app = create_console(installation)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path = scope["path"]
+        ours = scope["type"] == "http" and (path == PREFIX or path.startswith(f"{PREFIX}/"))
+        return (Match.FULL if ours else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
 
 
 def create_console(installation: Installation, pages: Sequence[Page] = ALL) -> ASGIApp:
@@ -92,7 +107,7 @@ def _answering(installation: Installation, page: Page) -> Callable[[Request], Aw
 
 async def _visit(installation: Installation, request: Request) -> Visit:
     secret = session_secret(request, secure=installation.secure)
-    person = await installation.whose(secret) if secret else None
+    person = await installation.client.session(secret) if secret else None
     if person is None:
         secret = visitor_secret(request, secure=installation.secure) or new_visitor()
         person = ANONYMOUS

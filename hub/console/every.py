@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from hub.console import live
 from hub.console.page import Page
-from hub.console.pages import events, executions, executors, home, records, schedules, wait_points
+from hub.console.pages import (
+    doors,
+    events,
+    executions,
+    executors,
+    home,
+    machine_users,
+    people,
+    records,
+    schedules,
+    wait_points,
+)
 
 ALL: tuple[Page, ...] = (
     *home.PAGES,
@@ -14,5 +25,8 @@ ALL: tuple[Page, ...] = (
     *executors.PAGES,
     *schedules.PAGES,
     *wait_points.PAGES,
+    *machine_users.PAGES,
     *records.PAGES,
+    *people.PAGES,
+    *doors.PAGES,
 )

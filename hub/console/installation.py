@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from hub.api.live import Live
 from hub.client import Client
 from hub.console.pulse import Pulse
-from hub.console.streams import Streams
 from hub.model.clock import Clock
 from hub.model.executor import Problem
-from hub.model.identity import Principal
+from hub.triggers.webhook.endpoint import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +23,16 @@ class Installation:
     name: str
     #: Where people reach it: `https://hub.example.com`. With https, cookies are for https alone.
     address: str
-    #: Whom a session's secret stands for, with the rights that they have now; None: it is no session.
-    whose: Callable[[str], Awaitable[Principal | None]]
     #: Sentences about what does not work now.
     troubles: Callable[[], Sequence[str]]
     #: What is wrong in the project's files.
     problems: Callable[[], Sequence[Problem]]
+    #: Tells what changes of executions.
+    live: Live
+    #: Proxies that say where a request comes from.
+    trusted: tuple[Network, ...] = ()
     #: What happened in the last day.
     pulse: Pulse = field(default_factory=Pulse)
-    #: Pages that are kept up to date at the moment.
-    streams: Streams = field(default_factory=Streams)
-    #: Set when the hub stops: nobody holds a connection open any longer.
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def secure(self) -> bool:

@@ -3,66 +3,82 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from hub.api.live import Change
+from hub.api.problems import TooMany
+from hub.api.streams import EventStream
 from hub.console.page import Page
 from hub.console.pages.executions import look
 from hub.console.rendering import environment
 from hub.console.visit import Visit
-from hub.model.execution import ENDED
 
-#: Seconds between two looks. Two of them and the way to the browser are less than what people notice.
-_LOOK_SECONDS = 0.1
-#: Looks between two drawings of what runs and has not changed: its bars grow.
-_REDRAW = 10
-#: How long one stream is kept up; the browser asks again by itself.
-_LONGEST = 600.0
+#: Seconds after which what runs is drawn again although nothing has changed: its bars grow.
+_GROWS = 2.0
 
 
 async def live(visit: Visit) -> Response:
-    await visit.client.execution(visit.named("id"))
-    streams = visit.installation.streams
-    if not streams.enter(visit.person.name):
-        return Response("too many pages are open", status_code=429, headers={"retry-after": "10"})
-    return StreamingResponse(_stream(visit), media_type="text/event-stream", headers={"cache-control": "no-store"})
-
-
-async def _stream(visit: Visit) -> AsyncIterator[str]:
-    """New lines as they come, the rest whenever it has changed, until the execution has ended."""
-    asked = visit.request.headers.get("last-event-id") or visit.asked("after") or "0"
-    after = int(asked) if asked.isdecimal() else 0
-    identifier, logs = visit.named("id"), visit.may("execution:logs")
-    loop = asyncio.get_running_loop()
-    end, shown, looks = loop.time() + _LONGEST, None, 0
+    identifier = visit.named("id")
+    await visit.client.execution(identifier)
+    seat = contextlib.ExitStack()
     try:
-        while loop.time() < end and not visit.installation.closing.is_set():
-            # Looked at before the lines: what was logged before the end is sent before the end.
-            values = await look(visit, identifier)
-            lines = await visit.client.logs(identifier, after) if logs else []
-            if lines:
-                after = lines[-1][0]
-                yield _message("live_lines.html", after, visit, lines=lines)
-            state = (
-                values["record"].status,
-                [(call.path, call.status, call.attempts) for call in values["record"].jobs],
-            )
-            looks += 1
-            if state != shown or looks % _REDRAW == 0:
-                shown = state
-                yield _message("live.html", after, visit, **values)
-            if values["record"].status in ENDED:
-                yield "event: ended\ndata:\n\n"
-                return
-            await visit.installation.clock.sleep(_LOOK_SECONDS)
+        seat.enter_context(visit.installation.live.seat(visit.person.label))
+    except TooMany as error:
+        return Response(str(error), status_code=429, headers={"retry-after": "5"})
+    return EventStream(_pieces(visit, identifier), _given_back(seat))
+
+
+async def _pieces(visit: Visit, identifier: str) -> AsyncIterator[str]:
+    """New lines as they are committed, the rest whenever it has changed, until the execution has ended."""
+    asked = visit.request.headers.get("last-event-id") or visit.asked("after") or ""
+    after = int(asked) if asked.isascii() and asked.isdigit() else 0
+    changes = visit.installation.live.follow(visit.client, identifier, after)
+    coming: asyncio.Task[Change] | None = None
+    last = False
+    try:
+        while not last:
+            coming = coming or asyncio.create_task(_next(changes))
+            done, _ = await asyncio.wait({coming}, timeout=_GROWS)
+            if done:
+                change, coming = coming.result(), None
+                last = change.last
+                if change.lines:
+                    after = change.lines[-1][0]
+                    yield _message(visit, "live_lines.html", after, lines=change.lines)
+            yield _message(visit, "live.html", after, **await look(visit, identifier))
+        yield "event: ended\ndata:\n\n"
+    except _Closed:
+        return
     finally:
-        visit.installation.streams.leave(visit.person.name)
+        if coming is not None:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
 
 
-def _message(template: str, after: int, visit: Visit, **values: object) -> str:
+class _Closed(Exception):
+    """There will be no further change."""
+
+
+async def _next(changes: AsyncIterator[Change]) -> Change:
+    async for change in changes:
+        return change
+    raise _Closed
+
+
+@contextlib.contextmanager
+def _given_back(seat: contextlib.ExitStack) -> Iterator[None]:
+    """A seat that was taken before the answer began, and is given back at its end."""
+    with seat:
+        yield
+
+
+def _message(visit: Visit, template: str, after: int, **values: object) -> str:
+    """One event. The number of the last line goes with it, so that a browser that comes back says where to go on."""
     text = environment().get_template(template).render(visit.frame() | values)
     return f"id: {after}\n" + "".join(f"data: {line}\n" for line in text.split("\n")) + "\n"
 
 
-PAGES = (Page("/executions/{id}/live", "execution:read", live),)
+PAGES = (Page("/executions/{id}/live", "execution:logs", live),)

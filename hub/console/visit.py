@@ -15,6 +15,7 @@ from hub.console.installation import Installation
 from hub.console.proof import FIELD, form_proof
 from hub.console.rendering import environment
 from hub.model.identity import Principal, allows
+from hub.triggers.webhook.peer import peer_address
 
 #: Holds what the next page says of the last act, until it is shown.
 SAID = "hub-said"
@@ -53,7 +54,7 @@ class Visit:
     @property
     def address(self) -> str:
         """Where the request came from."""
-        return self.request.client.host if self.request.client is not None else ""
+        return str(peer_address(self.request.scope, self.installation.trusted) or "")
 
     def named(self, name: str) -> str:
         """A part of the path."""

@@ -10,12 +10,16 @@ from typing import Any
 
 import httpx
 
+from hub.api.live import Live
 from hub.assembly.files import read_files
 from hub.assembly.parts import Parts, open_parts
 from hub.console.app import create_console
 from hub.console.installation import Installation
 from hub.console.proof import FIELD, form_proof
-from hub.model.identity import Principal, person
+from hub.identity.opaque import digest_of
+from hub.model.identity import person
+from hub.store import Store
+from hub.store.people import Claim, Invite, OpenSession
 
 HUB = "http://127.0.0.1:8700"
 COOKIE = "hub-session"
@@ -86,8 +90,22 @@ def make_project(root: Path, **more: str) -> Path:
     return root
 
 
-#: Session secret -> who has it.
-SESSIONS = {role: person(name, role) for name, role in [("ada", "admin"), ("olga", "operator"), ("vera", "viewer")]}
+#: Role -> who has it, and a session.
+PEOPLE = {role: person(name, role) for name, role in [("ada", "admin"), ("olga", "operator"), ("vera", "viewer")]}
+
+
+def secret_of(who: str) -> str:
+    """The secret of the session of whoever has this role; of a session that there is not for any other word."""
+    return f"hubse_{who}"
+
+
+async def let_in(store: Store, now: int) -> None:
+    """People and their sessions, without the time that passwords take."""
+    never = now + 86_400_000
+    for role, one in PEOPLE.items():
+        await store.invite(Invite(role, one.name, role, now, never))
+        await store.claim_place(Claim(role, one.name, f"hash of {role}", now))
+        await store.open_session(OpenSession(digest_of(secret_of(role)), one.name, f"hash of {role}", now, never))
 
 
 class Site:
@@ -96,12 +114,17 @@ class Site:
     def __init__(self, parts: Parts, address: str = HUB) -> None:
         self.parts = parts
         self.troubles: list[str] = []
-
-        async def whose(secret: str) -> Principal | None:
-            return SESSIONS.get(secret)
+        self.live = Live()
+        parts.store.watch(self.live)
 
         self.installation = Installation(
-            parts.client, parts.clock, parts.files.root.name, address, whose, lambda: self.troubles, lambda: ()
+            parts.client,
+            parts.clock,
+            parts.files.root.name,
+            address,
+            lambda: self.troubles,
+            lambda: (),
+            self.live,
         )
         self._http = httpx.AsyncClient(
             transport=httpx.ASGITransport(create_console(self.installation), raise_app_exceptions=False),
@@ -113,7 +136,7 @@ class Site:
 
     async def post(self, path: str, who: str | None = "admin", /, **fields: Any) -> httpx.Response:
         """As a form of a page of this session is sent."""
-        proof = {FIELD: form_proof(who)} if who is not None else {}
+        proof = {FIELD: form_proof(secret_of(who))} if who is not None else {}
         return await self.send(path, {**_cookie(who), "origin": HUB}, {**proof, **fields})
 
     async def send(self, path: str, headers: dict[str, str], fields: dict[str, Any]) -> httpx.Response:
@@ -134,7 +157,7 @@ class Site:
 
 
 def _cookie(who: str | None) -> dict[str, str]:
-    return {} if who is None else {"cookie": f"{COOKIE}={who}"}
+    return {} if who is None else {"cookie": f"{COOKIE}={secret_of(who)}"}
 
 
 def visit(root: Path, story: Callable[[Site], Awaitable[None]]) -> None:
@@ -143,6 +166,7 @@ def visit(root: Path, story: Callable[[Site], Awaitable[None]]) -> None:
     async def whole() -> None:
         parts = await open_parts(read_files(root, {}))
         try:
+            await let_in(parts.store, parts.clock.now())
             await story(Site(parts))
         finally:
             await parts.close()

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from console_site import HUB, SESSIONS, Site, visit, words
+from console_site import HUB, PEOPLE, Site, secret_of, visit, words
 
 from hub.console.every import ALL
 from hub.console.headers import POLICY
@@ -18,7 +18,7 @@ from hub.console.rendering import STATIC
 from hub.model.identity import allows
 
 #: What stands for the parts of paths, when nothing by that name needs to exist.
-NAMES = {"{id:int}": "7", "{id}": "none", "{name}": "hook", "{token}": "hubin_none"}
+NAMES = {"{id:int}": "7", "{id}": "none", "{name}": "hook", "{token}": "hubin_none", "{namespace}": "main-auth"}
 
 
 def path_of(page: Page) -> str:
@@ -34,16 +34,16 @@ def test_every_page_for_every_role(site_root: Path) -> None:
 
     async def story(site: Site) -> None:
         for page in ALL:
-            for who in (None, "gone", *SESSIONS):
+            for who in (None, "gone", *PEOPLE):
                 path = path_of(page)
                 answer = await (site.get(path, who) if page.method == "GET" else site.post(path, who))
                 cell = f"{page.method} {path} as {who}: {answer.status_code}"
                 if page.action == PUBLIC:
                     assert answer.status_code < 500, cell
-                elif who not in SESSIONS:
+                elif who not in PEOPLE:
                     assert answer.status_code == 303, cell
                     assert answer.headers["location"].startswith("/console/sign-in"), cell
-                elif page.action == SIGNED_IN or allows(SESSIONS[who], page.action, None):
+                elif page.action == SIGNED_IN or allows(PEOPLE[who], page.action, None):
                     assert answer.status_code in (200, 303, 404, 409, 422), cell
                 else:
                     assert answer.status_code == 403, cell
@@ -77,7 +77,7 @@ def test_every_answer_carries_the_headers(site_root: Path) -> None:
             assert answer.headers["cross-origin-resource-policy"] == "same-origin"
             assert answer.headers["cache-control"] == "no-store"
             assert "access-control-allow-origin" not in answer.headers
-        style = re.search(r'href="(/console/static/console.css\?v=[^"]+)"', (await site.get("/console")).text)
+        style = re.search(r'href="(/console/static/console.css\?v=[^"]+)"', (await site.get("/console", "viewer")).text)
         assert style is not None
         assert "immutable" in (await site.get(style[1])).headers["cache-control"]
 
@@ -107,15 +107,27 @@ def test_no_page_has_inline_script_or_style(site_root: Path) -> None:
 
 
 FORGED = {
-    "no proof": ({"origin": HUB, "cookie": "hub-session=admin"}, {}),
-    "an empty proof": ({"origin": HUB, "cookie": "hub-session=admin"}, {FIELD: ""}),
-    "another session's proof": ({"origin": HUB, "cookie": "hub-session=admin"}, {FIELD: form_proof("operator")}),
-    "another site": ({"origin": "https://evil.example", "cookie": "hub-session=admin"}, {FIELD: form_proof("admin")}),
-    "another port": ({"origin": "http://127.0.0.1:1", "cookie": "hub-session=admin"}, {FIELD: form_proof("admin")}),
-    "no site": ({"origin": "null", "cookie": "hub-session=admin"}, {FIELD: form_proof("admin")}),
-    "no origin": ({"cookie": "hub-session=admin"}, {FIELD: form_proof("admin")}),
-    "no session": ({"origin": HUB}, {FIELD: form_proof("admin")}),
-    "a session that has ended": ({"origin": HUB, "cookie": "hub-session=old"}, {FIELD: form_proof("old")}),
+    "no proof": ({"origin": HUB, "cookie": "hub-session=hubse_admin"}, {}),
+    "an empty proof": ({"origin": HUB, "cookie": "hub-session=hubse_admin"}, {FIELD: ""}),
+    "another session's proof": (
+        {"origin": HUB, "cookie": "hub-session=hubse_admin"},
+        {FIELD: form_proof(secret_of("operator"))},
+    ),
+    "another site": (
+        {"origin": "https://evil.example", "cookie": "hub-session=hubse_admin"},
+        {FIELD: form_proof(secret_of("admin"))},
+    ),
+    "another port": (
+        {"origin": "http://127.0.0.1:1", "cookie": "hub-session=hubse_admin"},
+        {FIELD: form_proof(secret_of("admin"))},
+    ),
+    "no site": ({"origin": "null", "cookie": "hub-session=hubse_admin"}, {FIELD: form_proof(secret_of("admin"))}),
+    "no origin": ({"cookie": "hub-session=hubse_admin"}, {FIELD: form_proof(secret_of("admin"))}),
+    "no session": ({"origin": HUB}, {FIELD: form_proof(secret_of("admin"))}),
+    "a session that has ended": (
+        {"origin": HUB, "cookie": "hub-session=hubse_old"},
+        {FIELD: form_proof(secret_of("old"))},
+    ),
 }
 
 
@@ -127,10 +139,10 @@ def test_a_forged_form_changes_nothing(site_root: Path, how: str) -> None:
         assert answer.status_code in (303, 403)
         assert await site.parts.client.paused() == set()
         assert await site.parts.client.audit() == []
-        text = '{"form_proof": "' + form_proof("admin") + '"}'
+        text = '{"form_proof": "' + form_proof(secret_of("admin")) + '"}'
         plain = await site._http.post(
             "/console/executors/hook/pause",
-            headers={"cookie": "hub-session=admin", "origin": HUB, "content-type": "text/plain"},
+            headers={"cookie": "hub-session=hubse_admin", "origin": HUB, "content-type": "text/plain"},
             content=text,
         )
         assert plain.status_code == 403
@@ -146,7 +158,7 @@ def test_looking_changes_nothing(site_root: Path) -> None:
         for page in ALL:
             path = path_of(page).replace("none", failed)
             for method in ("GET", "HEAD") if page.method == "GET" else ("GET", "HEAD", "PUT", "DELETE"):
-                answer = await site._http.request(method, path, headers={"cookie": "hub-session=admin"})
+                answer = await site._http.request(method, path, headers={"cookie": "hub-session=hubse_admin"})
                 assert answer.status_code < 500
                 if page.method == "POST" and page.path not in {one.path for one in ALL if one.method == "GET"}:
                     assert answer.status_code in (404, 405), f"{method} {path}"
@@ -165,8 +177,8 @@ def test_cookies_are_for_this_host_and_for_no_script(site_root: Path) -> None:
         behind_tls = Site(site.parts, "https://hub.example.com")
         answer = await behind_tls.send(
             "/console/executors/hook/resume",
-            {"cookie": "__Host-hub-session=admin", "origin": "https://hub.example.com"},
-            {FIELD: form_proof("admin")},
+            {"cookie": "__Host-hub-session=hubse_admin", "origin": "https://hub.example.com"},
+            {FIELD: form_proof(secret_of("admin"))},
         )
         assert answer.status_code == 303
         assert "secure" in answer.headers["set-cookie"].lower()
@@ -189,7 +201,7 @@ def test_a_fault_is_an_id_for_the_reader_and_in_the_log(site_root: Path, caplog:
         app = create_console(site.installation, (*home.PAGES, page))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=HUB) as http:
-            answer = await http.get("/console/broken", headers={"cookie": "hub-session=admin"})
+            answer = await http.get("/console/broken", headers={"cookie": "hub-session=hubse_admin"})
         assert answer.status_code == 500
         assert "RuntimeError" not in answer.text
         assert "SELECT" not in answer.text

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from console_site import Site, visit, words
 
+from hub.model.errors import Unauthenticated
 from hub.model.execution import Status
 
 
@@ -60,7 +62,7 @@ def test_an_event_tells_why_it_started_nothing_and_is_replayed(site_root: Path) 
             assert (event.id in (await site.get(f"/console/events?{query}")).text) is found
         answer = await site.post(f"/console/events/{event.id}/replay")
         assert (answer.status_code, answer.headers["location"]) == (303, f"/console/events/{event.id}")
-        said = await site.get(f"/console/events/{event.id}", cookie=f"hub-session=admin; {_said(answer)}")
+        said = await site.get(f"/console/events/{event.id}", cookie=f"hub-session=hubse_admin; {_said(answer)}")
         assert "Replayed. hook: filtered." in words(said)
         assert len((await site.parts.client.event(event.id))[1]) == 2
 
@@ -101,7 +103,7 @@ def test_many_are_resumed_at_once(site_root: Path) -> None:
         assert "Resume these 3" in words(page)
         answer = await site.post("/console/executions/many", act="resume", id=[*ids, "none"], status="FAILED")
         assert answer.headers["location"] == "/console/executions?status=FAILED"
-        shown = await site.get("/console/executions", cookie=f"hub-session=admin; {_said(answer)}")
+        shown = await site.get("/console/executions", cookie=f"hub-session=hubse_admin; {_said(answer)}")
         assert "3 of 4 executions resumed" in words(shown)
         assert (await site.post("/console/executions/many", act="erase", id=ids)).status_code == 422
 
@@ -216,11 +218,11 @@ def test_an_open_page_is_told_of_lines_and_of_the_end(site_root: Path) -> None:
         lines = stream.text.splitlines()
         assert any("greeting you" in line for line in lines)
         assert "event: ended" in lines
-        assert all(line == "" or line.split(":")[0] in ("id", "data", "event") for line in lines)
+        assert all(line == "" or line.split(":")[0] in ("id", "data", "event", "retry") for line in lines)
         last = max(int(line.removeprefix("id: ")) for line in lines if line.startswith("id: "))
         again = await site.get(f"/console/executions/{done}/live", **{"last-event-id": str(last)})
         assert "greeting you" not in again.text.replace("&#34;", '"').split("hx-partial")[1]
-        assert site.installation.streams._open == {}
+        assert site.live.following == 0
 
     visit(site_root, story)
 
@@ -228,3 +230,20 @@ def test_an_open_page_is_told_of_lines_and_of_the_end(site_root: Path) -> None:
 def _said(answer: object) -> str:
     header: str = answer.headers["set-cookie"]  # type: ignore[attr-defined]  # an httpx.Response
     return header.partition(";")[0]
+
+
+def test_a_machine_users_secret_is_shown_once_and_revoked(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        made = await site.post("/console/machine-users/main-auth/bot/secret")
+        (secret,) = set(re.findall(r"hubmu_[\w-]{43}", made.text))
+        page = await site.get("/console/machine-users")
+        assert secret not in page.text
+        assert "never used" in words(page)
+        token = await site.parts.client.exchange("main-auth/bot", secret)
+        (identifier,) = re.findall(r'name="secret" value="([^"]+)"', page.text)
+        await site.post("/console/machine-users/main-auth/bot/revoke", secret=identifier)
+        with pytest.raises(Unauthenticated):
+            await site.parts.client.authenticate(token.token)
+        assert identifier not in (await site.get("/console/machine-users")).text
+
+    visit(site_root, story)

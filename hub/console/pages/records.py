@@ -1,4 +1,4 @@
-"""Machine users, the audit log, and finding a thing by its id or name."""
+"""The audit log, and finding a thing by its id or name."""
 
 from __future__ import annotations
 
@@ -14,10 +14,6 @@ from hub.model.errors import HubError
 _PAGE = 50
 _ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _FOUND = 20
-
-
-async def machine_users(visit: Visit) -> Response:
-    return visit.show("machine_users.html", users=visit.client.machine_users())
 
 
 async def audit(visit: Visit) -> Response:
@@ -61,7 +57,6 @@ def _named(visit: Visit, part: str) -> list[tuple[str, str, str]]:
 
 
 PAGES = (
-    Page("/machine-users", "machine-user:read", machine_users),
     Page("/audit", "audit:read", audit),
     Page("/search", SIGNED_IN, search),
 )

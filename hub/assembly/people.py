@@ -1,0 +1,27 @@
+"""The door for people, wired: the console of this hub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hub.api.live import Live
+from hub.assembly.parts import Parts
+from hub.assembly.webhooks import trusted_proxies
+from hub.console.app import ConsoleRoute
+from hub.console.installation import Installation
+
+
+def console_route(parts: Parts, address: str, troubles: Callable[[], Sequence[str]], live: Live) -> ConsoleRoute:
+    """`address` is where the server listens; people may reach it under another one, which config/hub.yaml then names."""
+    return ConsoleRoute(
+        Installation(
+            parts.client,
+            parts.clock,
+            parts.files.root.name,
+            parts.config.server.public_url or address,
+            troubles,
+            lambda: parts.files.problems,
+            live,
+            trusted_proxies(parts.config),
+        )
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from hub.engine.authoring import Job, Workflow
 from hub.engine.compatibility import Judged
 from hub.model.audit import AuditRecord
+from hub.model.books import Books
 from hub.model.clock import iso, iso_or_none
 from hub.model.event import Delivery, Event
 from hub.model.execution import Checkpoint, ExecutionRecord, LogLine
@@ -79,6 +80,18 @@ def wait_point_view(wait: WaitRecord) -> dict[str, Any]:
         "resolved_at": iso_or_none(wait.resolved_at),
         "resolved_by": wait.resolved_by,
         "result": wait.result,
+    }
+
+
+def books_view(books: Books) -> dict[str, Any]:
+    """What was accepted, what has become of it, and what does not add up."""
+    return {
+        "ok": books.ok,
+        "served": books.served,
+        "events": books.events,
+        "executions": dict(sorted(books.executions.items())),
+        "accepted": sum(books.executions.values()),
+        "findings": [{"kind": one.kind, "object": one.object, "reason": one.reason} for one in books.findings],
     }
 
 

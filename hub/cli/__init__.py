@@ -22,6 +22,7 @@ _COMMANDS = {
     "schedule": ("hub.cli.schedules:schedule", "When schedules are next due."),
     "schema": ("hub.cli.checking:schema", "Print the JSON Schema of an executor or of hub.yaml."),
     "serve": ("hub.cli.serve:serve", "Run everything: intake, schedules, record events, workers."),
+    "verify": ("hub.cli.verify:verify", "Whether the store is sound and the books balance."),
     "wait-point": ("hub.cli.wait_points:wait_point", "What executions ask, and answers to it."),
     "webhook": ("hub.cli.webhooks:webhook", "Make correctly signed test requests."),
     "workflow": ("hub.cli.workflows:workflow", "Start and follow executions."),

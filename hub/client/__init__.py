@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hub.client.audit import AuditVerbs
+from hub.client.books import BooksVerbs
 from hub.client.events import EventVerbs
 from hub.client.executors import ExecutorVerbs
 from hub.client.listing import ListingVerbs
@@ -25,6 +26,7 @@ class Client(
     EventVerbs,
     RevisionVerbs,
     AuditVerbs,
+    BooksVerbs,
     ListingVerbs,
     OverviewVerbs,
     MachineUserVerbs,

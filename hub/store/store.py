@@ -13,6 +13,7 @@ from hub.store.dialects.base import Dialect, StoreBroken, StoreBusy
 from hub.store.dialects.choosing import dialect_for
 from hub.store.opening import check_ground, prepare
 from hub.store.pages.audit import AuditPage
+from hub.store.pages.books import BooksPage
 from hub.store.pages.calls import CallsPage
 from hub.store.pages.events import EventsPage
 from hub.store.pages.executions import ExecutionsPage
@@ -42,6 +43,7 @@ class Store(
     ExecutorsPage,
     WebhooksPage,
     AuditPage,
+    BooksPage,
     UpkeepPage,
     ListingPage,
     OverviewPage,
@@ -81,6 +83,15 @@ class Store(
     def seat_is_free(self) -> bool:
         """Whether nobody serves the store at this moment."""
         return self._dialect.seat_is_free()
+
+    async def damage(self) -> list[str]:
+        """What is broken in the database itself, in sentences; it is read as a whole. Raises StoreUnavailable."""
+        try:
+            if self._dialect.single_connection:
+                return self._dialect.damage()
+            return await asyncio.to_thread(self._dialect.damage)
+        except StoreBusy as error:
+            raise StoreUnavailable(f"{self._dialect.shown} cannot be read: {error}") from error
 
     async def flush(self) -> None:
         """Durable when it returns: also marks and logs, for which nobody waited."""

@@ -165,6 +165,10 @@ class Dialect(Protocol):
         """Why what was acknowledged could get lost here, in sentences; empty: the ground is safe."""
         ...
 
+    def damage(self) -> list[str]:
+        """What the database itself finds broken in its files, in sentences. It reads all of it. Raises StoreBusy."""
+        ...
+
     def watch(self, ring: Callable[[str], None]) -> Watch:
         """`ring(topic)` is called when another process has committed what makes something due; "" stands for any topic."""
         ...

@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Engine, MetaData, StaticPool, create_engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from hub.store.dialects.base import Bulk, Many, Row, StoreBroken, StoreBusy
 from hub.store.dialects.sqlite_file import FileWatch, network_dangers
@@ -230,6 +230,16 @@ class SqliteDialect:
 
     def dangers(self) -> list[str]:
         return [] if self._path is None else network_dangers(self._path)
+
+    def damage(self) -> list[str]:
+        try:
+            with self.engine().connect() as connection:
+                said = [row[0] for row in connection.exec_driver_sql("PRAGMA integrity_check")]
+        except OperationalError as error:
+            raise StoreBusy(str(error.orig)) from error
+        except DatabaseError as error:  # so broken that it cannot be looked through
+            return [str(error.orig)]
+        return [] if said == ["ok"] else said
 
     def watch(self, ring: Callable[[str], None]) -> FileWatch:
         return FileWatch(self._path, ring)

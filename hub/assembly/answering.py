@@ -6,7 +6,7 @@ The event is stored already. Whatever goes wrong here, the sender gets the plain
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.dispatch.facts import args_of, context_of
@@ -28,7 +28,7 @@ _FIRST_LOOK, _LATER = 0.005, 0.15
 class Answering:
     """Makes the deferred answers of an intake. It has no deadline of its own: the intake gives up."""
 
-    def __init__(self, store: Store, evaluator: Evaluator, clock: Clock, env: Mapping[str, Any]) -> None:
+    def __init__(self, store: Store, evaluator: Evaluator, clock: Clock, env: Callable[[], Mapping[str, Any]]) -> None:
         self._store = store
         self._evaluator = evaluator
         self._clock = clock
@@ -66,7 +66,7 @@ class Answering:
         context = context_of(event)
         if record is not None:
             context["execution"] = {"id": record.id, "status": record.status.value, "result": record.result}
-        scope = Scope(args_of(event), context, self._env, event.time, event.id)
+        scope = Scope(args_of(event), context, self._env(), event.time, event.id)
         (answer,) = await self._evaluator.evaluate([Request(scope, None, {"body": endpoint.response.template})])
         if answer.error is not None:
             log.warning("webhook %s: response.body of event %s: %s", endpoint.name, event.id, answer.error)

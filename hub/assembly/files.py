@@ -15,7 +15,7 @@ from hub.declare.config import Config, sqlite_path
 from hub.declare.cross_check import Checkers, cross_check
 from hub.declare.project import Project, load_project
 from hub.declare.secrets import Secret, Secrets, fill, revealed
-from hub.engine.discover import discover
+from hub.engine.discover import Discovered, discover
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.expressions import check_expression, check_variables
@@ -52,23 +52,35 @@ class Files:
     endpoints: Mapping[str, Endpoint]
     problems: tuple[Problem, ...]
     secret: Callable[[str], str]
+    #: What workflows/ declares, without what the hub makes for executors.
+    discovered: Discovered
     #: Certificates and keys of senders, shared by all endpoints.
     documents: Documents = field(default_factory=Documents)
     #: How those are fetched, and subscriptions confirmed.
     fetching: Fetching = field(default_factory=lambda: Fetching(None))
 
-    def surroundings(self) -> Surroundings:
-        """What executions see of the installation."""
+    def surroundings(self, databases: Mapping[str, Database] | None = None) -> Surroundings:
+        """What executions see of the installation; `databases` are those that are open already."""
         config = self.config or Config()
-        databases = {name: Database(name, database_url(url, self.root)) for name, url in config.databases.items()}
+        if databases is None:
+            databases = {name: Database(name, database_url(url, self.root)) for name, url in config.databases.items()}
         return Surroundings(config.env, config.auth, databases, self.secret, job_client)
 
 
-def read_files(root: Path, environment: Mapping[str, str] | None = None, documents: Documents | None = None) -> Files:
-    """Read config/, executors/ and workflows/, and check them against each other. Nothing is raised for what is wrong."""
+def read_files(
+    root: Path,
+    environment: Mapping[str, str] | None = None,
+    documents: Documents | None = None,
+    discovered: Discovered | None = None,
+) -> Files:
+    """Read config/, executors/ and workflows/, and check them against each other. Nothing is raised for what is wrong.
+
+    With `discovered` the code in workflows/ is not imported again.
+    """
     environment = os.environ if environment is None else environment
     project = load_project(root, environment)
-    discovered = discover(root)
+    discovered = discovered or discover(root)
+    registry = discovered.registry.copy()
     executors = project.loaded.executors
     problems = {*project.problems, *discovered.problems}
     problems.update(
@@ -87,7 +99,7 @@ def read_files(root: Path, environment: Mapping[str, str] | None = None, documen
     bad = {executor.name for executor, _ in flaws}
     executors = tuple(executor for executor in executors if executor.name not in bad)
     add_workflows(
-        discovered.registry,
+        registry,
         executors,
         Calling(project.config),
         lambda executor: partial(
@@ -120,10 +132,11 @@ def read_files(root: Path, environment: Mapping[str, str] | None = None, documen
         project.config,
         tuple(executors),
         frozenset(broken),
-        discovered.registry,
+        registry,
         endpoints,
         tuple(sorted(problems)),
         lambda name: project.secrets.get(name).reveal(),
+        discovered,
         documents,
         fetching,
     )

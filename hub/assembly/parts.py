@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub.assembly.definitions import revision_of
 from hub.assembly.files import Files, database_url
@@ -45,6 +45,7 @@ class Parts:
     dispatcher: Dispatcher
     #: Asked by the operator of this machine; in a server by nobody, until somebody has shown who they are.
     client: Client
+    driver: ProjectDriver
     #: This process as a worker of executions, and what others are told of it.
     node: str
     about: About
@@ -67,6 +68,17 @@ class Parts:
             self.store, self.clock, self.node, worker, seconds=self.config.engine.lease / 1000, about=self.about
         )
         return worker, lease
+
+    def replace(self, files: Files) -> None:
+        """Put changed files into effect. The store, the address and the databases stay those of the start."""
+        if files.config is None:
+            raise ConfigError(files.problems)
+        self.files, self.config = files, files.config
+        self.surroundings = files.surroundings(self.surroundings.databases)
+        self.driver.registry, self.driver.surroundings = files.registry, self.surroundings
+        self.driver.executors = {executor.name: executor for executor in files.executors}
+        self.dispatcher.rules = Rules(Bindings(files.executors), files.registry, self.surroundings)
+        self.about = replace(self.about, revision=revision_of(files.root))
 
     async def close(self) -> None:
         await self.evaluator.close()
@@ -120,7 +132,18 @@ async def open_parts(
     client = Client(driver, ANONYMOUS if serving else operator())
     about = this_process(revision_of(files.root))
     return Parts(
-        files, config, clock, store, surroundings, evaluator, dispatcher, client, node=node, about=about, broken=broken
+        files,
+        config,
+        clock,
+        store,
+        surroundings,
+        evaluator,
+        dispatcher,
+        client,
+        driver,
+        node=node,
+        about=about,
+        broken=broken,
     )
 
 

@@ -19,10 +19,12 @@ from hub.api.server import HttpServer
 from hub.api.streams import stream_operations
 from hub.assembly.definitions import Comparing
 from hub.assembly.exposure import exposed
+from hub.assembly.files import Files
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.kept_results import ResultPruner
 from hub.assembly.parts import Parts, operator, public_url
 from hub.assembly.people import console_route
+from hub.assembly.reloading import Reloading
 from hub.assembly.retention import Pruner
 from hub.assembly.revisions import tell_changed
 from hub.assembly.webhooks import open_door, trusted_proxies
@@ -37,6 +39,7 @@ from hub.triggers.record_events.wanted import wanted
 from hub.triggers.record_events.watching import Watching
 from hub.triggers.schedule.loop import Scheduler
 from hub.triggers.schedule.ticking import Ticking
+from hub.triggers.webhook.intake import Intake
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,10 @@ _SWITCH_SECONDS = 0.0002
 class Serving:
     """One hub that serves. `start()`, then `stop()`."""
 
-    def __init__(self, parts: Parts, *, host: str | None = None, port: int | None = None) -> None:
+    def __init__(
+        self, parts: Parts, *, host: str | None = None, port: int | None = None, reload_code: bool = False
+    ) -> None:
+        """`reload_code`: changed files in workflows/ take effect too, as those in executors/ and config/ always do."""
         self._parts = parts
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -64,6 +70,9 @@ class Serving:
         self._worker, self._lease = parts.worker()
         self._jobs = JobsThread(self._worker)
         self._ticking: Ticking | None = None
+        self._scheduler: Scheduler | None = None
+        self._intake: Intake | None = None
+        self._reload_code = reload_code
         server = parts.config.server
         self._host = host or server.host
         self._http = HttpServer(self._host, server.port if port is None else port)
@@ -102,8 +111,7 @@ class Serving:
                 f"the store is held by another process and could not be written for {_STORE_PATIENCE:g} s. Look for a "
                 "program that keeps a transaction open in it, end that, and start again."
             ) from None
-        for webhook in await parts.client.acting_as(operator()).webhooks():
-            self._tokens[webhook["executor"]] = webhook["url"].rpartition("/")[2].encode()
+        await self._learn_tokens()
         parts.evaluator.start()
         self._begin(parts.dispatcher.serve(self._stop))
         self._begin(self._lease.serve(self._stop))
@@ -118,6 +126,8 @@ class Serving:
         await self._start_schedules()
         await self._start_record_events()
         intake, quick = open_door(parts, self._tokens)
+        self._intake = intake
+        self._begin(Reloading(parts.files, parts.clock, self._take, code=self._reload_code).serve(self._stop))
         console = console_route(parts, self._http.address, self.troubles, self._live)
         await self._http.start(create_app(intake, [console, *self._routes()]), quick)
         return rescued
@@ -183,12 +193,31 @@ class Serving:
         found += [f"a background loop has ended: {task.get_coro()}" for task in self._tasks if task.done()]
         return found
 
+    async def _learn_tokens(self) -> None:
+        for webhook in await self._parts.client.acting_as(operator()).webhooks():
+            self._tokens[webhook["executor"]] = webhook["url"].rpartition("/")[2].encode()
+
+    async def _take(self, files: Files) -> None:
+        """Put changed files into effect, everywhere where they are used."""
+        parts = self._parts
+        parts.replace(files)
+        await self._learn_tokens()
+        if self._intake is not None:
+            self._intake.endpoints, self._intake.broken = files.endpoints, files.broken
+        self._worker.replace(files.registry, parts.surroundings)
+        self._lease.about = replace(self._lease.about, revision=parts.about.revision)
+        tables = wanted(files.executors)
+        for name, watching in self.watching.items():
+            watching.want(tables.get(name, {}))
+        if self._scheduler is not None:
+            await self._scheduler.sync_definitions()
+        parts.dispatcher.waker.ring()
+
     async def _start_schedules(self) -> None:
-        executors = list(self._parts.files.executors)
-        scheduler = Scheduler(
+        scheduler = self._scheduler = Scheduler(
             self._parts.store,
             self._parts.clock,
-            lambda: executors,
+            lambda: self._parts.files.executors,
             self._parts.dispatcher.waker.ring,
             may_fire=lambda: not self._lease.off,
         )

@@ -32,7 +32,7 @@ def open_door(parts: Parts, tokens: Mapping[str, bytes]) -> tuple[Intake, QuickI
         tokens=tokens.get,
         documents=files.documents,
         settings=settings,
-        respond=Answering(parts.store, parts.evaluator, parts.clock, parts.config.env),
+        respond=Answering(parts.store, parts.evaluator, parts.clock, lambda: parts.surroundings.env),
         confirm=files.fetching.confirm,
         on_refused=RefusedKeeper(
             parts.store.keep_refused, parts.clock, project_seal(files.root), lambda: intake.endpoints

@@ -29,9 +29,10 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 @click.command()
 @click.option("--host", help="Address to listen on; by default the one in config/hub.yaml.")
 @click.option("--port", type=click.IntRange(0, 65535), help="0: any free one.")
+@click.option("--reload", is_flag=True, help="Let changed code in workflows/ take effect too, without a restart.")
 @project_option
 @partial(command, loop=_new_loop)
-async def serve(host: str | None, port: int | None) -> int:
+async def serve(host: str | None, port: int | None, reload: bool) -> int:
     """Run everything: intake, schedules, record events, workers. SIGTERM stops it in order."""
     from hub.assembly.files import read_files
     from hub.assembly.jobs_thread import settle_in
@@ -49,7 +50,7 @@ async def serve(host: str | None, port: int | None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
     parts = await open_parts(files, serving=True)
-    serving = Serving(parts, host=host, port=port)
+    serving = Serving(parts, host=host, port=port, reload_code=reload)
     try:
         rescued = await serving.start()
     except BaseException:

@@ -24,6 +24,13 @@ class Registry:
         for job in jobs:
             self.add_job(job)
 
+    def copy(self) -> Registry:
+        """Another one that knows the same, to add to."""
+        made = Registry()
+        made.workflows, made.jobs = dict(self.workflows), dict(self.jobs)
+        made.wait_points, made._revisions = dict(self.wait_points), dict(self._revisions)
+        return made
+
     def add_workflow(self, workflow: Workflow[Any, Any]) -> None:
         known = self.workflows.get(workflow.name)
         if known is workflow:

@@ -86,10 +86,22 @@ class Worker:
         return [run for run, _ in self._runs.values()]
 
     def replace(self, registry: Registry, surroundings: Surroundings) -> None:
-        """From now on, claimed executions run with these."""
-        self._tools = Tools(
-            self._store, registry, surroundings, self._clock, self._threads, self._gate, self._awaits_others
-        )
+        """From now on, claimed executions run with these. What runs keeps its code, and its rights are the new ones.
+
+        From any thread.
+        """
+        tools = Tools(self._store, registry, surroundings, self._clock, self._threads, self._gate, self._awaits_others)
+        if self._loop is None or self._loop.is_closed():
+            self._take(tools)
+        else:
+            # There nothing is claimed at the same moment, and left with the old ones.
+            self._loop.call_soon_threadsafe(self._take, tools)
+            self.waker.ring()
+
+    def _take(self, tools: Tools) -> None:
+        self._tools = tools
+        for run in self.runs:
+            run.surroundings = tools.surroundings
 
     def renewed(self, until: float, *, lapsed: bool) -> None:
         """The node's lease holds: until then, in monotonic seconds, it may claim and begin jobs. From any thread.

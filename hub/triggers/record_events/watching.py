@@ -7,6 +7,7 @@ import asyncio
 from hub.model.clock import Clock
 from hub.triggers.record_events.drain import Drain
 from hub.triggers.record_events.keeper import Keeper
+from hub.triggers.record_events.wanted import Wanted
 from hub.triggers.record_events.watched import DatabaseUnavailable, Watched
 
 #: Half of it is what a change waits on average. SQLite cannot notify another process.
@@ -35,6 +36,12 @@ class Watching:
         self._check_due = True
         self._checked_at = clock.monotonic()
 
+    def want(self, tables: Wanted) -> None:
+        """The executors have changed: from the next look on the triggers are as they want them now."""
+        if tables != self._keeper.wanted:
+            self._keeper.wanted = tables
+            self._check_due = True
+
     async def watch(self, stop: asyncio.Event) -> None:
         """Until `stop`. Trouble slows it down and never ends it; errors that are nobody's weather are raised."""
         while not stop.is_set():
@@ -52,8 +59,9 @@ class Watching:
         self._rows_due |= moved.rows
         self._check_due |= moved.schema or self._clock.monotonic() - self._checked_at >= _CHECK_SECONDS
         if self._check_due:
+            self._check_due = False  # it may become due again meanwhile
             await self._keeper.run_once()
-            self._check_due = self._keeper.trouble is not None
+            self._check_due |= self._keeper.trouble is not None
             self._checked_at = self._clock.monotonic()
         if not self._rows_due:
             return 0

@@ -19,7 +19,7 @@ from hub.store.dialects.base import Row, StoreBusy
 from hub.store.dialects.postgres_errors import classified
 
 #: How long an answer may take, and a connection, in seconds.
-REPLY_SECONDS = 15.0
+REPLY_SECONDS = 10.0
 CONNECT_SECONDS = 3.0
 _LOOK_SECONDS = 0.1
 

@@ -1,0 +1,165 @@
+"""Three nodes on one PostgreSQL, of which one is killed every now and then: the books of `kill_loop`, and those of order.
+
+Deliveries go to whichever node answers. Beside the chains there are executions of which only one of each key may run at once:
+each notes its begin and its end.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import psycopg
+from hub_process import Hub, Project, Zygote, until
+from kill_loop import EXECUTORS, WORKFLOWS, KillLoop, free_port
+from server_projects import CONFIG, lay_out, start
+
+NODES = 3
+LEASE_SECONDS = 2.0
+KEYS = 4
+
+ORDERED = """
+def turn(ctx, what, key):
+    file = os.open("turns", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        os.write(file, f"{ctx.idempotency_key.split('/')[0]} {what} {key}\\n".encode())
+    finally:
+        os.close(file)
+
+@job
+async def one_of_its_key(input, ctx: Context):
+    turn(ctx, "begin", input["key"])
+    await asyncio.sleep(input["ms"] / 1000)
+    turn(ctx, "end", input["key"])
+    return input["key"]
+
+keyed = workflow("keyed", one_of_its_key, concurrency_policy=ConcurrencyPolicy(max_concurrent_executions=1, key="input.key"))
+"""
+
+
+class SharedProject(Project):
+    """A project whose store is in PostgreSQL."""
+
+    def __init__(self, folder: Any, zygote: Zygote, url: str, env: Mapping[str, str] | None = None) -> None:
+        super().__init__(folder, zygote, env)
+        self.url = url
+
+    def lay_out(self, workflows: str = "", lease: float = LEASE_SECONDS, **executors: Any) -> None:
+        lay_out(self, workflows, **executors)
+        config = CONFIG.replace("sqlite:///var/hub.db", json.dumps(self.url))
+        self.write("config/hub.yaml", f"{config}engine: {{lease: {lease:g}s}}\n")
+
+    def store(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(sql.replace("?", "%s"), values)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+
+class NodeLoop(KillLoop):
+    """`run()` once."""
+
+    def __init__(self, project: SharedProject, seed: int, rounds: int, plant: Mapping[str, Any] | None = None) -> None:
+        # A round of three nodes takes longer than one of a single one: the load has to last.
+        super().__init__(project, seed, rounds * 6, plant)
+        self._rounds = rounds
+        self._ports = [free_port(self._random) for _ in range(NODES)]
+        self._port = self._ports[0]
+        self._hubs: list[Hub] = []
+
+    def _lay_out(self) -> None:
+        assert isinstance(self._project, SharedProject)
+        keyed = {
+            "trigger": {"webhook": {"dedupe": {"key": "header:x-delivery"}}},
+            "target": start("keyed", f"({{ key: args.body.number % {KEYS}, ms: 5 }})"),
+        }
+        self._project.lay_out(WORKFLOWS + ORDERED, **EXECUTORS, keyed=keyed)
+
+    def _address(self) -> int:
+        with self._lock:
+            return self._random.choice(self._ports)
+
+    def _kill_again_and_again(self, hub: Hub) -> None:
+        self._hubs = [hub] + [self._project.start(port=port, plant=self._plant) for port in self._ports[1:]]
+        for one in self._hubs:
+            one.wait_ready()
+        path = self._project.webhook_path("keyed")
+        feeding = threading.Thread(target=self._feed, args=(path,))
+        feeding.start()
+        try:
+            for _ in range(self._rounds):
+                self._one_round()
+        finally:
+            self._killing.set()
+            feeding.join(30)
+        # The books of a loop of one server: the last one starts by itself.
+        for one in self._hubs:
+            one.kill()
+
+    def _one_round(self) -> None:
+        before = self._answers
+        time.sleep(self._random.uniform(0.4, 1.2))
+        number = self._random.randrange(NODES)
+        self._hubs[number].process.send(signal.SIGKILL)
+        self._hubs[number].process.wait()
+        self.report.rounds += 1
+        self.report.rounds_with_answers += self._answers > before
+        asked = time.monotonic()
+        self._hubs[number] = fresh = self._project.start(port=self._ports[number], plant=self._plant)
+        until(fresh.listening, 20, f"it does not come back: {fresh.log}")
+        self.report.restarts.append(time.monotonic() - asked)
+
+    def _feed(self, path: str) -> None:
+        """Executions with a key, more than can run at once."""
+        number = 0
+        while not self._killing.is_set():
+            number += 1
+            hub = self._hubs[number % NODES]
+            try:
+                hub.post(path, json={"number": number}, headers={"x-delivery": f"keyed-{number}"})
+            except httpx.HTTPError:
+                time.sleep(0.05)
+            time.sleep(0.03)
+
+    def _check_store(self) -> None:
+        self._check_order()
+        self._check_slips()
+
+    def _check_order(self) -> None:
+        """Of one key, one at a time: a second one begins only when the first has ended, or has died with its node."""
+        ended = {found for (found,) in self._project.store("SELECT id FROM executions WHERE status = 'SUCCESS'")}
+        running: dict[str, set[str]] = {}
+        lines = [line.split() for line in (self._project.folder / "turns").read_text().splitlines()]
+        ran = {execution for execution, *_ in lines}
+        if not ran:
+            self.report.wrong.append("no execution with a key ran")
+        for place, (execution, what, key) in enumerate(lines):
+            here = running.setdefault(key, set())
+            if what == "end":
+                here.discard(execution)
+                continue
+            # One that was cut off by a kill begins again later: until then it does not run.
+            alive = {one for one in here - {execution} if self._ends_before_beginning_again(lines, place, one)}
+            if alive:
+                self.report.wrong.append(f"key {key}: {execution} began while {sorted(alive)} ran")
+            here.add(execution)
+        left = ran - ended
+        if left:
+            self.report.wrong.append(f"executions with a key have not succeeded: {sorted(left)[:5]}")
+
+    @staticmethod
+    def _ends_before_beginning_again(lines: list[list[str]], place: int, execution: str) -> bool:
+        for one, what, _ in lines[place + 1 :]:
+            if one == execution:
+                return what == "end"
+        return False
+
+    def _check_slips(self) -> None:
+        """Servers that stopped in order have taken their slips along."""
+        writers = self._project.store("SELECT count(DISTINCT writer) FROM commits")[0][0]
+        if writers > self.report.rounds + NODES * 2 + 20:
+            self.report.wrong.append(f"{writers} writers have left slips behind")

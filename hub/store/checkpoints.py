@@ -155,11 +155,16 @@ def _handle(tx: Tx, items: Sequence[Handled]) -> list[None]:
 
 def _log(tx: Tx, items: Sequence[LogWrite]) -> list[None]:
     rows = [
-        (item.line.execution_id, item.epoch, item.line.path, item.line.at, item.line.level, item.line.message)
+        (item.line.execution_id, item.epoch, item.line.path, item.line.at, item.line.level, _kept(item.line.message))
         for item in items
     ]
     tx.bulk(_LOG, rows)
     return [None] * len(items)
+
+
+def _kept(message: str) -> str:
+    """NUL as a picture of it: not every database can hold the character itself."""
+    return message.replace("\0", "\u2400") if "\0" in message else message
 
 
 def _row(item: CallWrite) -> Row:

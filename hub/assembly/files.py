@@ -20,7 +20,7 @@ from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.expressions import check_expression, check_variables
 from hub.model.errors import BadInput
-from hub.model.executor import Executor, Position, Problem, ScheduleTrigger, WebhookTrigger
+from hub.model.executor import Executor, Position, Problem, WebhookTrigger
 from hub.store.databases import Database
 from hub.targets.calling import retry_flaws
 from hub.targets.job_client import job_client
@@ -31,11 +31,6 @@ from hub.triggers.webhook.documents import Documents
 from hub.triggers.webhook.endpoint import Endpoint
 from hub.triggers.webhook.presets import preset_names
 from hub.triggers.webhook.secrets import SHORT_SECRET
-
-_OVERLAP = (
-    "overlap: {} is not kept yet, slots start whatever runs. To keep them apart give the workflow "
-    "concurrency_policy=ConcurrencyPolicy(max_concurrent_executions=1)."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +101,6 @@ def read_files(
             _fill, environment=environment, secrets=project.secrets, at=lambda _: executor.at("target")
         ),
     )
-    for executor in executors:
-        if isinstance(executor.trigger, ScheduleTrigger) and executor.trigger.overlap != "allow":
-            where = executor.at("trigger", "schedule", "overlap")
-            problems.add(Problem(where, _OVERLAP.format(executor.trigger.overlap)))
     fetching = Fetching(project.config)
     documents = documents or Documents(fetching.document)
     public_url = "" if project.config is None else project.config.server.public_url or ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hub.dispatch.facts import args_of, context_of
@@ -20,6 +20,7 @@ from hub.model.clock import Clock, new_id
 from hub.model.errors import HubError, NotFound, Refused
 from hub.model.event import Delivery, Event, Outcome, delivery_id
 from hub.model.execution import StartRequest
+from hub.model.executor import ScheduleTrigger
 from hub.store import Store
 from hub.store.events import Dispatched
 from hub.targets.target import Aim, aim
@@ -190,7 +191,8 @@ class Dispatcher:
 
     def _start(self, rules: Rules, meeting: _Meeting, variables: Any, key: str) -> StartRequest:
         invoker = meeting.aim.invoker
-        return start_request(
+        trigger = rules.bindings.executors[meeting.executor].trigger
+        start = start_request(
             rules.registry,
             rules.surroundings,
             self._clock,
@@ -202,6 +204,7 @@ class Dispatcher:
             executor=meeting.executor,
             event_id=meeting.event.id,
         )
+        return replace(start, overlap=trigger.overlap) if isinstance(trigger, ScheduleTrigger) else start
 
     def _delivery(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class Status(StrEnum):
@@ -71,6 +71,8 @@ class StartRequest:
     concurrency_key: str = ""
     #: When it may begin; None: at once.
     due_at: int | None = None
+    #: What to do while an execution of the same executor has not ended: a schedule's `overlap`.
+    overlap: Literal["allow", "skip", "queue_one", "cancel_running"] = "allow"
 
 
 @dataclass(frozen=True, slots=True)

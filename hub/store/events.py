@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from hub.model.execution import StartRequest
 from hub.model.values import compact, parse
 from hub.store.dialects.base import Bulk, Many, Row, Tx
 from hub.store.executions import insert_executions
+from hub.store.overlap import Admitted, start_by_policy
 from hub.store.verbs import Mixed, Verb
 
 
@@ -172,13 +173,24 @@ def _record_dispatched(tx: Tx, items: Sequence[Dispatched]) -> list[bool]:
         if won:
             raise Mixed
         return [False] * len(items)
-    starts = [start for item in items for start in item.starts]
+    starts = [start for item in items for start in item.starts if start.overlap == "allow"]
     if starts:
         insert_executions(tx, starts)
-    deliveries = [delivery for item in items for delivery in item.deliveries]
+    told = {start.id: start_by_policy(tx, start) for item in items for start in item.starts if start.overlap != "allow"}
+    deliveries = [_as_admitted(delivery, told) for item in items for delivery in item.deliveries]
     if deliveries:
         insert_deliveries(tx, deliveries)
     return [True] * len(items)
+
+
+def _as_admitted(delivery: Delivery, told: Mapping[str, Admitted]) -> Delivery:
+    """A delivery whose execution was started, queued or not by its executor's policy."""
+    admitted = told.get(delivery.execution_id or "")
+    if admitted is None or admitted.told is None:
+        return delivery
+    if admitted.started:
+        return replace(delivery, reason=f"{delivery.reason} {admitted.told[0].upper()}{admitted.told[1:]}")
+    return replace(delivery, outcome=Outcome.SKIPPED, reason=admitted.told, execution_id=None)
 
 
 def _record_replays(tx: Tx, items: Sequence[Dispatched]) -> list[list[Delivery]]:
@@ -262,4 +274,8 @@ def arrival(event: NewEvent, now: int, identifier: str | None = None) -> Arrival
 STORE_EVENT: Verb[Arrival, StoredEvent] = Verb("store_event", store_arrivals, rings=("events",))
 UNDISPATCHED: Verb[int, tuple[list[Row], set[str]]] = Verb("undispatched", _undispatched, order=5)
 DISPATCH: Verb[Dispatched, bool] = Verb("dispatch", _record_dispatched, rings=("executions",))
+#: The same where executions may be canceled by it.
+DISPATCH_CANCELING: Verb[Dispatched, bool] = Verb(
+    "dispatch_canceling", _record_dispatched, rings=("executions", "canceled")
+)
 REPLAY: Verb[Dispatched, list[Delivery]] = Verb("replay", _record_replays, rings=("executions",))

@@ -13,6 +13,7 @@ from hub.model.errors import Conflict, ExecutionNotFound, Fenced
 from hub.model.execution import ENDED, Claimed, Settled, Started, StartRequest, Status
 from hub.store.checkpoints import read_checkpoints
 from hub.store.dialects.base import Bulk, Row, Tx
+from hub.store.queued import release_queued
 from hub.store.verbs import Mixed, Verb
 from hub.store.waits import end_waits_for, end_waits_for_all
 
@@ -207,10 +208,11 @@ def settle_executions(tx: Tx, items: Sequence[Settled]) -> list[Status | Excepti
     ended = [item.execution_id for item in items if item.status in ENDED]
     if ended:
         end_waits_for_all(tx, ended, items[0].at)
+        release_queued(tx, ended, items[0].at)
     return [item.status for item in items]
 
 
-def _cancel(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:
+def cancel_executions(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:
     """End it and its children, whoever holds them: the epoch goes up, so the holder can write nothing more."""
     answers: list[Status | Exception] = []
     for item in items:
@@ -221,11 +223,12 @@ def _cancel(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:
         )
         if changed:
             end_waits_for(tx, item.execution_id, item.at)
+            release_queued(tx, [item.execution_id], item.at)
             children = tx.rows(
                 "SELECT id FROM executions WHERE parent_id = ? AND status NOT IN ('SUCCESS', 'FAILED', 'CANCELED')",
                 (item.execution_id,),
             )
-            _cancel(tx, [Move(child, item.at) for (child,) in children])
+            cancel_executions(tx, [Move(child, item.at) for (child,) in children])
         answers.append(Status.CANCELED if changed else unmoved(tx, item.execution_id, "canceled"))
     return answers
 
@@ -269,5 +272,5 @@ def status_look(execution_id: str) -> Callable[[Tx], str | None]:
 START: Verb[StartRequest, Started] = Verb("start", insert_executions, rings=("executions",))
 CLAIM: Verb[ClaimRequest, list[Claimed]] = Verb("claim", _claim, order=4)
 SETTLE: Verb[Settled, Status] = Verb("settle", settle_executions, rings=("settled",), order=2)
-CANCEL: Verb[Move, Status] = Verb("cancel", _cancel, rings=("canceled",), order=3)
+CANCEL: Verb[Move, Status] = Verb("cancel", cancel_executions, rings=("canceled",), order=3)
 RESCUE: Verb[Rescue, int] = Verb("rescue", _rescue, rings=("executions",), order=3)

@@ -8,7 +8,16 @@ from collections.abc import Callable, Sequence
 from hub.model.audit import AuditEntry
 from hub.model.clock import new_id
 from hub.model.event import Delivery, Event, NewEvent, StoredEvent
-from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, UNDISPATCHED, Dispatched, arrival, event_of
+from hub.store.events import (
+    DISPATCH,
+    DISPATCH_CANCELING,
+    REPLAY,
+    STORE_EVENT,
+    UNDISPATCHED,
+    Dispatched,
+    arrival,
+    event_of,
+)
 from hub.store.pages.page import Page
 from hub.store.reads import events as reads
 
@@ -44,7 +53,8 @@ class EventsPage(Page):
 
     async def dispatch(self, dispatched: Dispatched) -> bool:
         """Record what became of an event, and start what it starts. False: somebody else had done it."""
-        return await self._writer.submit(DISPATCH, dispatched)
+        cancels = any(start.overlap == "cancel_running" for start in dispatched.starts)
+        return await self._writer.submit(DISPATCH_CANCELING if cancels else DISPATCH, dispatched)
 
     async def replay(self, dispatched: Dispatched, entry: AuditEntry | None = None) -> list[Delivery]:
         """Record further deliveries of an event, and start what they start."""

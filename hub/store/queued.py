@@ -1,0 +1,39 @@
+"""Executions that are queued behind another one, and begin when that has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hub.store.dialects.base import Tx
+
+_MOST_NAMED = 500
+
+
+def queue_behind(tx: Tx, execution_id: str, ahead: str, policy: str) -> None:
+    """It is not due before the other one ends."""
+    tx.run(
+        "UPDATE executions SET after_id = ?, due_at = NULL, reason = ? WHERE id = ?",
+        (ahead, f"queued behind execution {ahead} (overlap: {policy})", execution_id),
+    )
+
+
+def release_queued(tx: Tx, ended: Sequence[str], now: int) -> None:
+    """These have ended: what was queued behind them is due, unless another one of its executor goes on."""
+    for start in range(0, len(ended), _MOST_NAMED):
+        part = ended[start : start + _MOST_NAMED]
+        marks = ", ".join("?" * len(part))
+        for queued, executor in tx.rows(
+            f"SELECT id, executor FROM executions WHERE after_id IN ({marks}) AND status = 'PENDING'", part
+        ):
+            ahead = tx.rows(
+                "SELECT id FROM executions WHERE executor = ? AND executor IS NOT NULL AND finished_at IS NULL "
+                "AND id <> ? ORDER BY id DESC LIMIT 1",
+                (executor, queued),
+            )
+            if ahead:
+                queue_behind(tx, queued, ahead[0][0], "queue_one")
+            else:
+                tx.run(
+                    "UPDATE executions SET after_id = NULL, due_at = ?, reason = NULL WHERE id = ? AND status = 'PENDING'",
+                    (now, queued),
+                )

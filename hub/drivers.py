@@ -14,6 +14,7 @@ from hub.model.audit import AuditEntry
 from hub.model.clock import Clock
 from hub.model.event import Delivery, Event
 from hub.model.executor import Executor
+from hub.model.identity import Principal
 from hub.store import Store, open_store
 
 
@@ -33,6 +34,8 @@ class ProjectDriver:
     replay: Callable[[Event, Sequence[str] | None, AuditEntry | None], Awaitable[list[Delivery]]]
     #: What it takes to let somebody in.
     gate: Gate
+    #: Told of each right that a machine user makes use of.
+    uses: Callable[[Principal, str, str | None], None] = lambda _principal, _action, _name: None
 
 
 class Driver(Protocol):

@@ -19,6 +19,7 @@ from hub.engine.surroundings import Surroundings
 from hub.engine.worker import MOST_RUNNING, Worker
 from hub.expressions import Evaluator
 from hub.identity.gate import Gate
+from hub.identity.uses import Uses
 from hub.model.clock import Clock, SystemClock, new_id
 from hub.model.errors import ConfigError
 from hub.model.identity import ANONYMOUS, Principal, local
@@ -74,7 +75,7 @@ class Parts:
         if files.config is None:
             raise ConfigError(files.problems)
         self.files, self.config = files, files.config
-        self.surroundings = files.surroundings(self.surroundings.databases)
+        self.surroundings = replace(files.surroundings(self.surroundings.databases), used=self.surroundings.used)
         self.driver.registry, self.driver.surroundings = files.registry, self.surroundings
         self.driver.executors = {executor.name: executor for executor in files.executors}
         self.dispatcher.rules = Rules(Bindings(files.executors), files.registry, self.surroundings)
@@ -112,7 +113,8 @@ async def open_parts(
         on_broken=on_broken,
         allow_unsafe=config.allow_unsafe,
     )
-    surroundings = files.surroundings()
+    uses = Uses(store.permission_used, clock)
+    surroundings = replace(files.surroundings(), used=uses)
     evaluator = Evaluator()
     rules = Rules(Bindings(files.executors), files.registry, surroundings)
     dispatcher = Dispatcher(store, evaluator, clock, rules)
@@ -125,6 +127,7 @@ async def open_parts(
         executors={executor.name: executor for executor in files.executors},
         public_url=public_url(config),
         gate=Gate(files.root, clock),
+        uses=uses,
         dispatch=dispatcher.run_once,
         replay=dispatcher.replay,
     )

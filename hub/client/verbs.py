@@ -38,6 +38,8 @@ class Verbs:
 
     def _require(self, action: str, name: str | None = None) -> None:
         require(self.principal, action, name)
+        if self.principal.kind == "machine_user":
+            self._driver.uses(self.principal, action, name)
 
     def _visible(self, action: str, found: Iterable[T], name: Callable[[T], str]) -> list[T]:
         """What they may see of a list. Raises Refused when they could see nothing of any list."""

@@ -73,10 +73,17 @@ class Context:
         return Steps(self._run)
 
     def database(self, name: str) -> Database:
-        """A database of config/hub.yaml. Raises NotFound, or Refused without `database:write:NAME`."""
+        """A database of config/hub.yaml. Raises NotFound, or Refused without `database:write:NAME` or `database:read:NAME`.
+
+        With the latter only `rows` works. The right is looked at again with each use.
+        """
         database = self._run.surroundings.database(name)
-        self._run.surroundings.allow(self.invoker, "database:write", name)
-        return database.of_job(self._result)
+
+        def check(write: bool) -> None:
+            self._run.surroundings.allow_database(self.invoker, name, write=write)
+
+        check(False)
+        return database.of_job(self._result, check)
 
     @property
     def http(self) -> Any:

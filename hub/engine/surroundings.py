@@ -12,6 +12,10 @@ from hub.model.identity import InvokerRef, MachineUser, covers
 from hub.store.databases import Database
 
 
+def _not_noted(_user: MachineUser, _action: str, _name: str) -> None:
+    """Nobody counts."""
+
+
 def _no_secret(name: str) -> str:
     raise NotFound("secret", name)
 
@@ -32,6 +36,8 @@ class Surroundings:
     secret: Callable[[str], str] = _no_secret
     #: An HTTP client that sends this idempotency key: a blocking one for plain jobs. The engine closes it after the try.
     http: Callable[[str, bool], Any] = _no_http
+    #: Told of each right that an execution makes use of: by whom, the action, the name of the object.
+    used: Callable[[MachineUser, str, str], None] = _not_noted
 
     def machine_user(self, ref: InvokerRef) -> MachineUser:
         """As it is now. Raises NotFound with the closest name."""
@@ -66,6 +72,15 @@ class Surroundings:
             raise Refused("an anonymous execution", f"{action}:{name}")
         if not invoker.may(action, name):
             raise Refused(f"machine user {invoker.auth_namespace}/{invoker.name}", f"{action}:{name}")
+        self.used(invoker, action, name)
+
+    def allow_database(self, invoker: MachineUser | None, name: str, *, write: bool) -> None:
+        """Raise Refused unless the invoker may read the database, or write to it. Who may write may read."""
+        reads = invoker is not None and not write and not invoker.may("database:write", name)
+        if reads and invoker is not None and invoker.may("database:read", name):
+            self.allow(invoker, "database:read", name)
+        else:
+            self.allow(invoker, "database:write", name)
 
     def refuse_more_rights(self, running: MachineUser, other: MachineUser) -> None:
         """Raise Refused when `other` may do something that `running` may not."""

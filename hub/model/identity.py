@@ -66,7 +66,12 @@ def allows(holder: Holder, action: str, name: str | None) -> bool:
 
     None asks whether there is any name at all for which they may; "" is the name of what has none.
     """
-    return any(_grants(permission, action, name) for permission in holder.permissions)
+    return granting(holder, action, name) is not None
+
+
+def granting(holder: Holder, action: str, name: str | None) -> str | None:
+    """The first of their permissions that lets them; None when none does."""
+    return next((permission for permission in holder.permissions if _grants(permission, action, name)), None)
 
 
 def covers(own: str, wanted: str) -> bool:

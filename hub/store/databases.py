@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any
@@ -15,6 +15,13 @@ from hub.model.errors import Conflict, StoreUnavailable
 from hub.store import results
 from hub.store.dialects.choosing import READS, user_engine
 from hub.store.results import JobResult
+
+#: Raises Refused unless whoever uses the database may still read it (False), or write to it (True).
+Check = Callable[[bool], None]
+
+
+def _anything(_write: bool) -> None:
+    """Whoever has it may use it."""
 
 
 class Transaction:
@@ -85,9 +92,9 @@ class Database:
         """
         return Block(self.engine(), None)
 
-    def of_job(self, job: JobResult) -> Database:
-        """The same database as one call sees it. It is closed with this one."""
-        return _OfJob(self, job)
+    def of_job(self, job: JobResult, check: Check = _anything) -> Database:
+        """The same database as one call sees it. It is closed with this one. `check` is asked before each use."""
+        return _OfJob(self, job, check)
 
     def close(self) -> None:
         if self._engine is not None:
@@ -133,12 +140,18 @@ class Database:
 class _OfJob(Database):
     """A database in the hands of one call."""
 
-    def __init__(self, whole: Database, job: JobResult) -> None:
+    def __init__(self, whole: Database, job: JobResult, check: Check) -> None:
         super().__init__(whole.name, "")
         self._whole = whole
         self._job = job
+        self._check = check
+
+    def rows(self, sql: str, **params: Any) -> list[dict[str, Any]]:
+        self._check(False)
+        return super().rows(sql, **params)
 
     def transaction(self) -> Block:
+        self._check(True)
         return Block(self.engine(), self._job)
 
     def engine(self) -> Engine:

@@ -63,6 +63,7 @@ READS: dict[str, tuple[str, Asking]] = {
     "audit_page": ("audit:read", lambda client, _: client.audit_page()),
     "schedules": ("schedule:read", lambda client, _: client.schedules()),
     "nodes": ("node:read", lambda client, _: client.nodes()),
+    "check_books": ("metrics:read", lambda client, _: client.check_books(0)),
     "machine_users": ("machine-user:read", lambda client, _: client.machine_users()),
     "changed": ("execution:read", lambda client, _: client.changed()),
     "tell_changed": ("execution:read", lambda client, _: client.tell_changed()),

@@ -47,8 +47,8 @@ class Ledger(Database):
             if self.armed:
                 points("before the user's commit")
 
-    def of_job(self, job: Any) -> Database:
-        whole = super().of_job(job)
+    def of_job(self, job: Any, *check: Any) -> Database:
+        whole = super().of_job(job, *check)
         self.armed = True
         opening = whole.transaction
         points = self._points

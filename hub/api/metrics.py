@@ -19,6 +19,7 @@ from starlette.responses import Response
 from hub.api.live import Live
 from hub.api.operations import Call, Operation
 from hub.model.clock import Clock
+from hub.model.rights import require
 from hub.store import Store
 from hub.store.counting import Counts, Spread
 
@@ -78,7 +79,8 @@ class Metrics:
 def metrics_operations(metrics: Metrics) -> tuple[Operation, ...]:
     """`GET /metrics`."""
 
-    async def show(_call: Call) -> Any:
+    async def show(call: Call) -> Any:
+        require(call.principal, "metrics:read", "")
         return Response(await metrics.text(), headers={"content-type": CONTENT_TYPE_PLAIN_1_0_0})
 
     return (

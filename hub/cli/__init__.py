@@ -8,6 +8,8 @@ import sys
 
 import click
 
+from hub.cli.session import project_option
+
 _COMMANDS = {
     "audit": ("hub.cli.audit:audit", "Who changed what."),
     "check": ("hub.cli.checking:check", "Validate config, executors, workflows and expressions."),
@@ -52,11 +54,9 @@ class _Commands(click.Group):
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hub", prog_name="hub")
-@click.option("--project", metavar="DIR", help="The project's folder; by default $HUB_PROJECT, else this one.")
-@click.pass_context
-def cli(ctx: click.Context, project: str | None) -> None:
+@project_option
+def cli() -> None:
     """Hub: record events, webhooks and schedules start durable workflows."""
-    ctx.obj = project
 
 
 def main() -> None:

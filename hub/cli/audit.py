@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hub.cli.desk import desk, listed
 from hub.cli.printing import note, show
 from hub.cli.session import FAILED, command, json_option, opened, project_option
 
@@ -24,10 +25,8 @@ def audit() -> None:
 @command
 async def list_records(who: str | None, object_: str | None, limit: int, as_json: bool) -> None:
     """Changes, and what was refused or failed, newest first."""
-    from hub.views import audit_view
-
-    async with opened() as parts:
-        rows = [audit_view(one) for one in await parts.client.audit(who=who, object=object_, limit=limit)]
+    async with desk() as here:
+        rows = await listed(here, "listAudit", limit, who=who, object=object_)
         show(rows, as_json=as_json, columns=_COLUMNS, empty="nothing was changed yet")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from hub.cli.desk import desk, listed
 from hub.cli.options import since_moment
 from hub.cli.printing import print_fields, print_json, print_table, show
-from hub.cli.session import FAILED, command, json_option, opened, project_option
+from hub.cli.session import FAILED, command, json_option, project_option
+from hub.model.clock import SystemClock, iso
 from hub.model.event import Outcome
 
 _DELIVERIES = ("executor", "outcome", "reason", "execution_id")
@@ -27,12 +29,9 @@ def event() -> None:
 @command
 async def list_events(executor: str | None, outcome: str | None, since: str | None, limit: int, as_json: bool) -> None:
     """Events, newest first, each with its outcomes."""
-    from hub.views import event_view
-
-    async with opened() as parts:
-        after = None if since is None else since_moment(since, parts.clock)
-        found = await parts.client.events(executor=executor, outcome=outcome, since=after, limit=limit)
-        rows = [event_view(one, deliveries) for one, deliveries in found]
+    after = None if since is None else iso(since_moment(since, SystemClock()))
+    async with desk() as here:
+        rows = await listed(here, "listEvents", limit, executor=executor, outcome=outcome, since=after)
         if as_json:
             print_json(rows)
             return
@@ -50,10 +49,8 @@ async def list_events(executor: str | None, outcome: str | None, since: str | No
 @command
 async def show_event(event_id: str, as_json: bool) -> None:
     """One event and each delivery with its outcome."""
-    from hub.views import event_view
-
-    async with opened() as parts:
-        view = event_view(*await parts.client.event(event_id))
+    async with desk() as here:
+        view = await here.ask("getEvent", id=event_id)
         if as_json:
             print_json(view)
             return
@@ -70,10 +67,7 @@ async def show_event(event_id: str, as_json: bool) -> None:
 @command
 async def replay(event_id: str, executors: tuple[str, ...], as_json: bool) -> int:
     """Hold an event against its executors again, as the files are now."""
-    from hub.views import delivery_view
-
-    async with opened() as parts:
-        deliveries = await parts.client.replay(event_id, executors or None)
-        rows = [delivery_view(one) for one in deliveries]
+    async with desk() as here:
+        rows = (await here.ask("replayEvent", id=event_id, executors=list(executors) or None))["items"]
         show(rows, as_json=as_json, columns=("id", *_DELIVERIES), empty="no executor is concerned")
-        return 0 if all(one.outcome is not Outcome.FAILED for one in deliveries) else FAILED
+        return 0 if all(one["outcome"] != Outcome.FAILED.value for one in rows) else FAILED

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
+from hub.cli.desk import desk, listed
 from hub.cli.options import parse_json
 from hub.cli.printing import note, print_json, show
-from hub.cli.session import FAILED, command, json_option, opened, project_option
+from hub.cli.session import FAILED, command, json_option, project_option
 from hub.model.event import Outcome
 
 _DELIVERY_COLUMNS = ("id", "outcome", "reason", "execution_id", "created_at")
@@ -25,11 +24,8 @@ def executor() -> None:
 @command
 async def list_executors(as_json: bool) -> None:
     """The executors of the project."""
-    from hub.views import executor_view
-
-    async with opened() as parts:
-        paused = await parts.client.paused()
-        rows = [executor_view(one, paused=one.name in paused) for one in parts.client.executors()]
+    async with desk() as here:
+        rows = (await here.ask("listExecutors"))["items"]
         show(rows, as_json=as_json, columns=("name", "kind", "state", "target", "file"), empty="no executors yet")
 
 
@@ -40,11 +36,8 @@ async def list_executors(as_json: bool) -> None:
 @command
 async def get_executor(name: str, as_json: bool) -> None:
     """One executor."""
-    from hub.views import executor_view
-
-    async with opened() as parts:
-        paused = await parts.client.paused()
-        show(executor_view(parts.client.executor(name), paused=name in paused), as_json=as_json)
+    async with desk() as here:
+        show(await here.ask("getExecutor", name=name), as_json=as_json)
 
 
 @executor.command("trigger")
@@ -59,24 +52,21 @@ async def get_executor(name: str, as_json: bool) -> None:
 async def trigger(name: str, data: str | None, headers: tuple[str, ...], wait: bool, logs: bool, as_json: bool) -> int:
     """Give an executor an event by hand."""
     from hub.cli.waiting import finish
-    from hub.views import event_view
 
     value = None if data is None else parse_json(data, "-d")
     pairs = dict(_header(text) for text in headers)
-    async with opened() as parts:
-        event = await parts.client.trigger_executor(name, value, pairs)
-        event, deliveries = await parts.client.event(event.id)
-        started = [one for one in deliveries if one.execution_id is not None]
+    async with desk() as here:
+        event = await here.ask("triggerExecutor", name=name, data=value, headers=pairs or None)
+        deliveries = event["deliveries"]
+        started = [one["execution_id"] for one in deliveries if one["execution_id"] is not None]
         if not wait or not started:
-            view = event_view(event, deliveries)
             if as_json:
-                print_json(view)
+                print_json(event)
             else:
-                note(f"event {event.id}")
-                show(view["deliveries"], as_json=False, columns=_DELIVERY_COLUMNS)
-            return 0 if all(one.outcome is not Outcome.FAILED for one in deliveries) else FAILED
-        execution_id: Any = started[0].execution_id
-        return await finish(parts, execution_id, as_json=as_json, logs=logs, seconds=None, poll=0.05)
+                note(f"event {event['id']}")
+                show(deliveries, as_json=False, columns=_DELIVERY_COLUMNS)
+            return 0 if all(one["outcome"] != Outcome.FAILED.value for one in deliveries) else FAILED
+        return await finish(here, started[0], as_json=as_json, logs=logs, seconds=None, poll=0.05)
 
 
 @executor.command("jobs")
@@ -88,20 +78,12 @@ async def trigger(name: str, data: str | None, headers: tuple[str, ...], wait: b
 @command
 async def jobs(name: str, delivery_id: str | None, limit: int, as_json: bool) -> None:
     """What became of the events that an executor met, newest first, or one of them with its execution."""
-    from hub.views import delivery_view, execution_view
-
-    async with opened() as parts:
-        client = parts.client
+    async with desk() as here:
         if delivery_id is None:
-            rows = [delivery_view(one) for one in await client.deliveries(name, limit)]
+            rows = await listed(here, "listDeliveries", limit, name=name)
             show(rows, as_json=as_json, columns=_DELIVERY_COLUMNS, empty="it has met no event yet")
             return
-        client.executor(name)
-        delivery = await client.delivery(delivery_id)
-        view: dict[str, Any] = delivery_view(delivery)
-        if delivery.execution_id is not None:
-            view["execution"] = execution_view(await client.execution(delivery.execution_id))
-        show(view, as_json=as_json)
+        show(await here.ask("getDelivery", name=name, id=delivery_id), as_json=as_json)
 
 
 @executor.command("pause")
@@ -110,8 +92,8 @@ async def jobs(name: str, delivery_id: str | None, limit: int, as_json: bool) ->
 @command
 async def pause(name: str) -> None:
     """Let an executor's events come in and start nothing."""
-    async with opened() as parts:
-        await parts.client.pause_executor(name, paused=True)
+    async with desk() as here:
+        await here.ask("pauseExecutor", name=name)
         note(f"{name} is paused")
 
 
@@ -121,8 +103,8 @@ async def pause(name: str) -> None:
 @command
 async def resume(name: str) -> None:
     """Let a paused executor go on."""
-    async with opened() as parts:
-        await parts.client.pause_executor(name, paused=False)
+    async with desk() as here:
+        await here.ask("resumeExecutor", name=name)
         note(f"{name} goes on")
 
 
@@ -137,8 +119,8 @@ def webhook() -> None:
 @command
 async def list_webhooks(as_json: bool) -> None:
     """Each webhook executor's URL. The token in it is a secret."""
-    async with opened() as parts:
-        rows = await parts.client.webhooks()
+    async with desk() as here:
+        rows = (await here.ask("listWebhooks"))["items"]
         show(rows, as_json=as_json, columns=("executor", "url", "disabled"), empty="no webhook executors yet")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hub.cli.desk import desk
 from hub.cli.printing import note, print_json, show
 from hub.cli.session import FAILED, command, json_option, opened, project_option
 
@@ -32,10 +33,8 @@ def machine_user() -> None:
 @command
 async def list_machine_users(as_json: bool) -> None:
     """Machine users, what they may do, and which of that they have never done."""
-    from hub.views import machine_user_view
-
-    async with opened() as parts:
-        rows = [machine_user_view(one) for one in await parts.client.machine_users()]
+    async with desk() as here:
+        rows = (await here.ask("listMachineUsers"))["items"]
         if not as_json:
             rows = [{**row, "secrets": len(row["secrets"])} for row in rows]
         show(rows, as_json=as_json, columns=_COLUMNS, empty="no machine users yet: declare them in config/hub.yaml")

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hub.cli.desk import desk, listed
 from hub.cli.printing import note, print_json, print_table, show
 from hub.cli.session import FAILED, command, json_option, opened, project_option
-from hub.model.clock import iso
 from hub.model.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from hub.assembly.parts import Parts
     from hub.assembly.releasing import Checked
-    from hub.store.refused import RefusedDelivery
 
 _COLUMNS = ("id", "executor", "received_at", "step", "reason")
 
@@ -27,10 +26,10 @@ _COLUMNS = ("id", "executor", "received_at", "step", "reason")
 @command
 async def rejected(name: str | None, limit: int, as_json: bool) -> None:
     """Deliveries that were turned away, newest first, each with the step that failed."""
-    async with opened() as parts:
+    async with desk() as here:
         if name is not None:
-            parts.client.executor(name)
-        rows = [_view(one) for one in await parts.store.refused(name, limit)]
+            await here.ask("getExecutor", name=name)
+        rows = await listed(here, "listRefusedDeliveries", limit, executor=name)
         show(rows, as_json=as_json, columns=_COLUMNS, empty="nothing was refused")
 
 
@@ -99,22 +98,6 @@ async def _checked(parts: Parts, identifier: int) -> Checked:
     if found is None:
         raise NotFound("refused delivery", str(identifier))
     return await check(parts, found)
-
-
-def _view(one: RefusedDelivery) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "executor": one.executor,
-        "received_at": iso(one.received_at),
-        "step": one.step,
-        "reason": one.reason,
-        "method": one.method,
-        "url": one.url,
-        "headers": one.headers,
-        "body": one.body.decode("utf-8", "replace"),
-        "size": one.size,
-        "whole": one.whole,
-    }
 
 
 def _checked_view(checked: Checked) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
+from hub.cli.desk import desk
 from hub.cli.options import parse_json, since_moment, wait_options
 from hub.cli.printing import note, show
 from hub.cli.session import command, opened
-from hub.engine.points import MISSING
 from hub.model.execution import Status
 
 _RESUMABLE = (Status.FAILED.value, Status.PENDING_RETRY.value)
@@ -53,12 +53,11 @@ async def resume(
         return 0
     if many:
         raise click.UsageError("give either an ID or -n, -s and --since.")
-    value = MISSING if args is None else parse_json(args, "-a")
-    async with opened() as parts:
-        now_is = await parts.client.resume(execution_id, value)
+    async with desk() as here:
+        now_is = await here.ask("resumeExecution", id=execution_id, args=_other(args))
         if wait:
-            return await finish(parts, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
-        show({"id": execution_id, "status": now_is.value}, as_json=as_json)
+            return await finish(here, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+        show(now_is, as_json=as_json)
         return 0
 
 
@@ -75,6 +74,14 @@ async def _resume_many(
         show({"matching": len(found), "resumed": resumed}, as_json=as_json)
         if found and not really:
             note("nothing was resumed: add --yes to resume them.")
+
+
+def _other(args: str | None) -> Any:
+    """Another input; null is {}, and None: the one that it has."""
+    if args is None:
+        return None
+    value = parse_json(args, "-a")
+    return {} if value is None else value
 
 
 @click.command("fork")
@@ -96,13 +103,12 @@ async def fork(
     """Start a new execution from a job of another one on: what came before keeps its results, the rest runs again."""
     from hub.cli.waiting import finish
 
-    value = MISSING if args is None else parse_json(args, "-a")
-    async with opened() as parts:
-        started = await parts.client.fork(execution_id, path, value)
+    async with desk() as here:
+        started = await here.ask("forkExecution", id=execution_id, args=_other(args), **{"from": path})
         if wait:
-            note(f"execution {started.id}")
-            return await finish(parts, started.id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
-        show({"id": started.id, "status": started.status.value, "forked_from": execution_id}, as_json=as_json)
+            note(f"execution {started['id']}")
+            return await finish(here, started["id"], as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+        show({**started, "forked_from": execution_id}, as_json=as_json)
         return 0
 
 
@@ -128,16 +134,15 @@ async def settle(
 ) -> int:
     """Say what became of a job that is at most once and was interrupted; an execution that waits for it goes on."""
     from hub.cli.waiting import finish
-    from hub.engine.going_on import Again, Failed
 
     if (result is not None) + (failed is not None) + again != 1:
         raise click.UsageError("say one of --result JSON, --failed MESSAGE and --again.")
-    said: Any = Again.AGAIN if failed is None else Failed(failed)
+    said: dict[str, Any] = {"again": True} if failed is None else {"failed": failed}
     if result is not None:
-        said = parse_json(result, "--result")
-    async with opened() as parts:
-        status = await parts.client.settle(execution_id, path, said)
+        said = {"result": parse_json(result, "--result")}
+    async with desk() as here:
+        settled = await here.ask("settleCall", id=execution_id, path=path, said=said)
         if wait:
-            return await finish(parts, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
-        show({"id": execution_id, "path": path, "status": status.value}, as_json=as_json)
+            return await finish(here, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+        show(settled, as_json=as_json)
         return 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from hub.cli.desk import desk
 from hub.cli.printing import show
-from hub.cli.session import command, json_option, opened, project_option
-from hub.model.clock import iso
+from hub.cli.session import command, json_option, project_option
 
 
 @click.group()
@@ -22,8 +22,6 @@ def schedule() -> None:
 @command
 async def next_slots(name: str, count: int, as_json: bool) -> None:
     """The next instants of a schedule, with the nights of a clock change."""
-    async with opened() as parts:
-        rows = [
-            {"at": iso(one.at), "local": one.local, "note": one.note} for one in parts.client.next_slots(name, count)
-        ]
+    async with desk() as here:
+        rows = (await here.ask("nextSlots", name=name, count=count))["items"]
         show(rows, as_json=as_json, columns=("at", "local", "note"), empty="it never comes again")

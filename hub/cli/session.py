@@ -25,16 +25,40 @@ P = ParamSpec("P")
 FAILED, USAGE, TIMED_OUT = 1, 2, 3
 
 
+#: Where a command works, by option: behind it as well as before it.
+_PLACES = {
+    "project": ("DIR", "The project's folder; by default $HUB_PROJECT, else this one."),
+    "server": ("URL", "Ask a hub elsewhere, through its API; by default $HUB_SERVER."),
+    "token": ("TOKEN", "The access token for that, or @FILE with it; by default $HUB_TOKEN."),
+}
+
+
 def project_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--project` behind a command as well as before it."""
+    """`--project`, `--server` and `--token`."""
 
-    def keep(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    def keep(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
         if value is not None:
-            ctx.find_root().obj = value
+            ctx.find_root().meta[f"hub.{parameter.name}"] = value
 
-    return click.option("--project", metavar="DIR", expose_value=False, callback=keep, help="The project's folder.")(
-        command
-    )
+    for name, (metavar, text) in _PLACES.items():
+        command = click.option(f"--{name}", metavar=metavar, expose_value=False, callback=keep, help=text)(command)
+    return command
+
+
+def _place(name: str) -> str | None:
+    given: str | None = click.get_current_context().find_root().meta.get(f"hub.{name}")
+    return given or os.environ.get(f"HUB_{name.upper()}") or None
+
+
+def server_and_token() -> tuple[str | None, str | None]:
+    """The hub elsewhere that is to be asked, if any, and the token for it. Ends the command when its file cannot be read."""
+    server, token = _place("server"), _place("token")
+    if token is not None and token.startswith("@"):
+        try:
+            token = Path(token[1:]).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise click.UsageError(f"--token: {error}") from None
+    return server, token
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,8 +67,7 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def project_root() -> Path:
     """The project's folder. Ends the command when there is none."""
-    given = click.get_current_context().find_root().obj or os.environ.get("HUB_PROJECT") or "."
-    root = Path(given).resolve()
+    root = Path(_place("project") or ".").resolve()
     if not (root / "config" / "hub.yaml").exists() and not (root / "executors").is_dir():
         raise click.UsageError(
             f"{root} is no project: it has neither config/hub.yaml nor executors/. "
@@ -67,6 +90,11 @@ async def opened() -> AsyncIterator[Parts]:
     from hub.assembly.files import read_files
     from hub.assembly.parts import open_parts
 
+    if (server := server_and_token()[0]) is not None:
+        raise click.UsageError(
+            f"this command works on a project's own files and store, and cannot be asked of {server}: "
+            "leave --server and $HUB_SERVER out."
+        )
     files = read_files(project_root())
     if files.config is None:
         raise ConfigError(files.problems)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from hub.cli.desk import desk, listed
 from hub.cli.options import parse_json
 from hub.cli.printing import show
-from hub.cli.session import command, json_option, opened, project_option
-from hub.model.wait import WaitState
+from hub.cli.session import command, json_option, project_option
 
 _COLUMNS = ("execution_id", "key", "state", "payload", "created_at", "deadline", "resolved_by")
 
@@ -26,11 +26,8 @@ def wait_point() -> None:
 @command
 async def list_wait_points(execution_id: str | None, everything: bool, limit: int, as_json: bool) -> None:
     """What is waiting for an answer, newest first."""
-    from hub.views import wait_point_view
-
-    async with opened() as parts:
-        found = await parts.client.wait_points(execution_id=execution_id, open_only=not everything, limit=limit)
-        rows = [wait_point_view(one) for one in found]
+    async with desk() as here:
+        rows = await listed(here, "listWaitPoints", limit, execution=execution_id, all=everything)
         show(rows, as_json=as_json, columns=_COLUMNS, empty="nothing waits for an answer")
 
 
@@ -48,11 +45,7 @@ async def resolve(
 ) -> None:
     """Answer a wait point, once. An answer that comes before its question is kept for it."""
     answer = parse_json(data, "-d")
-    async with opened() as parts:
-        client = parts.client
-        if machine_user is not None and (user := client.invoker(machine_user, namespace)) is not None:
-            client = client.acting_as(user.principal)
-        state = await client.resolve_wait_point(execution_id, key, answer)
-        kept = state is WaitState.WAITING
-        shown = {"execution_id": execution_id, "key": key, "state": "KEPT" if kept else state.value}
+    async with desk() as here:
+        asked = here if machine_user is None else here.acting_as(machine_user, namespace)
+        shown = await asked.ask("resolveWaitPoint", id=execution_id, key=key, result=answer)
         show(shown, as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hub.cli.desk import desk, listed
 from hub.cli.options import parse_json, wait_options
 from hub.cli.printing import note, show
 from hub.cli.resuming import fork, resume, settle
@@ -25,10 +26,8 @@ def workflow() -> None:
 @command
 async def list_workflows(as_json: bool) -> None:
     """The workflows of the project."""
-    from hub.views import workflow_row
-
-    async with opened() as parts:
-        rows = [workflow_row(one, parts.client.revision(one.name)) for one in parts.client.workflows()]
+    async with desk() as here:
+        rows = (await here.ask("listWorkflows"))["items"]
         show(rows, as_json=as_json, columns=("name", "main_job", "revision"), empty="no workflows yet")
 
 
@@ -39,11 +38,8 @@ async def list_workflows(as_json: bool) -> None:
 @command
 async def get_workflow(name: str, as_json: bool) -> None:
     """One workflow: its jobs, policies and input."""
-    from hub.views import workflow_view
-
-    async with opened() as parts:
-        client = parts.client
-        show(workflow_view(client.workflow(name), client.revision(name), client.jobs_of(name)), as_json=as_json)
+    async with desk() as here:
+        show(await here.ask("getWorkflow", name=name), as_json=as_json)
 
 
 @workflow.command("changed")
@@ -88,15 +84,16 @@ async def start(
     if machine_user is None:
         raise click.UsageError("say whom it acts as: -m MACHINE_USER, or -m anonymous.")
     value = parse_json(args, "-a")
-    async with opened() as parts:
-        client = parts.client
-        invoker = client.invoker(machine_user, namespace)
-        started = await client.start(name, value, invoker=invoker, idempotency_key=idempotency_key)
+    invoker = machine_user if namespace is None else f"{namespace}/{machine_user}"
+    async with desk() as here:
+        started = await here.ask(
+            "startExecution", name=name, args=value, invoker=invoker, idempotency_key=idempotency_key
+        )
         if not wait:
-            show({"id": started.id, "workflow": name, "status": started.status.value}, as_json=as_json)
+            show({"id": started["id"], "workflow": name, "status": started["status"]}, as_json=as_json)
             return 0
-        note(f"execution {started.id}")
-        return await finish(parts, started.id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+        note(f"execution {started['id']}")
+        return await finish(here, started["id"], as_json=as_json, logs=logs, seconds=seconds, poll=interval)
 
 
 @workflow.command("executions")
@@ -121,17 +118,17 @@ async def executions(
 ) -> int:
     """Executions, newest first, or one of them."""
     from hub.cli.waiting import finish, show_execution
-    from hub.views import execution_row
 
-    async with opened() as parts:
+    async with desk() as here:
         if execution_id is None:
-            found = await parts.client.executions(workflow=workflow_name, status=status, executor=executor, limit=limit)
-            show([execution_row(one) for one in found], as_json=as_json, columns=_COLUMNS, empty="no executions yet")
+            filters = {"workflow": workflow_name, "status": status, "executor": executor}
+            found = await listed(here, "listExecutions", limit, **filters)
+            show(found, as_json=as_json, columns=_COLUMNS, empty="no executions yet")
             return 0
-        record = await parts.client.execution(execution_id)
+        view = await here.ask("getExecution", id=execution_id)
         if wait:
-            return await finish(parts, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
-        await show_execution(parts, record, as_json=as_json, logs=logs)
+            return await finish(here, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+        await show_execution(here, view, as_json=as_json, logs=logs)
         return 0
 
 
@@ -144,9 +141,8 @@ async def cancel(
 ) -> None:
     """End an execution: nothing of it starts any more."""
     del wait, seconds, interval, logs
-    async with opened() as parts:
-        status = await parts.client.cancel(execution_id)
-        show({"id": execution_id, "status": status.value}, as_json=as_json)
+    async with desk() as here:
+        show(await here.ask("cancelExecution", id=execution_id), as_json=as_json)
 
 
 @workflow.command("wait")
@@ -160,9 +156,9 @@ async def wait_for(
     del wait
     from hub.cli.waiting import finish
 
-    async with opened() as parts:
-        await parts.client.execution(execution_id)
-        return await finish(parts, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+    async with desk() as here:
+        await here.ask("getExecution", id=execution_id)
+        return await finish(here, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
 
 
 workflow.add_command(resume)

@@ -108,7 +108,11 @@ class Matrix:
         return operation.path.format(name=names.get(one.get(kind, ""), ""), id=names[by_id], key=key)
 
     async def verdict(self, operation: Operation, who: str, names: dict[str, str]) -> str:
-        body = {"from": names["call"]} if operation.id == "forkExecution" else BODIES.get(operation.id)
+        body = BODIES.get(operation.id)
+        if operation.id == "forkExecution":
+            body = {"from": names["call"]}
+        if operation.id == "settleCall":
+            body = {"path": names["call"], "said": {"again": True}}
         how = {} if body is None else {"json": body}
         answer = await self.hub.ask(operation.method, self.path(operation, names), PRINCIPALS[who], **how)
         # Nobody asks for consent: whoever may give it is told so.

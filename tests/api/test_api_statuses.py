@@ -21,6 +21,7 @@ BODIES: dict[str, Any] = {
     "startExecution": {"args": {"n": 1}, "invoker": "anonymous"},
     "resumeExecution": {},
     "forkExecution": {"from": "add/double"},
+    "settleCall": {"path": "fall-over", "said": {"result": 1}},
     "resolveWaitPoint": {"result": True},
     "replayEvent": {},
 }
@@ -48,7 +49,7 @@ class Driver:
             case "getEvent" | "replayEvent" | "getDelivery":
                 event = await self.hub.post("/api/v1/executors/number-hook/trigger", {"data": {"n": 1}}, status=201)
                 return str(event["deliveries"][0]["id"] if operation.id == "getDelivery" else event["id"])
-            case "resumeExecution":
+            case "resumeExecution" | "settleCall":
                 return await self.hub.run("failing")
             case "cancelExecution" | "resolveWaitPoint":
                 return await self.hub.run("asking")

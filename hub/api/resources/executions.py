@@ -7,8 +7,9 @@ from typing import Any
 from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import LIMIT, PAGED, after, numbered, page, paged, since
 from hub.api.schemas import ANY, ID, TEXT, TIME, one_of, ref, shape
+from hub.engine.going_on import Again, Failed
 from hub.engine.points import MISSING
-from hub.model.execution import Status
+from hub.model.execution import JobStatus, Status
 from hub.model.wait import WaitState
 from hub.views import execution_row, execution_view, log_view
 
@@ -53,6 +54,13 @@ async def fork_execution(call: Call) -> Any:
     return {"id": started.id, "status": started.status.value}
 
 
+async def settle_call(call: Call) -> Any:
+    said = call.body["said"]
+    what: Any = Again.AGAIN if "again" in said else Failed(said["failed"]) if "failed" in said else said["result"]
+    status = await call.client.settle(call.path["id"], call.body["path"], what)
+    return {"id": call.path["id"], "path": call.body["path"], "status": status.value}
+
+
 async def cancel_execution(call: Call) -> Any:
     return {"id": call.path["id"], "status": (await call.client.cancel(call.path["id"])).value}
 
@@ -69,6 +77,21 @@ async def resolve_wait_point(call: Call) -> Any:
 
 _BY_ID: dict[str, Any] = {"path_schemas": {"id": ID}}
 _OTHER_ARGS = {**ANY, "description": "Another input; without it, the one that it has"}
+_SETTLE_BODY = {
+    "type": "object",
+    "required": ["path", "said"],
+    "properties": {
+        "path": {**TEXT, "description": "Path of the call"},
+        "said": {
+            "description": "Its result; or that it failed, with the message; or that it is to be done again",
+            "oneOf": [
+                {"type": "object", "required": [name], "properties": {name: of}, "additionalProperties": False}
+                for name, of in (("result", ANY), ("failed", TEXT), ("again", {"const": True}))
+            ],
+        },
+    },
+    "additionalProperties": False,
+}
 _NOT_NOW = {409: "It is in a status that does not allow this."}
 
 EXECUTIONS = (
@@ -130,6 +153,18 @@ EXECUTIONS = (
         },
         status=201,
         answer=ref("Started"),
+        **_BY_ID,
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/executions/{id}/settle",
+        id="settleCall",
+        summary="Say what became of a call that is at most once and was interrupted.",
+        action="execution:settle",
+        handle=settle_call,
+        body=_SETTLE_BODY,
+        answer=shape(id=ID, path=TEXT, status=one_of(JobStatus)),
+        problems={409: "The call does not wait for that, or the execution has ended."},
         **_BY_ID,
     ),
     Operation(

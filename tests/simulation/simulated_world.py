@@ -17,6 +17,7 @@ from kit import NOON
 from simulated_audit import Auditor
 from simulated_loop import Host, SimulatedLoop, Stuck, current_host
 from simulated_store import Database, Fates, Journal, SimulatedWriter, nobody, open_simulated_store
+from sqlmodel import Session
 
 from hub import Context, Triggered
 from hub.engine.authoring import Workflow
@@ -29,6 +30,7 @@ from hub.model import clock as real_clock
 from hub.model.errors import Conflict, HubError, StoreUnavailable
 from hub.model.execution import Status
 from hub.store import Store
+from hub.store.reads.books import books
 
 T = TypeVar("T")
 
@@ -305,6 +307,9 @@ class World:
                 self.wrong(f"lost: {key} was accepted as {execution}")
             elif stored[execution][0] != key:
                 self.wrong(f"{key} was answered with {execution}, which is {stored[execution][0]}")
+        with Session(self.database.dialect.engine()) as session:
+            for finding in books(session, self.clock.now(), 0).findings:
+                self.wrong(f"the books: {finding}")
         attempts = {
             (execution, path): tries
             for execution, path, tries in self.database.rows("SELECT execution_id, path, attempts FROM checkpoints")

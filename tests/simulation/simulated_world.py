@@ -201,7 +201,8 @@ class World:
         self.clock = SimulatedClock(self)
         self.journal = Journal(self.loop)
         self.faults: list[str] = []
-        self.auditor = Auditor(database, self.clock.now, self.wrong)
+        self._latest = 0
+        self.auditor = Auditor(database, self._latest_time, self.wrong)
         self.fates = fates
         self.target = Target(self)
         self.nodes: dict[str, Node] = {}
@@ -231,11 +232,17 @@ class World:
         node = self.nodes[name] = Node(self, name)
         node.begin()
 
+    def _latest_time(self) -> int:
+        """The latest that the wall clock has shown: what was decided before it was set back was decided rightly."""
+        self._latest = max(self._latest, self.clock.now())
+        return self._latest
+
     def step_the_clock(self, after: float, milliseconds: int) -> None:
         """Somebody sets the machine's clock, once."""
         self.stepped = True
 
         def step() -> None:
+            self._latest_time()
             self.wall_step += milliseconds
             self.journal.note("clock", f"stepped by {milliseconds}")
 

@@ -75,9 +75,21 @@ _SETTLE = Bulk(
     "FROM v WHERE executions.id = v.id AND executions.epoch = v.epoch AND executions.status = 'RUNNING'",
 )
 
+#: Workflows that something is due of, with the priorities between which theirs lie. Each is three steps into an index,
+#: however many executions wait for later.
+_SOMETHING_DUE = Bulk(
+    "place:int workflow:text now:int",
+    "SELECT v.place, (SELECT max(priority) FROM executions e WHERE e.workflow = v.workflow AND e.due_at IS NOT NULL), "
+    "(SELECT min(priority) FROM executions e WHERE e.workflow = v.workflow AND e.due_at IS NOT NULL) FROM v "
+    "WHERE EXISTS (SELECT 1 FROM executions e WHERE e.workflow = v.workflow AND e.due_at IS NOT NULL AND e.due_at <= v.now)",
+)
+
+_NEXT_PRIORITY = "SELECT max(priority) FROM executions WHERE workflow = ? AND due_at IS NOT NULL AND priority < ?"
+
+#: Of one priority: in its order the due ones come first.
 _DUE = (
-    "SELECT id FROM executions WHERE workflow = ? AND due_at IS NOT NULL AND due_at <= ? "
-    "ORDER BY priority DESC, due_at, id LIMIT ?"
+    "SELECT id FROM executions WHERE workflow = ? AND priority = ? AND due_at IS NOT NULL AND due_at <= ? "
+    "ORDER BY due_at, id LIMIT ?"
 )
 
 #: As many of each key as its limit leaves room for.
@@ -141,7 +153,9 @@ def _claim(tx: Tx, requests: Sequence[ClaimRequest]) -> list[list[Claimed]]:
 def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
     """Lease the due executions of the workflows to the node, the most urgent first; the attempt is counted here."""
     claimed: list[Claimed] = []
-    for workflow in request.workflows:
+    asked = [(place, workflow.workflow, request.now) for place, workflow in enumerate(request.workflows)]
+    for place, highest, lowest in sorted(tx.bulk(_SOMETHING_DUE, asked)):
+        workflow = request.workflows[place]
         room = request.slots - len(claimed)
         if workflow.limit is not None and not tx.try_lock(f"claim {workflow.workflow}"):
             continue  # another node is counting what runs of it
@@ -153,29 +167,36 @@ def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
             room = min(room, workflow.limit - running)
         if room <= 0:
             continue
-        rows = tx.rows(
-            # Once and for all, so that no plan takes more of them than there is room for.
-            f"WITH due AS MATERIALIZED ({_DUE_BY_KEY if workflow.by_key else _DUE} {tx.skip_locked}) "
-            "UPDATE executions SET "
-            "crashes = CASE WHEN status <> 'RUNNING' OR EXISTS (SELECT 1 FROM checkpoints c WHERE "
-            "c.execution_id = executions.id AND c.epoch = executions.epoch AND c.finished_at IS NOT NULL) "
-            "THEN 0 ELSE crashes + 1 END, "
-            "attempts = attempts + CASE WHEN attempts = 0 OR status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN 1 ELSE 0 END, "
-            "base_epoch = CASE WHEN status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN epoch + 1 ELSE base_epoch END, "
-            "status = 'RUNNING', owner = ?, epoch = epoch + 1, due_at = NULL, reason = NULL, "
-            "started_at = COALESCE(started_at, ?), revision = COALESCE(revision, ?) "
-            f"WHERE id IN (SELECT id FROM due) RETURNING {_CLAIMED}",
-            (*_due(workflow, request.now, room), request.node, request.now, workflow.revision),
-        )
-        claimed += [_claimed(tx, row) for row in sorted(rows)]
+        if workflow.by_key:
+            due = (workflow.workflow, request.now, workflow.limit, workflow.workflow, room)
+            claimed += _lease(tx, request, workflow, _DUE_BY_KEY, due)
+            continue
+        priority = highest
+        while room > 0 and priority is not None:
+            found = _lease(tx, request, workflow, _DUE, (workflow.workflow, priority, request.now, room))
+            claimed += found
+            room -= len(found)
+            priority = None if priority == lowest else tx.rows(_NEXT_PRIORITY, (workflow.workflow, priority))[0][0]
     return claimed
 
 
-def _due(workflow: Claimable, now: int, room: int) -> Row:
-    """What `_DUE` or `_DUE_BY_KEY` is asked with."""
-    if workflow.by_key:
-        return workflow.workflow, now, workflow.limit, workflow.workflow, room
-    return workflow.workflow, now, room
+def _lease(tx: Tx, request: ClaimRequest, workflow: Claimable, which: str, params: Row) -> list[Claimed]:
+    """Lease those that `which` selects."""
+    rows = tx.rows(
+        # Once and for all, so that no plan takes more of them than there is room for.
+        f"WITH due AS MATERIALIZED ({which} {tx.skip_locked}) "
+        "UPDATE executions SET "
+        "crashes = CASE WHEN status <> 'RUNNING' OR EXISTS (SELECT 1 FROM checkpoints c WHERE "
+        "c.execution_id = executions.id AND c.epoch = executions.epoch AND c.finished_at IS NOT NULL) "
+        "THEN 0 ELSE crashes + 1 END, "
+        "attempts = attempts + CASE WHEN attempts = 0 OR status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN 1 ELSE 0 END, "
+        "base_epoch = CASE WHEN status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN epoch + 1 ELSE base_epoch END, "
+        "status = 'RUNNING', owner = ?, epoch = epoch + 1, due_at = NULL, reason = NULL, "
+        "started_at = COALESCE(started_at, ?), revision = COALESCE(revision, ?) "
+        f"WHERE id IN (SELECT id FROM due) RETURNING {_CLAIMED}",
+        (*params, request.node, request.now, workflow.revision),
+    )
+    return [_claimed(tx, row) for row in sorted(rows)]
 
 
 def _claimed(tx: Tx, row: Row) -> Claimed:

@@ -165,6 +165,14 @@ class ExecutionRow(SQLModel, table=True):
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
         ),
+        # The due ones of a workflow, and when the next one comes due, however many wait for later.
+        Index(
+            "executions_next",
+            "workflow",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
         Index(
             "executions_running",
             "workflow",

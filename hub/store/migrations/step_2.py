@@ -31,6 +31,7 @@ _INDEXES = (
     Added("executions_executor", "executions", ["executor", "id"], where="executor IS NOT NULL"),
     Added("executions_executor_status", "executions", ["executor", "status", "id"], where=_UNUSUAL),
     Added("executions_failed", "executions", ["finished_at"], where="status = 'FAILED'"),
+    Added("executions_next", "executions", ["workflow", "due_at"], where="due_at IS NOT NULL"),
     Added("executions_open", "executions", ["executor"], where="executor IS NOT NULL AND finished_at IS NULL"),
     Added("executions_parked", "executions", ["workflow", "revision", "id"], where=_PARKED),
     Added("executions_queued", "executions", ["after_id"], where="after_id IS NOT NULL"),

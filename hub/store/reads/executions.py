@@ -114,11 +114,22 @@ def count_by_status(session: Session) -> dict[str, int]:
 
 
 def next_due(session: Session, workflows: Sequence[str], after: int) -> int | None:
-    """When, later than `after`, the next execution of these workflows may be claimed."""
-    statement = select(func.min(ExecutionRow.due_at)).where(
-        col(ExecutionRow.due_at) > after, col(ExecutionRow.workflow).in_(workflows)
-    )
-    return session.exec(statement).one()
+    """When, later than `after`, the next execution of these workflows may be claimed.
+
+    A step into the index for each workflow: asked for all at once, a database looks at everything that waits.
+    """
+    found: list[int] = []
+    for start in range(0, len(workflows), 100):
+        part = {f"w{place}": name for place, name in enumerate(workflows[start : start + 100])}
+        statement = text(
+            f"WITH v(workflow) AS (VALUES {', '.join(f'(:{name})' for name in part)}) "
+            "SELECT min(due) FROM (SELECT (SELECT min(e.due_at) FROM executions e WHERE e.workflow = v.workflow "
+            "AND e.due_at IS NOT NULL AND e.due_at > :after) AS due FROM v) AS firsts"
+        )
+        found += [
+            due for (due,) in session.connection().execute(statement, {**part, "after": after}) if due is not None
+        ]
+    return min(found, default=None)
 
 
 def logs(session: Session, execution_id: str, after: int, limit: int) -> list[tuple[int, LogLine]]:

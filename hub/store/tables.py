@@ -173,8 +173,10 @@ class ExecutionRow(SQLModel, table=True):
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
         ),
+        # The status stands in it, though all have the same: else SQLite thinks any other index of workflows as good.
         Index(
-            "executions_running",
+            "executions_held",
+            "status",
             "workflow",
             "concurrency_key",
             sqlite_where=text("status = 'RUNNING'"),

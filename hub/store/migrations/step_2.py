@@ -31,6 +31,7 @@ _INDEXES = (
     Added("executions_executor", "executions", ["executor", "id"], where="executor IS NOT NULL"),
     Added("executions_executor_status", "executions", ["executor", "status", "id"], where=_UNUSUAL),
     Added("executions_failed", "executions", ["finished_at"], where="status = 'FAILED'"),
+    Added("executions_held", "executions", ["status", "workflow", "concurrency_key"], where="status = 'RUNNING'"),
     Added("executions_next", "executions", ["workflow", "due_at"], where="due_at IS NOT NULL"),
     Added("executions_open", "executions", ["executor"], where="executor IS NOT NULL AND finished_at IS NULL"),
     Added("executions_parked", "executions", ["workflow", "revision", "id"], where=_PARKED),
@@ -54,6 +55,8 @@ def climb(op: Operations) -> None:
         op.add_column(table, column)
     for index in _INDEXES:
         index.create(op)
+    # In its place is executions_held, which is chosen.
+    op.drop_index("executions_running", "executions")
 
 
 def _columns() -> tuple[tuple[str, Column[Any]], ...]:

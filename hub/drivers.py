@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,26 @@ from hub.model.clock import Clock
 from hub.model.event import Delivery, Event
 from hub.model.executor import Executor
 from hub.model.identity import Principal
+from hub.model.plan import Plan
 from hub.store import Store, open_store
+
+
+class Planner(Protocol):
+    """Knows the files of a project, and what of them is in effect."""
+
+    async def plan(self) -> Plan: ...
+
+    async def apply(self, plan: Plan, entry: AuditEntry | None) -> None: ...
+
+
+class NoFiles:
+    """Nothing was read from files, so nothing changes."""
+
+    async def plan(self) -> Plan:
+        return Plan((), (), ())
+
+    async def apply(self, plan: Plan, entry: AuditEntry | None) -> None:
+        del plan, entry
 
 
 @dataclass(slots=True)
@@ -34,6 +53,8 @@ class ProjectDriver:
     replay: Callable[[Event, Sequence[str] | None, AuditEntry | None], Awaitable[list[Delivery]]]
     #: What it takes to let somebody in.
     gate: Gate
+    #: What changed files would change, and doing it.
+    files: Planner = field(default_factory=NoFiles)
     #: Told of each right that a machine user makes use of.
     uses: Callable[[Principal, str, str | None], None] = lambda _principal, _action, _name: None
 

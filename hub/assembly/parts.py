@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from hub.assembly.definitions import revision_of
 from hub.assembly.files import Files, database_url
+from hub.assembly.planning import Planning
 from hub.client import Client
 from hub.declare.config import Config
 from hub.dispatch.deliver import Dispatcher, Rules
@@ -134,7 +135,7 @@ async def open_parts(
     node = new_id(clock.now())
     client = Client(driver, ANONYMOUS if serving else operator())
     about = this_process(revision_of(files.root))
-    return Parts(
+    parts = Parts(
         files,
         config,
         clock,
@@ -148,6 +149,8 @@ async def open_parts(
         about=about,
         broken=broken,
     )
+    driver.files = Planning(lambda: parts.files, store, clock)
+    return parts
 
 
 def operator() -> Principal:

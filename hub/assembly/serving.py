@@ -24,12 +24,14 @@ from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.kept_results import ResultPruner
 from hub.assembly.parts import Parts, operator, public_url
 from hub.assembly.people import console_route
+from hub.assembly.planning import Planning, said
 from hub.assembly.reloading import Reloading
 from hub.assembly.retention import Pruner
 from hub.assembly.revisions import tell_changed
 from hub.assembly.webhooks import open_door, trusted_proxies
 from hub.declare.config import sqlite_path
 from hub.engine.worker import Worker
+from hub.model.audit import AuditEntry
 from hub.model.errors import Conflict, HubError, StoreUnavailable
 from hub.store.counting import Counts
 from hub.triggers.record_events.drain import Drain
@@ -125,6 +127,7 @@ class Serving:
         parts.store.listen_to_others(self._others_did)
         await self._start_schedules()
         await self._start_record_events()
+        await self._note_applied()
         intake, quick = open_door(parts, self._tokens)
         self._intake = intake
         self._begin(Reloading(parts.files, parts.clock, self._take, code=self._reload_code).serve(self._stop))
@@ -197,6 +200,14 @@ class Serving:
         for webhook in await self._parts.client.acting_as(operator()).webhooks():
             self._tokens[webhook["executor"]] = webhook["url"].rpartition("/")[2].encode()
 
+    async def _note_applied(self) -> None:
+        """Record which executors are in effect, and who changed that: whoever runs this process."""
+        parts = self._parts
+        plan = await Planning(lambda: parts.files, parts.store, parts.clock).executors()
+        if plan.changes:
+            entry = AuditEntry(parts.clock.now(), operator().label, "executor:apply", "executors")
+            await parts.store.apply_executors(plan.put, plan.gone, entry, said(plan))
+
     async def _take(self, files: Files) -> None:
         """Put changed files into effect, everywhere where they are used."""
         parts = self._parts
@@ -211,6 +222,7 @@ class Serving:
             watching.want(tables.get(name, {}))
         if self._scheduler is not None:
             await self._scheduler.sync_definitions()
+        await self._note_applied()
         parts.dispatcher.waker.ring()
 
     async def _start_schedules(self) -> None:

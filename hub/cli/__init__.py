@@ -11,6 +11,7 @@ import click
 from hub.cli.session import project_option
 
 _COMMANDS = {
+    "apply": ("hub.cli.applying:apply", "Put changed files into effect."),
     "audit": ("hub.cli.audit:audit", "Who changed what."),
     "check": ("hub.cli.checking:check", "Validate config, executors, workflows and expressions."),
     "db": ("hub.cli.databases:db", "The record-event triggers in a watched database."),
@@ -21,6 +22,7 @@ _COMMANDS = {
     "machine-user": ("hub.cli.machine_users:machine_user", "Identities of programs, their secrets, tokens and rights."),
     "node": ("hub.cli.nodes:node", "The processes that serve this hub."),
     "person": ("hub.cli.people:person", "Who may sign in to the console."),
+    "plan": ("hub.cli.applying:plan", "What changed files would change."),
     "schedule": ("hub.cli.schedules:schedule", "When schedules are next due."),
     "schema": ("hub.cli.checking:schema", "Print the JSON Schema of an executor or of hub.yaml."),
     "serve": ("hub.cli.serve:serve", "Run everything: intake, schedules, record events, workers."),

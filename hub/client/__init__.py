@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub.client.applying import ApplyingVerbs
 from hub.client.audit import AuditVerbs
 from hub.client.books import BooksVerbs
 from hub.client.events import EventVerbs
@@ -25,6 +26,7 @@ class Client(
     WaitPointVerbs,
     EventVerbs,
     RevisionVerbs,
+    ApplyingVerbs,
     AuditVerbs,
     BooksVerbs,
     ListingVerbs,

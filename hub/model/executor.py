@@ -165,6 +165,11 @@ class Executor:
             case GraphqlTarget():
                 return "graphql"
 
+    @property
+    def invoker(self) -> InvokerRef | None:
+        """As whom it acts; None: anonymously."""
+        return self.target.invoker if isinstance(self.target, WorkflowTarget | JobTarget) else None
+
     def at(self, *path: str | int) -> Position:
         """Where `path` stands in the file, or the nearest enclosing place that is known."""
         for length in range(len(path), -1, -1):

@@ -23,6 +23,14 @@ class Pause:
     paused: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Executors that are in effect from now on, as (name, hash), and those that are not any more."""
+
+    put: tuple[tuple[str, str], ...]
+    gone: tuple[str, ...]
+
+
 def _offer(tx: Tx, items: Sequence[TokenOffer]) -> list[str]:
     answers = []
     for item in items:
@@ -44,6 +52,20 @@ def _pause(tx: Tx, items: Sequence[Pause]) -> list[None]:
     return [None] * len(items)
 
 
+def _apply(tx: Tx, items: Sequence[Apply]) -> list[None]:
+    for item in items:
+        for name, definition in item.put:
+            tx.run(
+                "INSERT INTO executor_states (executor, paused, definition) VALUES (?, 0, ?) "
+                "ON CONFLICT (executor) DO UPDATE SET definition = excluded.definition",
+                (name, definition),
+            )
+        for name in item.gone:
+            # One that comes back is paused as it was.
+            tx.run("UPDATE executor_states SET definition = NULL WHERE executor = ?", (name,))
+    return [None] * len(items)
+
+
 def pause_look(executor: str) -> Callable[[Tx], str | None]:
     """Whether a person has paused it."""
 
@@ -55,4 +77,5 @@ def pause_look(executor: str) -> Callable[[Tx], str | None]:
 
 
 OFFER_TOKEN: Verb[TokenOffer, str] = Verb("offer_token", _offer)
+APPLY: Verb[Apply, None] = Verb("apply", _apply)
 PAUSE: Verb[Pause, None] = Verb("pause", _pause, rings=("executors",))

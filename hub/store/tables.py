@@ -11,7 +11,7 @@
 - `nodes`: processes and how long their leases hold.
 - `webhook_tokens`: the secrets in the URLs of `webhook: {}`.
 - `refused`: webhook deliveries that were turned away, for a while.
-- `executor_states`: which executors a person has paused.
+- `executor_states`: which executors a person has paused, and which definition of each is in effect.
 - `machine_secrets`, `machine_user_states`: secrets of machine users, as hashes; from when on their tokens count.
 - `permission_uses`: which permission of a machine user was last used when.
 - `people`, `invitations`, `sessions`: who may sign in to the console, who may become one of them, who has signed in.
@@ -381,6 +381,8 @@ class ExecutorStateRow(SQLModel, table=True):
 
     executor: str = Field(primary_key=True)
     paused: int = 0
+    #: Hash of the executor as it was last put into effect; NULL: it is not in effect.
+    definition: str | None = None
 
 
 class CommitRow(SQLModel, table=True):

@@ -64,6 +64,7 @@ READS: dict[str, tuple[str, Asking]] = {
     "schedules": ("schedule:read", lambda client, _: client.schedules()),
     "nodes": ("node:read", lambda client, _: client.nodes()),
     "check_books": ("metrics:read", lambda client, _: client.check_books(0)),
+    "plan": ("executor:read", lambda client, _: client.plan()),
     "machine_users": ("machine-user:read", lambda client, _: client.machine_users()),
     "changed": ("execution:read", lambda client, _: client.changed()),
     "tell_changed": ("execution:read", lambda client, _: client.tell_changed()),
@@ -75,9 +76,9 @@ READS: dict[str, tuple[str, Asking]] = {
     "check_audit": ("audit:read", lambda client, _: client.check_audit()),
 }
 
-#: These ask nobody, or for a proof instead of a right.
+#: These ask nobody, or for a proof instead of a right; `apply` takes several rights, and has a test of its own.
 OPEN = {
-    "acting_as", "may", "invoker", "is_claimed", "claim", "sign_in", "session", "sign_out", "exchange", "authenticate", "check_keys",
+    "acting_as", "may", "invoker", "is_claimed", "claim", "sign_in", "session", "sign_out", "exchange", "authenticate", "check_keys", "apply",
 }  # fmt: skip
 
 CHANGES: dict[str, tuple[str, Asking]] = {
@@ -225,5 +226,25 @@ def test_acting_as_another_machine_user_is_a_right(project: Path) -> None:
             await own.start("greeting", invoker=own.invoker("other-auth/ops"))
         allowed = parts.client.acting_as(bot("workflow:start", "machine-user:act-as:ops"))
         assert (await allowed.start("greeting", invoker=allowed.invoker("ops"))).created
+
+    tell(project, story)
+
+
+def test_applying_an_executor_that_acts_as_a_machine_user_is_a_right(project: Path) -> None:
+    async def story(parts: Parts) -> None:
+        for held in (
+            ["executor:apply"],
+            ["executor:apply:hook", "executor:apply:nightly"],
+            ["machine-user:act-as:bot"],
+        ):
+            with pytest.raises(Refused):
+                await parts.client.acting_as(bot(*held)).apply()
+        assert (await parts.client.plan()).put, "nothing was put into effect"
+        before = len(await parts.client.audit())
+        await parts.client.acting_as(bot("executor:apply", "machine-user:act-as:bot")).apply()
+        assert (await parts.client.plan()).changes == ()
+        record = (await parts.client.audit())[0]
+        assert len(await parts.client.audit()) == before + 1
+        assert record.after == "add executor hook, add executor nightly, add schedule nightly"
 
     tell(project, story)

@@ -62,6 +62,7 @@ def climb(op: Operations) -> None:
 def _columns() -> tuple[tuple[str, Column[Any]], ...]:
     return (
         ("checkpoints", Column("call_number", BigInteger(), server_default=text("0"), nullable=False)),
+        ("executor_states", Column("definition", WORD)),
         ("executions", Column("forked_from", WORD)),
         ("executions", Column("forked_at", WORD)),
         ("executions", Column("debounce_key", WORD)),

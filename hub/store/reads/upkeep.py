@@ -36,6 +36,11 @@ def paused_executors(session: Session) -> set[str]:
     return set(session.exec(select(ExecutorStateRow.executor).where(ExecutorStateRow.paused == 1)))
 
 
+def applied_executors(session: Session) -> dict[str, str]:
+    statement = select(ExecutorStateRow.executor, ExecutorStateRow.definition)
+    return {name: definition for name, definition in session.exec(statement) if definition is not None}
+
+
 def webhook_tokens(session: Session) -> dict[str, str]:
     return {row.executor: row.token for row in session.exec(select(WebhookTokenRow))}
 

@@ -31,11 +31,11 @@ def holds(secret: str, given: str) -> bool:
 def from_here(headers: Headers, address: str) -> bool:
     """Whether the browser says that the request was made by a page of this origin.
 
-    `Origin` is sent with every POST by browsers of this decade (WHATWG Fetch, 3.2). Without it `Sec-Fetch-Site` decides, and
-    without both nothing speaks for the request.
+    Pages that send no referrer have their forms sent with `Origin: null` (WHATWG Fetch, 3.2), as pages in sandboxes have. Then
+    `Sec-Fetch-Site` decides, which no page can set; without it nothing speaks for the request.
     """
-    origin = headers.get("origin")
-    if origin is None:
+    origin = headers.get("origin", "null")
+    if origin == "null":
         return headers.get("sec-fetch-site") == "same-origin"
     if origin == address:
         return True

@@ -124,14 +124,14 @@ def what_next(stage: Stage, *, project: Path | None, stay: bool) -> None:
     """Where to look, and what to try."""
     address, hub = stage.server.address, as_called()
     if stay:
-        note(f"The server is up until Ctrl-C: {address}/healthz")
+        note(f"The server is up until Ctrl-C. Its console: {stage.server.console()}")
         note(f"Look at it from another terminal: {hub} --project {stage.folder} event list")
     elif project is not None:
-        note(f"The server is stopped. To go on: {hub} --project {project} serve, then {address}/healthz")
+        note(f"The server is stopped. To go on: {hub} --project {project} serve, then {address}/console")
         note(f"What happened is kept: {hub} --project {project} event list, or workflow executions")
     else:
         note(f"The server at {address} is stopped and its project removed. Next:")
-        note(f"  {hub} demo --stay      the same, and the server stays up until Ctrl-C")
+        note(f"  {hub} demo --stay      the same, and the server stays up until Ctrl-C, with its console")
         note(f"  {hub} demo --keep      the same, and the project stays, to be looked at and changed")
         note(f"  {hub} init DIR         a project of your own")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -69,6 +70,11 @@ class Server:
             return False
         finally:
             connection.close()
+
+    def console(self) -> str:
+        """Where people come in: the one-time address that it has printed, while nobody has used one."""
+        found = re.findall(r"http://\S+/console/claim/[\w-]+", self.log.read_text(errors="replace"))
+        return found[-1] if found else f"{self.address}/console"
 
     def kill(self) -> int:
         """SIGKILL: no chance to tidy up. The number of the signal that it died of."""

@@ -1,0 +1,237 @@
+"""What people do at the console, in a real browser on a real hub."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from browsing import at_the_console
+from hub_process import Hub, Project, until
+from playwright.sync_api import expect
+from server_projects import lay_out, start
+
+WORKFLOWS = '''
+from hub import wait_point
+from pydantic import BaseModel
+
+
+class Answer(BaseModel):
+    approved: bool
+    note: str = ""
+
+
+approval = wait_point("approval", result=Answer)
+
+
+async def come(name):
+    """Until the test has made the file."""
+    while not os.path.exists(name):
+        await asyncio.sleep(0.01)
+
+
+@job
+async def pack(input, ctx: Context):
+    for number in range(10):
+        ctx.log.info("packed %d", number)
+        await asyncio.sleep(0.05)
+    await come("packed")
+    return {"parcels": 1}
+
+
+@job
+async def ship(input, ctx: Context):
+    ctx.log.info("order %s is packed", input["order"])
+    return await pack.trigger(input)
+
+
+@job
+async def call_supplier(input, ctx: Context):
+    if not os.path.exists("mended"):
+        raise RuntimeError("the supplier answers 503")
+    return {"stock": 3}
+
+
+@job
+async def restock(input, ctx: Context):
+    return await call_supplier.trigger(input)
+
+
+@job
+async def pay(input, ctx: Context):
+    answer = await approval.wait({"invoice": input["invoice"]})
+    return {"paid": answer.approved, "note": answer.note}
+
+
+shipping = workflow("shipping", ship)
+restocking = workflow("restocking", restock)
+paying = workflow("paying", pay)
+'''
+
+ORDERS = {
+    "trigger": {
+        "event": {"namespace": "shop", "type": "record.created", "model": "items"},
+        "condition": "args.newRecord.total > 100",
+    },
+    "target": start("shipping", "({ order: context.event.data.id })"),
+}
+
+
+@pytest.fixture
+def shop(project: Project) -> Iterator[Hub]:
+    lay_out(project, WORKFLOWS, orders=ORDERS)
+    with project.serving() as hub:
+        yield hub
+
+
+def order(project: Project, total: float) -> None:
+    project.sqlite("shop.db", "INSERT INTO items (name, total) VALUES ('a lamp', ?)", total)
+
+
+def begin(project: Project, workflow: str, args: object) -> str:
+    begun = project.run("workflow", "start", workflow, "-m", "workflow-bot", "-a", json.dumps(args), "--json")
+    identifier: str = begun.json["id"]
+    return identifier
+
+
+def test_an_order_arrives_and_finishes_before_ones_eyes(project: Project, shop: Hub) -> None:
+    with at_the_console(shop) as (page, _):
+        expect(page.get_by_text("Nothing needs you.")).to_be_visible()
+        page.get_by_role("link", name="Events").click()
+        order(project, 40)
+        page.get_by_role("link", name="1 new").click()
+        expect(page.locator("tbody tr")).to_contain_text("filtered")
+        order(project, 500)
+        page.get_by_role("link", name="1 new").click()
+        row = page.locator("tbody tr").first
+        expect(row).to_contain_text("started")
+        row.get_by_role("link", name="record.created").click()
+        expect(page.get_by_text("args.newRecord.total > 100").first).to_be_visible()
+        page.locator("a[href*='/console/executions/']").first.click()
+        logs = page.get_by_label("logs")
+        expect(logs).to_contain_text("packed 9")
+        expect(page.locator("#head .chip")).to_contain_text("running")
+        page.evaluate("window.here = true")
+        (project.folder / "packed").touch()
+        expect(page.locator("#head .chip")).to_contain_text("success")
+        expect(page.locator("#result")).to_contain_text("parcels")
+        assert page.evaluate("window.here") is True, "nobody has loaded the page again"
+        assert logs.locator(".line").count() == 11
+        page.locator("a.row", has_text="pack").last.click()
+        expect(page.get_by_label("job", exact=True)).to_contain_text("ship/pack")
+        assert page.evaluate("window.here") is True
+
+
+def test_why_an_event_was_filtered(project: Project, shop: Hub) -> None:
+    order(project, 40)
+    with at_the_console(shop) as (page, _):
+        page.goto("/console/events?outcome=filtered")
+        page.locator("tbody tr").first.click()
+        expect(page.get_by_text("the condition args.newRecord.total > 100 was not met").first).to_be_visible()
+        expect(page.locator(".steps")).to_contain_text("gave false")
+        expect(page.locator(".tree")).to_contain_text("a lamp")
+
+
+def test_an_executor_is_mended_and_its_event_replayed(project: Project) -> None:
+    broken = {**ORDERS, "trigger": {**ORDERS["trigger"], "condition": "args.newRecord.customer.name === 'Ada'"}}
+    lay_out(project, WORKFLOWS, orders=broken)
+    with project.serving() as hub:
+        order(project, 500)
+        until(lambda: project.outcomes("orders"))
+        hub.stop()
+    lay_out(project, WORKFLOWS, orders=ORDERS)
+    with project.serving() as hub, at_the_console(hub) as (page, _):
+        concern = page.locator(".attention li", has_text="orders could not start 1 delivery")
+        expect(concern).to_contain_text("TypeError")
+        concern.get_by_role("button", name="Replay").click()
+        expect(page.get_by_role("status")).to_contain_text("Replayed. orders: started.")
+        page.goto("/console")
+        expect(page.get_by_text("Nothing needs you.")).to_be_visible()
+
+
+def test_a_failed_execution_is_resumed(project: Project, shop: Hub) -> None:
+    failed = begin(project, "restocking", {"sku": "A-1"})
+    assert project.ended(failed) == "FAILED"
+    with at_the_console(shop) as (page, _):
+        concern = page.locator(".attention li", has_text="restocking failed once")
+        expect(concern).to_contain_text("the supplier answers 503")
+        (project.folder / "mended").touch()
+        concern.get_by_role("button", name="Resume").click()
+        expect(page.get_by_role("status")).to_contain_text("It goes on.")
+        page.goto(f"/console/executions/{failed}")
+        expect(page.locator("#head .chip")).to_contain_text("success")
+        expect(page.locator("#result")).to_contain_text("stock")
+
+
+def test_an_approval_is_answered(project: Project, shop: Hub) -> None:
+    waiting = begin(project, "paying", {"invoice": "I-7"})
+    with at_the_console(shop) as (page, _):
+        page.goto("/console/wait-points")
+        expect(page.locator(".ask .tree")).to_contain_text("I-7")
+        page.get_by_label("Approved").check()
+        page.get_by_label("Note").fill("on Friday")
+        page.get_by_role("button", name="Answer").click()
+        expect(page.get_by_role("status")).to_contain_text("Answered.")
+        assert project.ended(waiting) == "SUCCESS"
+        page.goto(f"/console/executions/{waiting}")
+        expect(page.locator("#result")).to_contain_text("on Friday")
+        page.goto("/console/audit")
+        expect(page.locator("tbody")).to_contain_text("wait-point:resolve")
+
+
+def test_the_keyboard_goes_everywhere(project: Project, shop: Hub) -> None:
+    order(project, 40)
+    with at_the_console(shop) as (page, _):
+        for key, place in [
+            ("e", "events"),
+            ("x", "executions"),
+            ("r", "executors"),
+            ("s", "schedules"),
+            ("a", "audit"),
+        ]:
+            page.keyboard.press("g")
+            page.keyboard.press(key)
+            page.wait_for_url(f"**/console/{place}")
+        page.keyboard.press("g")
+        page.keyboard.press("e")
+        page.wait_for_url("**/console/events")
+        page.keyboard.press("j")
+        expect(page.locator("tr.at")).to_have_count(1)
+        page.keyboard.press("Enter")
+        page.wait_for_url(re.compile("/console/events/[0-9A-Z]{26}"))
+        page.keyboard.press("/")
+        page.keyboard.type("orders")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="orders").first.click()
+        page.wait_for_url("**/console/executors/orders")
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.keyboard.press("Escape")
+        dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.keyboard.press("t")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
+        page.reload()
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark, "it is remembered"
+
+
+def test_reading_needs_no_script_and_fits_a_phone(project: Project, shop: Hub) -> None:
+    failed = begin(project, "restocking", {"sku": "A-1"})
+    assert project.ended(failed) == "FAILED"
+    order(project, 40)
+    with at_the_console(shop, java_script_enabled=False) as (page, _):
+        page.set_viewport_size({"width": 390, "height": 800})
+        for path in [
+            "", "/events", "/executions", f"/executions/{failed}", f"/executions/{failed}?job=restock/call-supplier",
+            "/executors", "/executors/orders", "/executors/orders?tab=file", "/schedules", "/wait-points",
+            "/machine-users", "/audit", "/people",
+        ]:  # fmt: skip
+            page.goto(f"/console{path}")
+            expect(page.locator("main")).to_be_visible()
+            assert page.locator("main").inner_text().strip()
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"{path} is wider than a phone"
+        page.goto(f"/console/executions/{failed}")
+        page.get_by_role("button", name="Cancel").count()
+        (project.folder / "mended").touch()
+        page.get_by_role("button", name="Resume").click()
+        assert project.ended(failed) == "SUCCESS"

@@ -29,15 +29,16 @@ from hub.assembly.reloading import Reloading
 from hub.assembly.retention import Pruner
 from hub.assembly.revisions import tell_changed
 from hub.assembly.webhooks import open_door, trusted_proxies
-from hub.declare.config import sqlite_path
 from hub.engine.worker import Worker
 from hub.model.audit import AuditEntry
 from hub.model.errors import Conflict, HubError, StoreUnavailable
 from hub.store.counting import Counts
+from hub.triggers.record_events.choosing import watched_at
 from hub.triggers.record_events.drain import Drain
 from hub.triggers.record_events.keeper import Keeper
 from hub.triggers.record_events.sqlite import SQLiteWatched
 from hub.triggers.record_events.wanted import wanted
+from hub.triggers.record_events.watched import Watched
 from hub.triggers.record_events.watching import Watching
 from hub.triggers.schedule.loop import Scheduler
 from hub.triggers.schedule.ticking import Ticking
@@ -67,7 +68,7 @@ class Serving:
         self._live, self._counts = Live(), Counts()
         parts.store.watch(self._live)
         parts.store.watch(self._counts)
-        self._watched: list[SQLiteWatched] = []
+        self._watched: list[Watched] = []
         self.watching: dict[str, Watching] = {}
         self._worker, self._lease = parts.worker()
         self._jobs = JobsThread(self._worker)
@@ -242,19 +243,29 @@ class Serving:
         parts = self._parts
         tables = wanted(parts.files.executors)
         for name, url in parts.config.databases.items():
-            path = sqlite_path(url, parts.files.root)
-            if path is None:
+            watched = watched_at(name, url, parts.files.root, parts.clock)
+            if watched is None:
                 if name in tables:
-                    log.warning("record events of the database %s are not watched: it is no SQLite file", name)
+                    log.warning(
+                        "record events of the database %s are not watched: it is neither SQLite nor PostgreSQL", name
+                    )
                 continue
-            watched = SQLiteWatched(name, path.resolve(), parts.clock)
             self._watched.append(watched)
             drain = Drain(watched, parts.store)
             watching = Watching(watched, drain, Keeper(watched, tables.get(name, {})), parts.clock)
-            self.watching[name] = watching
+            if name in tables or isinstance(watched, SQLiteWatched):
+                self.watching[name] = watching
+            else:
+                self._begin(self._tidy(watching))
         await asyncio.gather(*[watching.run_once() for watching in self.watching.values()])
         for name, watching in self.watching.items():
             self._begin(self._watch(name, watching))
+
+    async def _tidy(self, watching: Watching) -> None:
+        """A server that no executor asks about: what an earlier one has left there goes. Its troubles are no concern of ours."""
+        while await watching.run_once():
+            continue
+        await self._stop.wait()
 
     async def _watch(self, name: str, watching: Watching) -> None:
         """One watched database; its trouble is said once, and is nobody else's."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from hub.assembly.files import Files
-from hub.declare.config import sqlite_path
 from hub.model.clock import SystemClock
 from hub.model.errors import HubError
 from hub.model.executor import Problem
-from hub.triggers.record_events.sqlite import SQLiteWatched
+from hub.triggers.record_events.choosing import watched_at
 from hub.triggers.record_events.wanted import problems, wanted
 
 
@@ -18,10 +17,9 @@ async def table_problems(files: Files) -> list[Problem]:
     found: list[Problem] = []
     for namespace in wanted(files.executors):
         url = files.config.databases.get(namespace)
-        path = None if url is None else sqlite_path(url, files.root)
-        if path is None or not path.exists():
+        watched = None if url is None else watched_at(namespace, url, files.root, SystemClock())
+        if watched is None:
             continue
-        watched = SQLiteWatched(namespace, path.resolve(), SystemClock())
         try:
             found += problems(files.executors, namespace, await watched.relations())
         except HubError:

@@ -16,9 +16,9 @@ from hub.model.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
     from hub.assembly.parts import Parts
-    from hub.triggers.record_events.sqlite import SQLiteWatched
+    from hub.triggers.record_events.postgres import PostgresWatched
     from hub.triggers.record_events.wanted import Wanted
-    from hub.triggers.record_events.watched import Finding, Installed, Status
+    from hub.triggers.record_events.watched import Finding, Installed, Status, Watched
 
 _TABLES = ("table", "wanted", "installed", "waiting")
 _CHANGES = ("action", "table", "kind", "trigger", "reason")
@@ -60,13 +60,20 @@ async def status(name: str, as_json: bool) -> None:
 
 @db.command("install")
 @click.argument("name")
+@click.option(
+    "--url", help="Install with this address, of a role that may; the one of config/hub.yaml gets what a server needs."
+)
 @json_option
 @project_option
 @command
-async def install(name: str, as_json: bool) -> None:
-    """Make the triggers exactly those that the executors ask for. `hub serve` does it by itself."""
-    async with _watched(name) as (_, watched, tables):
-        done = await watched.install(tables)
+async def install(name: str, url: str | None, as_json: bool) -> None:
+    """Make the triggers exactly those that the executors ask for. `hub serve` does it by itself where its role may."""
+    async with _watched(name) as (parts, watched, tables):
+        if url is None:
+            done = await watched.install(tables)
+        else:
+            async with _with_role(url, watched, parts) as (other, run_role):
+                done = await other.install(tables, run_role=run_role)
         if as_json:
             print_json(_installed_view(name, done))
             return
@@ -77,13 +84,18 @@ async def install(name: str, as_json: bool) -> None:
 @db.command("uninstall")
 @click.argument("name")
 @click.option("--discard", is_flag=True, help="Also when changes wait: they will have no event.")
+@click.option("--url", help="With this address, of the role that installed.")
 @json_option
 @project_option
 @command
-async def uninstall(name: str, discard: bool, as_json: bool) -> None:
+async def uninstall(name: str, discard: bool, url: str | None, as_json: bool) -> None:
     """Remove everything of the hub's from the database, and prove it."""
     async with _watched(name) as (parts, watched, tables):
-        await watched.uninstall(discard=discard)
+        if url is None:
+            await watched.uninstall(discard=discard)
+        else:
+            async with _with_role(url, watched, parts) as (other, _):
+                await other.uninstall(discard=discard)
         await asyncio.to_thread(parts.surroundings.database(name).drop_results)
         again = bool(tables) and not parts.store.take_seat()
         if as_json:
@@ -98,20 +110,34 @@ async def uninstall(name: str, discard: bool, as_json: bool) -> None:
 
 
 @asynccontextmanager
-async def _watched(name: str) -> AsyncIterator[tuple[Parts, SQLiteWatched, Wanted]]:
+async def _with_role(url: str, watched: Watched, parts: Parts) -> AsyncIterator[tuple[PostgresWatched, str]]:
+    """The same database with another role, and the role that runs. Raises BadInput for databases that have no roles."""
+    from hub.triggers.record_events.postgres import PostgresWatched
+
+    if not isinstance(watched, PostgresWatched):
+        raise BadInput("--url is for PostgreSQL: a SQLite file has no roles.")
+    other = PostgresWatched(watched.namespace, url, parts.clock)
+    try:
+        yield other, await watched.role()
+    finally:
+        await other.close()
+
+
+@asynccontextmanager
+async def _watched(name: str) -> AsyncIterator[tuple[Parts, Watched, Wanted]]:
     """A database of config/hub.yaml, and what the executors ask of it. Raises NotFound or BadInput."""
-    from hub.declare.config import sqlite_path
-    from hub.triggers.record_events.sqlite import SQLiteWatched
+    from hub.triggers.record_events.choosing import watched_at
     from hub.triggers.record_events.wanted import wanted
 
     async with opened() as parts:
         url = parts.config.databases.get(name)
         if url is None:
             raise NotFound("database", name, parts.config.databases)
-        path = sqlite_path(url, parts.files.root)
-        if path is None:
-            raise BadInput(f'record events of the database "{name}" are not watched: it is no SQLite file.')
-        watched = SQLiteWatched(name, path.resolve(), parts.clock)
+        watched = watched_at(name, url, parts.files.root, parts.clock)
+        if watched is None:
+            raise BadInput(
+                f'record events of the database "{name}" are not watched: it is neither SQLite nor PostgreSQL.'
+            )
         try:
             yield parts, watched, wanted(parts.files.executors).get(name, {})
         finally:

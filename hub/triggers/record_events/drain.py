@@ -89,7 +89,7 @@ def event_of(namespace: str, row: OutboxRow) -> NewEvent:
             "new": row.new,
             "old": row.old,
             "changed": changed(row.old, row.new),
-            "actor": None,
+            "actor": row.actor,
         },
         namespace=namespace,
         model=row.model,

@@ -14,6 +14,8 @@ Wanted = Mapping[str, frozenset[RecordEvent]]
 _REASONS: dict[Relation, str] = {
     "view": "is a view, and a view has no rows of its own: name the table that it reads from",
     "virtual": "is a virtual table, and SQLite allows no triggers on those: name the table that feeds it",
+    "foreign": "is a foreign table, whose rows change elsewhere: watch the database that it comes from",
+    "partition": "is a partition: name the table that it is a part of",
     "system": "belongs to the database itself or to the hub, and cannot be watched",
     "unreadable": "has a column whose name is not valid Unicode, so no event could name it: rename that column",
 }

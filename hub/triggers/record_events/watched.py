@@ -14,7 +14,7 @@ from hub.model.errors import HubError
 from hub.model.executor import RecordEvent
 
 #: What stands behind a name in the catalogue. Only a "table" can be watched.
-Relation = Literal["table", "view", "virtual", "system", "unreadable"]
+Relation = Literal["table", "view", "virtual", "foreign", "partition", "system", "unreadable"]
 
 
 class DatabaseUnavailable(HubError):
@@ -100,6 +100,8 @@ class OutboxRow:
     old: dict[str, Any] | None
     #: Why it cannot be read; None: it can.
     unreadable: str | None = None
+    #: Who changed it, as the database knows them; None: it does not.
+    actor: str | None = None
 
 
 class Moved(NamedTuple):

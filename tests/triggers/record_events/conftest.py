@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
+from record_postgres import PostgresShop
 from record_stand_ins import Shop
 
 
@@ -16,3 +19,21 @@ def shop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shop]:
     asyncio.run(made.watched.close())
     made.store.close()
     made.owner.close()
+
+
+@pytest.fixture(scope="session")
+def _shop_database(postgres_server: str) -> str:
+    """A database for shops on the session's server."""
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS hub_shop WITH (FORCE)")
+        connection.execute("CREATE DATABASE hub_shop ENCODING 'UTF8' TEMPLATE template0")
+    given = conninfo_to_dict(postgres_server)
+    return f"postgresql://{given.get('user', '')}@/hub_shop?host={given.get('host', '')}&port={given.get('port', 5432)}"
+
+
+@pytest.fixture
+def pg_shop(_shop_database: str) -> Iterator[PostgresShop]:
+    """A shop in PostgreSQL, with nothing in it but its orders."""
+    made = PostgresShop(_shop_database)
+    yield made
+    made.close()

@@ -1,0 +1,323 @@
+"""Watching a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psycopg import errors, sql
+
+from hub.model.clock import Clock
+from hub.model.errors import Conflict
+from hub.triggers.record_events import postgres_outbox
+from hub.triggers.record_events.postgres_catalogue import Catalogue, Table, Trigger, read_catalogue
+from hub.triggers.record_events.postgres_link import Connection, Link
+from hub.triggers.record_events.postgres_outbox import READY
+from hub.triggers.record_events.postgres_plan import Plan, compare, matching, standing
+from hub.triggers.record_events.postgres_text import (
+    FINDINGS,
+    FUNCTIONS,
+    INSTALLED,
+    LOCK,
+    MARK,
+    OUTBOX,
+    SCHEMA,
+    TABLES,
+    Wish,
+    create_function,
+    create_trigger,
+    meant_by,
+    model_of,
+)
+from hub.triggers.record_events.wanted import Wanted
+from hub.triggers.record_events.watched import (
+    Finding,
+    Installed,
+    Moved,
+    OutboxRow,
+    Relation,
+    Status,
+    TableStatus,
+    shown,
+)
+
+#: How often the catalogue is asked whether triggers or tables have changed, in seconds.
+_SCHEMA_SECONDS = 1.0
+
+#: One text for everything that a check would look at; another one: look.
+_DIGEST = r"""
+SELECT concat_ws('/',
+  (SELECT string_agg(c.oid || c.relkind::text || c.relpersistence::text, ',' ORDER BY c.oid)
+   FROM unnest(%s::text[], %s::text[]) wanted(s, t)
+   JOIN pg_namespace n ON n.nspname = wanted.s JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.t),
+  (SELECT string_agg(t.oid || ':' || t.xmin::text, ',' ORDER BY t.oid) FROM pg_trigger t
+   JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = %s),
+  (SELECT string_agg(p.oid || ':' || p.xmin::text, ',' ORDER BY p.oid) FROM pg_proc p
+   JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = %s),
+  (SELECT string_agg(c.oid::text, ',' ORDER BY c.oid) FROM pg_class c
+   JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = %s WHERE c.relkind = 'r'))
+"""
+
+
+class PostgresWatched:
+    """`Watched` for a PostgreSQL database: a schema `_hub` in it, and triggers on the watched tables.
+
+    Several nodes may watch the same database. They install one after the other, and each drains what the others have not locked.
+    What is looked at is polled: NOTIFY in the users' transactions takes a lock that all of them share, and halved the rate of
+    eight writers where it was measured.
+    """
+
+    def __init__(self, namespace: str, url: str, clock: Clock) -> None:
+        self._link = Link(namespace, url)
+        self._clock = clock
+        self._generation = 0
+        self._verified: int | None = None
+        #: What stood when `install` last looked.
+        self._digest: str | None = None
+        self._asked_at = float("-inf")
+        #: What the last `install` asked for.
+        self._models: tuple[str, ...] = ()
+
+    @property
+    def namespace(self) -> str:
+        return self._link.namespace
+
+    async def relations(self) -> Mapping[str, Relation]:
+        return (await self._link.run(self._catalogue)).relations
+
+    async def plan(self, wanted: Wanted) -> Installed:
+        return _installed(self._compare(await self._link.run(self._catalogue), wanted))
+
+    async def install(self, wanted: Wanted, *, run_role: str | None = None) -> Installed:
+        """`run_role` is given what a hub needs that did not install. Raises Conflict when a schema of somebody else has our name."""
+        return await self._link.run(lambda connection: self._install(connection, wanted, run_role))
+
+    async def uninstall(self, *, discard: bool = False) -> None:
+        await self._link.run(lambda connection: self._uninstall(connection, discard=discard))
+
+    async def status(self, wanted: Wanted) -> Status:
+        return await self._link.run(lambda connection: _status(connection, wanted, self._clock.now()))
+
+    async def moved(self) -> Moved:
+        return await self._link.run(self._moved)
+
+    async def read(self, limit: int) -> list[OutboxRow]:
+        return await self._link.run(lambda connection: postgres_outbox.read(connection, limit))
+
+    async def delete(self, rows: Sequence[OutboxRow]) -> None:
+        await self._link.run(lambda connection: postgres_outbox.delete(connection, rows))
+
+    async def set_aside(self, row: OutboxRow, why: str) -> None:
+        finding = Finding("set_aside", row.model, f"outbox row {row.id} was not handed over: {why}", self._clock.now())
+        await self._link.run(lambda connection: postgres_outbox.set_aside(connection, row, finding))
+
+    async def close(self) -> None:
+        await self._link.close()
+
+    async def role(self) -> str:
+        """Whom the address signs in as."""
+
+        async def ask(connection: Connection) -> str:
+            row = await (await connection.execute("SELECT current_user")).fetchone()
+            assert row is not None
+            return str(row[0])
+
+        return await self._link.run(ask)
+
+    # --- inside
+
+    async def _catalogue(self, connection: Connection) -> Catalogue:
+        await postgres_outbox.give_back(connection)
+        async with connection.transaction():
+            return await read_catalogue(connection)
+
+    def _compare(self, catalogue: Catalogue, wanted: Wanted) -> Plan:
+        if self._generation != self._link.generation:
+            self._generation, self._digest = self._link.generation, None
+        return compare(catalogue, wanted, now=self._clock.now(), verified=self._verified)
+
+    async def _install(self, connection: Connection, wanted: Wanted, run_role: str | None) -> Installed:
+        now = self._clock.now()
+        digest = await _digest(connection, tuple(wanted))
+        plan = self._compare(await self._catalogue(connection), wanted)
+        if not plan.idle or run_role is not None:
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+                catalogue = await read_catalogue(connection)
+                plan = self._compare(catalogue, wanted)
+                await _apply(connection, catalogue, plan, self.namespace)
+                await _remember(connection, plan, wanted, now)
+                if run_role is not None:
+                    await _grant(connection, run_role)
+            digest = await _digest(connection, tuple(wanted))
+        # Asked before it was looked: a change in between is seen as one.
+        self._models, self._digest, self._verified = tuple(wanted), digest, now
+        self._asked_at = self._clock.monotonic()
+        return _installed(plan)
+
+    async def _uninstall(self, connection: Connection, *, discard: bool) -> None:
+        await postgres_outbox.give_back(connection)
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+            catalogue = await read_catalogue(connection)
+            if not catalogue.schema:
+                return
+            # The tables first, then the outbox: in the order in which users' transactions come to them. The triggers go with
+            # their function, for which its owner is enough.
+            for name in FUNCTIONS:
+                drop = sql.SQL("DROP FUNCTION IF EXISTS {} () CASCADE").format(sql.Identifier(SCHEMA, name))
+                await connection.execute(drop)
+            if "outbox" in catalogue.own and not discard:
+                await _refuse_waiting(connection, self.namespace)
+            await _drop_schema(connection, catalogue, self.namespace)
+            left = await read_catalogue(connection)
+            if left.schema or left.triggers:
+                raise Conflict(f"database {shown(self.namespace)} keeps the schema {SCHEMA}; nothing was removed.")
+        self._digest = None
+
+    async def _moved(self, connection: Connection) -> Moved:
+        if self._generation != self._link.generation:
+            self._generation, self._digest = self._link.generation, None
+        if connection.info.transaction_status.name != "IDLE":
+            return Moved(rows=True, schema=False)  # a batch was read and not handed over
+        schema = self._digest is None
+        if not schema and self._clock.monotonic() - self._asked_at >= _SCHEMA_SECONDS:
+            self._asked_at = self._clock.monotonic()
+            schema = await _digest(connection, self._models) != self._digest
+        return Moved(rows=await postgres_outbox.any_waiting(connection), schema=schema)
+
+
+def _installed(plan: Plan) -> Installed:
+    return Installed(tuple(plan.changes), (*plan.gaps, *plan.standing))
+
+
+async def _digest(connection: Connection, models: Sequence[str]) -> str:
+    await postgres_outbox.give_back(connection)
+    meant = [pair for model in models for pair in meant_by(model)]
+    parameters: list[Any] = [[schema for schema, _ in meant], [table for _, table in meant], SCHEMA, SCHEMA, SCHEMA]
+    row = await (await connection.execute(_DIGEST, parameters)).fetchone()
+    return "" if row is None else str(row[0])
+
+
+async def _apply(connection: Connection, catalogue: Catalogue, plan: Plan, namespace: str) -> None:
+    if catalogue.taken:
+        raise Conflict(
+            f"database {shown(namespace)} has a schema {SCHEMA} of somebody else, a name that the hub needs. Rename that schema."
+        )
+    if (plan.tables or plan.functions) and not catalogue.schema:
+        await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
+        comment = sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(SCHEMA), sql.Literal(MARK))
+        await connection.execute(comment)
+    for name in plan.tables:
+        await connection.execute(TABLES[name])
+    for name in plan.functions:
+        await connection.execute(create_function(name))
+        await connection.execute(
+            sql.SQL("REVOKE ALL ON FUNCTION {} () FROM PUBLIC").format(sql.Identifier(SCHEMA, name))
+        )
+    for trigger in plan.drop:
+        await _drop(connection, trigger)
+    for _, table, wish in plan.create:
+        await _create(connection, table, wish)
+    if catalogue.schema or plan.tables:
+        await postgres_outbox.record(connection, plan.gaps)
+
+
+async def _create(connection: Connection, table: Table, wish: Wish) -> None:
+    name = sql.Identifier(table.schema, table.name)
+    await connection.execute(create_trigger(wish, name, partitioned=table.partitioned))
+    if table.owned:
+        # Also where a session replicates, or a restore says so: what it changes is changed all the same.
+        await connection.execute(
+            sql.SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(name, sql.Identifier(wish.name))
+        )
+
+
+async def _drop(connection: Connection, trigger: Trigger) -> None:
+    await connection.execute(
+        sql.SQL("DROP TRIGGER {} ON {}").format(
+            sql.Identifier(trigger.name), sql.Identifier(trigger.schema, trigger.table)
+        )
+    )
+
+
+async def _remember(connection: Connection, plan: Plan, wanted: Wanted, now: int) -> None:
+    """Note what stands now, with the numbers that the catalogue has given it."""
+    for model, name in plan.forget:
+        await connection.execute(
+            f"DELETE FROM {INSTALLED} WHERE model = %s AND trigger_name = %s",
+            [model, name],
+        )
+    after = {(one.relation, one.name): one for one in (await read_catalogue(connection)).triggers}
+    fresh = [(model, after[table.oid, wish.name]) for model, table, wish in plan.create]
+    for model, trigger in [*fresh, *plan.remember]:
+        if model in wanted:
+            await connection.execute(
+                f"INSERT INTO {INSTALLED} (model, trigger_name, relation, trigger, version, at) "
+                "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (model, trigger_name) DO UPDATE SET relation = excluded.relation, "
+                "trigger = excluded.trigger, version = excluded.version, at = excluded.at",
+                [model, trigger.name, trigger.relation, trigger.oid, trigger.version, now],
+            )
+
+
+async def _grant(connection: Connection, role: str) -> None:
+    """What a hub needs that only drains and looks."""
+    to = sql.Identifier(role)
+    for what in (
+        f"USAGE ON SCHEMA {SCHEMA}",
+        f"SELECT, UPDATE, DELETE ON {OUTBOX}",
+        f"SELECT, INSERT, DELETE ON {FINDINGS}",
+        f"SELECT ON {INSTALLED}",
+    ):
+        await connection.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(what), to))
+
+
+async def _refuse_waiting(connection: Connection, namespace: str) -> None:
+    await connection.execute(f"LOCK TABLE {OUTBOX} IN ACCESS EXCLUSIVE MODE")
+    row = await (await connection.execute(f"SELECT count(*) FROM {OUTBOX}")).fetchone()
+    if row is not None and row[0]:
+        raise Conflict(
+            f"{row[0]} changes wait in database {shown(namespace)} and would have no event. Run `hub serve` until "
+            "they are handed over, or discard them."
+        )
+
+
+async def _drop_schema(connection: Connection, catalogue: Catalogue, namespace: str) -> None:
+    """Ours, and nothing of anybody else's that stands in it or hangs on it."""
+    try:
+        for name in sorted(catalogue.own):
+            await connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, name)))
+        await connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(SCHEMA)))
+    except errors.DependentObjectsStillExist as error:
+        raise Conflict(
+            f"database {shown(namespace)}: something of somebody else hangs on the schema {SCHEMA}, so nothing was removed: "
+            f"{error.diag.message_detail or error.diag.message_primary}"
+        ) from None
+
+
+async def _status(connection: Connection, wanted: Wanted, now: int) -> Status:
+    await postgres_outbox.give_back(connection)
+    async with connection.transaction():
+        catalogue = await read_catalogue(connection)
+        depths: dict[str, int] = {}
+        aside, oldest, findings = 0, None, standing(catalogue, wanted, now)
+        if "outbox" in catalogue.own:
+            cursor = await connection.execute(
+                f"SELECT schema_name, table_name, state = {READY}, count(*), "
+                f"(extract(epoch FROM min(at)) * 1000)::bigint FROM {OUTBOX} GROUP BY 1, 2, 3"
+            )
+            for schema, table, ready, count, at in await cursor.fetchall():
+                if ready:
+                    model = model_of(schema, table)
+                    depths[model] = depths.get(model, 0) + count
+                    oldest = at if oldest is None else min(oldest, at)
+                else:
+                    aside += count
+        if "findings" in catalogue.own:
+            cursor = await connection.execute(f"SELECT kind, model, sentence, at FROM {FINDINGS} ORDER BY id DESC")
+            findings += [Finding(*row) for row in await cursor.fetchall()]
+    tables = tuple(
+        TableStatus(model, frozenset(wanted[model]), matching(catalogue, wanted, model), depths.get(model, 0))
+        for model in sorted(wanted)
+    )
+    return Status(tables, sum(depths.values()), aside, oldest, tuple(findings))

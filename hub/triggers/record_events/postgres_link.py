@@ -1,0 +1,91 @@
+"""The connection to a watched PostgreSQL database: opened when it is needed, and again after it was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from hub.triggers.record_events.watched import DatabaseUnavailable
+
+R = TypeVar("R")
+
+Connection = AsyncConnection[Any]
+
+#: A hub that is gone must not keep rows of the outbox locked, nor wait for ever on a network that has gone.
+_SETTINGS = {
+    "application_name": "hub",
+    "connect_timeout": "5",
+    "client_encoding": "utf8",
+    "keepalives_idle": "10",
+    "tcp_user_timeout": "15000",
+    "options": "-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=60s -c TimeZone=UTC",
+}
+
+
+class Link:
+    """One connection, one task at a time. Errors of the database's weather become DatabaseUnavailable."""
+
+    def __init__(self, namespace: str, url: str) -> None:
+        self.namespace = namespace
+        #: Goes up with every new connection: what was remembered of an earlier one is of no use then.
+        self.generation = 0
+        self._url = url
+        self._connection: Connection | None = None
+        self._lock = asyncio.Lock()
+
+    async def run(self, work: Callable[[Connection], Awaitable[R]]) -> R:
+        """Do it on the connection. Raises DatabaseUnavailable; then nothing was changed that was not committed before."""
+        async with self._lock:
+            try:
+                return await work(await self._open())
+            except errors.InsufficientPrivilege as error:
+                await self._drop()
+                raise DatabaseUnavailable(self.namespace, f"{_line(error)}. {_ADVICE}") from error
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                await self._drop()
+                raise DatabaseUnavailable(self.namespace, _line(error)) from error
+            except BaseException:
+                await self._drop()
+                raise
+
+    async def close(self) -> None:
+        async with self._lock:
+            await self._drop()
+
+    async def _open(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = await AsyncConnection.connect(conninfo(self._url), autocommit=True)
+            self.generation += 1
+        return self._connection
+
+    async def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+_ADVICE = (
+    "Give the role of its address in config/hub.yaml what it needs (docs/record-events.md), or install once with "
+    "`hub db install NAME --url` and a role that may."
+)
+
+
+def conninfo(url: str) -> str:
+    """A libpq connection string, with what the address leaves open."""
+    for scheme in ("postgresql+psycopg://", "postgres://"):
+        if url.startswith(scheme):
+            url = f"postgresql://{url.removeprefix(scheme)}"
+    given = conninfo_to_dict(url)
+    settings = {name: value for name, value in _SETTINGS.items() if name not in given or name == "options"}
+    if given.get("options"):
+        settings["options"] = f"{settings['options']} {given['options']}"
+    return make_conninfo(url, **settings)
+
+
+def _line(error: psycopg.Error) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].strip().rstrip(".")

@@ -1,0 +1,239 @@
+"""PostgreSQL: a committed change has exactly one event, a rolled back one has none: whatever dies, whoever writes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+import pytest
+from postgres_cluster import Cluster
+from record_postgres import PostgresShop
+from record_stand_ins import ORDERS, Crash, DurableStore
+
+from hub.model.event import NewEvent, StoredEvent
+from hub.triggers.record_events import postgres_outbox
+from hub.triggers.record_events.drain import Drain
+from hub.triggers.record_events.postgres import PostgresWatched
+from hub.triggers.record_events.watched import DatabaseUnavailable
+
+Expected = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
+
+
+class Owner:
+    """Random transactions with savepoints on `orders`, and the events that they should make."""
+
+    def __init__(self, connection: psycopg.Connection, chance: random.Random) -> None:
+        self.connection = connection
+        self.chance = chance
+        self.rows: dict[int, dict[str, Any]] = {}
+        self.next_id = 1
+        self.expected: list[Expected] = []
+
+    def transaction(self) -> None:
+        rows, events = dict(self.rows), []
+        self.connection.execute("BEGIN")
+        for _ in range(self.chance.randint(1, 3)):
+            before, made = dict(rows), len(events)
+            saved = self.chance.random() < 0.3
+            if saved:
+                self.connection.execute("SAVEPOINT here")
+            events += self._statement(rows)
+            if saved and self.chance.random() < 0.5:
+                self.connection.execute("ROLLBACK TO here")
+                rows = before
+                del events[made:]
+        if self.chance.random() < 0.1:
+            self.connection.execute("ROLLBACK")
+            return
+        self.connection.execute("COMMIT")
+        self.rows = rows
+        self.expected += events
+
+    def _statement(self, rows: dict[int, dict[str, Any]]) -> list[Expected]:
+        kind = self.chance.random()
+        if kind < 0.5 or not rows:
+            new = {"id": self.next_id, "total": self.chance.randint(1, 99), "status": None}
+            self.next_id += 1
+            self.connection.execute("INSERT INTO orders VALUES (%(id)s, %(total)s, %(status)s)", new)
+            rows[new["id"]] = new
+            return [("created", new, None)]
+        old = rows[self.chance.choice(list(rows))]
+        if kind < 0.8:
+            new = old | {"status": self.chance.choice("abc")}
+            self.connection.execute("UPDATE orders SET status = %(status)s WHERE id = %(id)s", new)
+            rows[old["id"]] = new
+            return [("updated", new, old)]
+        self.connection.execute("DELETE FROM orders WHERE id = %s", (old["id"],))
+        del rows[old["id"]]
+        return [("deleted", None, old)]
+
+
+@pytest.mark.parametrize(
+    "transactions", [500, pytest.param(50_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
+)
+def test_over_many_random_transactions_with_crashes_of_the_hub(pg_shop: PostgresShop, transactions: int) -> None:
+    chance = random.Random(f"commit and event {transactions}")
+    owner = Owner(pg_shop.owner, chance)
+    pg_shop.run("SET synchronous_commit = off")
+    crashes = 0
+
+    def maybe(events: Sequence[NewEvent]) -> None:
+        if chance.random() < 0.2:
+            raise Crash
+
+    async def story() -> None:
+        nonlocal crashes
+        await pg_shop.watched.install(ORDERS)
+        pg_shop.store.before = pg_shop.store.after = maybe
+        for _ in range(transactions):
+            owner.transaction()
+            if chance.random() < 0.1:
+                try:
+                    await pg_shop.drain.run_once()
+                except Crash:
+                    crashes += 1
+                    await pg_shop.watched.close()
+                    pg_shop.reopen()
+        pg_shop.store.before = pg_shop.store.after = lambda _events: None
+        await pg_shop.drain_all()
+        await pg_shop.watched.close()
+
+    asyncio.run(story())
+    assert [(one["event"], one["new"], one["old"]) for one in pg_shop.store.payloads] == owner.expected
+    assert crashes > transactions / 60
+    assert pg_shop.store.duplicates > 0
+    assert pg_shop.waiting() == 0
+
+
+def _writers(shop: PostgresShop, count: int, each: int) -> tuple[list[threading.Thread], list[int]]:
+    """Writers side by side that hold their transactions open for a while: numbers drawn early are committed late."""
+    committed: list[int] = []
+
+    def write(name: int) -> None:
+        chance = random.Random(name)
+        with shop.connect() as connection:
+            for number in range(each):
+                identifier = name * 1_000_000 + number
+                connection.execute("BEGIN")
+                connection.execute("INSERT INTO orders (id) VALUES (%s)", [identifier])
+                if chance.random() < 0.2:
+                    connection.execute("SELECT pg_sleep(%s)", [chance.random() / 100])
+                keep = chance.random() > 0.1
+                connection.execute("COMMIT" if keep else "ROLLBACK")
+                if keep:
+                    committed.append(identifier)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(count)]
+    return threads, committed
+
+
+async def _drained_meanwhile(shop: PostgresShop, drains: Sequence[Drain], threads: Sequence[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+
+    async def until_done(drain: Drain) -> None:
+        while any(thread.is_alive() for thread in threads) or await drain.run_once():
+            await drain.run_once()
+            await asyncio.sleep(0.001)
+
+    await asyncio.gather(*[until_done(drain) for drain in drains])
+    while shop.waiting():
+        await drains[0].run_once()
+
+
+def test_late_commits_and_several_nodes_lose_nothing_and_double_nothing(pg_shop: PostgresShop) -> None:
+    threads, committed = _writers(pg_shop, 6, 60)
+
+    async def story() -> None:
+        await pg_shop.watched.install(ORDERS)
+        nodes = [PostgresWatched("shop", pg_shop.url, pg_shop.clock) for _ in range(3)]
+        await _drained_meanwhile(pg_shop, [Drain(node, pg_shop.store, batch=5) for node in nodes], threads)
+        for node in [*nodes, pg_shop.watched]:
+            await node.close()
+
+    asyncio.run(story())
+    assert sorted(one["new"]["id"] for one in pg_shop.store.payloads) == sorted(committed)
+    assert len(committed) > 250
+
+
+def test_a_drain_that_remembers_its_last_number_is_found_out(pg_shop: PostgresShop, monkeypatch) -> None:
+    """The fault that taking rows by their state avoids."""
+    last = 0
+    whole = postgres_outbox.read
+
+    async def beyond(connection: Any, limit: int) -> Any:
+        nonlocal last
+        rows = [row for row in await whole(connection, limit) if row.id > last]
+        last = max([last, *[row.id for row in rows]])
+        return rows
+
+    monkeypatch.setattr(postgres_outbox, "read", beyond)
+    first, second = pg_shop.connect(), pg_shop.connect()
+
+    async def story() -> None:
+        await pg_shop.watched.install(ORDERS)
+        first.execute("BEGIN")
+        first.execute("INSERT INTO orders (id) VALUES (1)")
+        second.execute("INSERT INTO orders (id) VALUES (2)")
+        await pg_shop.drain.run_once()
+        first.execute("COMMIT")
+        await pg_shop.drain.run_once()
+        await pg_shop.watched.close()
+
+    asyncio.run(story())
+    first.close()
+    second.close()
+    assert [one["new"]["id"] for one in pg_shop.store.payloads] == [2]
+    assert pg_shop.waiting() == 1
+
+
+class _Slow:
+    """A store that is killed off in the middle."""
+
+    def __init__(self, inner: DurableStore, cluster: Cluster) -> None:
+        self._inner = inner
+        self._cluster = cluster
+        self.kills = 0
+
+    async def store_events(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
+        answers = await self._inner.store_events(events)
+        if self.kills:
+            self.kills -= 1
+            self._cluster.kill()
+            self._cluster.start()
+        return answers
+
+
+@pytest.mark.timeout(120)
+def test_a_database_that_dies_between_storing_and_deleting_makes_no_second_event() -> None:
+    cluster = Cluster()
+    try:
+        shop = PostgresShop(cluster.url())
+        port = _Slow(shop.store, cluster)
+
+        async def story() -> None:
+            await shop.watched.install(ORDERS)
+            shop.run("INSERT INTO orders (total) SELECT n FROM generate_series(1, 20) n")
+            shop.owner.close()
+            drain = Drain(shop.watched, port, batch=7)
+            port.kills = 2
+            handed = 0
+            for _ in range(20):
+                handed += await drain.run_once()
+            assert handed >= 20
+            cluster.kill()
+            with pytest.raises(DatabaseUnavailable):
+                await shop.watched.moved()
+            cluster.start()
+            assert not (await shop.watched.moved()).rows
+            await shop.watched.close()
+
+        asyncio.run(story())
+        assert [one["new"]["total"] for one in shop.store.payloads] == list(range(1, 21))
+        shop.store.close()
+    finally:
+        cluster.stop()

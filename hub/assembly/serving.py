@@ -36,7 +36,6 @@ from hub.store.counting import Counts
 from hub.triggers.record_events.choosing import watched_at
 from hub.triggers.record_events.drain import Drain
 from hub.triggers.record_events.keeper import Keeper
-from hub.triggers.record_events.sqlite import SQLiteWatched
 from hub.triggers.record_events.wanted import wanted
 from hub.triggers.record_events.watched import Watched
 from hub.triggers.record_events.watching import Watching
@@ -191,7 +190,8 @@ class Serving:
 
     def troubles(self) -> list[str]:
         """Sentences about what does not work now; empty when all is well."""
-        found = [watching.trouble for watching in self.watching.values() if watching.trouble is not None]
+        watched = [watching for watching in self.watching.values() if watching.is_wanted]
+        found = [watching.trouble for watching in watched if watching.trouble is not None]
         if not self._jobs.alive:
             found.append("the loop of jobs has ended.")
         found += [f"a background loop has ended: {task.get_coro()}" for task in self._tasks if task.done()]
@@ -253,19 +253,10 @@ class Serving:
             self._watched.append(watched)
             drain = Drain(watched, parts.store)
             watching = Watching(watched, drain, Keeper(watched, tables.get(name, {})), parts.clock)
-            if name in tables or isinstance(watched, SQLiteWatched):
-                self.watching[name] = watching
-            else:
-                self._begin(self._tidy(watching))
-        await asyncio.gather(*[watching.run_once() for watching in self.watching.values()])
+            self.watching[name] = watching
+        await asyncio.gather(*[one.run_once() for one in self.watching.values() if one.is_wanted])
         for name, watching in self.watching.items():
             self._begin(self._watch(name, watching))
-
-    async def _tidy(self, watching: Watching) -> None:
-        """A server that no executor asks about: what an earlier one has left there goes. Its troubles are no concern of ours."""
-        while await watching.run_once():
-            continue
-        await self._stop.wait()
 
     async def _watch(self, name: str, watching: Watching) -> None:
         """One watched database; its trouble is said once, and is nobody else's."""

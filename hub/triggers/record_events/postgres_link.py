@@ -46,7 +46,7 @@ class Link:
             except errors.InsufficientPrivilege as error:
                 await self._drop()
                 raise DatabaseUnavailable(self.namespace, f"{_line(error)}. {_ADVICE}") from error
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except psycopg.Error as error:
                 await self._drop()
                 raise DatabaseUnavailable(self.namespace, _line(error)) from error
             except BaseException:

@@ -10,10 +10,11 @@ from hub.triggers.record_events.keeper import Keeper
 from hub.triggers.record_events.wanted import Wanted
 from hub.triggers.record_events.watched import DatabaseUnavailable, Watched
 
-#: Half of it is what a change waits on average. SQLite cannot notify another process.
+#: Half of it is what a change waits on average. SQLite cannot notify another process, and PostgreSQL only at the writers' cost.
 _POLL_SECONDS = 0.03
 
 _TROUBLE_SECONDS = 0.5
+_UNWANTED_SECONDS = 2.0
 
 #: Triggers can be changed without the schema's number moving (a file restored in place), so they are looked at now and then.
 _CHECK_SECONDS = 3600.0
@@ -42,11 +43,16 @@ class Watching:
             self._keeper.wanted = tables
             self._check_due = True
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether any executor asks of this database. What an earlier one has left in it is handed over all the same."""
+        return bool(self._keeper.wanted)
+
     async def watch(self, stop: asyncio.Event) -> None:
         """Until `stop`. Trouble slows it down and never ends it; errors that are nobody's weather are raised."""
         while not stop.is_set():
             if await self.run_once() == 0:
-                await self._clock.sleep(_TROUBLE_SECONDS if self._troubled() else self._poll_seconds)
+                await self._clock.sleep(self._pause())
 
     async def run_once(self) -> int:
         """One look. How many changes were handed over; while it is not 0, more may wait."""
@@ -69,5 +75,8 @@ class Watching:
         self._rows_due = handed > 0 or self._drain.trouble is not None
         return handed
 
-    def _troubled(self) -> bool:
-        return self.trouble is not None or self._keeper.trouble is not None or self._drain.trouble is not None
+    def _pause(self) -> float:
+        if not self.is_wanted:
+            return _UNWANTED_SECONDS
+        troubled = self.trouble is not None or self._keeper.trouble is not None or self._drain.trouble is not None
+        return _TROUBLE_SECONDS if troubled else self._poll_seconds

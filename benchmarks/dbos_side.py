@@ -1,6 +1,6 @@
 """DBOS's side of engine_vs_dbos.py, run by the interpreter of its own environment: prints one line of JSON.
 
-    python dbos_side.py FOLDER EXECUTIONS CHAIN --journal delete|wal
+    python dbos_side.py FOLDER EXECUTIONS CHAIN --journal delete|wal | --store URL
 
 As its documents say for asyncio: async workflows and steps, `start_workflow_async`, handles awaited. Started directly they were
 faster than by a queue, and the default connection pool was faster than a smaller one. DBOS 3.4 sets neither the journal
@@ -51,19 +51,24 @@ async def measure(executions: int, chain: int) -> dict[str, float]:
     return {"wide": await run(executions, JOBS_EACH), "deep": await run(1, chain)}
 
 
+def _sqlite(path: Path, journal: str) -> str:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA journal_mode={journal}")
+        (level,) = database.execute("PRAGMA synchronous").fetchone()
+        assert level == 2, "this SQLite is not built with FULL as its default"
+    return f"sqlite:///{path}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("executions", type=int)
     parser.add_argument("chain", type=int)
     parser.add_argument("--journal", choices=["delete", "wal"], default="delete")
+    parser.add_argument("--store", help="postgresql://… of an empty database, in place of a SQLite file")
     given = parser.parse_args()
-    path = given.folder / "dbos.db"
-    with closing(sqlite3.connect(path)) as database:
-        database.execute(f"PRAGMA journal_mode={given.journal}")
-        (level,) = database.execute("PRAGMA synchronous").fetchone()
-        assert level == 2, "this SQLite is not built with FULL as its default"
-    DBOS(config={"name": "bench", "system_database_url": f"sqlite:///{path}", "log_level": "ERROR"})
+    url = given.store or _sqlite(given.folder / "dbos.db", given.journal)
+    DBOS(config={"name": "bench", "system_database_url": url, "log_level": "ERROR"})
     found = asyncio.run(measure(given.executions, given.chain))
     DBOS.destroy()
     print(json.dumps(found))

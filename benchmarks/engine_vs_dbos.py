@@ -65,7 +65,7 @@ def contenders(given: argparse.Namespace) -> dict[str, list[str]]:
     return found
 
 
-def table(figures: Figures, given: argparse.Namespace) -> None:
+def table(figures: Figures, given: argparse.Namespace, ours: str = HUB) -> None:
     sizes = {"wide": given.executions * JOBS_EACH, "deep": given.chain}
     titles = {
         "wide": f"{given.executions:,} executions of {JOBS_EACH} jobs, started at once",
@@ -73,12 +73,12 @@ def table(figures: Figures, given: argparse.Namespace) -> None:
     }
     for kind, title in titles.items():
         print(f"\n{title}\n{'':44}{'median s':>10}{'jobs/s':>10}{'hub is':>12}   all rounds")
-        ours = median(figures[HUB][kind])
+        best = median(figures[ours][kind])
         for name, found in figures.items():
             if kind not in found:
                 continue
             middle = median(found[kind])
-            ratio = "" if name == HUB else f"{middle / ours:.1f} times"
+            ratio = "" if name == ours else f"{middle / best:.1f} times"
             rounds = " ".join(f"{seconds:.3f}" for seconds in found[kind])
             print(f"{name:44}{middle:10.3f}{sizes[kind] / middle:10,.0f}{ratio:>12}   {rounds}")
 

@@ -1,6 +1,6 @@
 """The hub's side of engine_vs_dbos.py: prints one line of JSON.
 
-python hub_side.py FOLDER EXECUTIONS CHAIN [--profile]
+python hub_side.py FOLDER EXECUTIONS CHAIN [--profile] [--store URL]
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ counting = workflow("counting", count_up)
 
 
 class Bench:
-    """One engine on one fresh SQLite file, with its own settings: WAL, synchronous=FULL."""
+    """One engine on one fresh database: a SQLite file in the folder, with its own settings, or the one at `url`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str | None) -> None:
         self.clock = SystemClock()
         self.registry, self.surroundings = Registry([counting]), Surroundings()
-        self.store = open_store(f"sqlite:///{folder}/hub.db", self.clock)
+        self.store = open_store(url or f"sqlite:///{folder}/hub.db", self.clock)
         self.worker = Worker(self.store, self.registry, self.surroundings, self.clock, "bench")
         self.settled = Waker()
         self.settled.bind()
@@ -80,8 +80,10 @@ class Bench:
         (self.worker.waker if topic == "executions" else self.settled).ring()
 
 
-async def measure(folder: Path, executions: int, chain: int, profile: cProfile.Profile | None) -> dict[str, float]:
-    bench = Bench(folder)
+async def measure(
+    folder: Path, url: str | None, executions: int, chain: int, profile: cProfile.Profile | None
+) -> dict[str, float]:
+    bench = Bench(folder, url)
     stop = asyncio.Event()
     serving = asyncio.create_task(bench.worker.serve(stop))
     await bench.run(1, 1)
@@ -105,9 +107,10 @@ def main() -> None:
     parser.add_argument("executions", type=int)
     parser.add_argument("chain", type=int)
     parser.add_argument("--profile", action="store_true", help="print where the loop's thread spends its time")
+    parser.add_argument("--store", help="postgresql://… of an empty database, in place of a SQLite file")
     given = parser.parse_args()
     profile = cProfile.Profile() if given.profile else None
-    found = asyncio.run(measure(given.folder, given.executions, given.chain, profile))
+    found = asyncio.run(measure(given.folder, given.store, given.executions, given.chain, profile))
     if profile is not None:
         pstats.Stats(profile).sort_stats("tottime").print_stats(30)
     print(json.dumps(found))

@@ -32,8 +32,9 @@ SETTINGS = ("shared_buffers=64MB", "max_connections=200", "autovacuum_naptime=5s
 class Cluster:
     """One server with a folder of its own, on a socket in it. `stop` takes both away."""
 
-    def __init__(self, *, settings: tuple[str, ...] = ()) -> None:
-        disk = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112
+    def __init__(self, *, settings: tuple[str, ...] = (), disk: str | None = None) -> None:
+        if disk is None and os.path.isdir("/dev/shm"):  # noqa: PTH112
+            disk = "/dev/shm"
         self.folder = Path(tempfile.mkdtemp(prefix="hub-pg-", dir=disk))
         self._settings = (*SETTINGS, *settings)
         # PostgreSQL refuses to run as root.

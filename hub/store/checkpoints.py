@@ -131,7 +131,7 @@ def packed(write: CallWrite) -> CallWrite:
 
 
 def _mark(tx: Tx, items: Sequence[CallWrite]) -> list[None]:
-    tx.bulk(_MARK, [_row(item) for item in items])
+    tx.put(_MARK, [_row(item) for item in items])
     return [None] * len(items)
 
 
@@ -149,7 +149,7 @@ def _begin(tx: Tx, items: Sequence[CallWrite]) -> list[Exception | None]:
 
 
 def _handle(tx: Tx, items: Sequence[Handled]) -> list[None]:
-    tx.bulk(_HANDLED, [(item.execution_id, item.epoch, item.path, int(item.caught)) for item in items])
+    tx.put(_HANDLED, [(item.execution_id, item.epoch, item.path, int(item.caught)) for item in items])
     return [None] * len(items)
 
 
@@ -158,7 +158,7 @@ def _log(tx: Tx, items: Sequence[LogWrite]) -> list[None]:
         (item.line.execution_id, item.epoch, item.line.path, item.line.at, item.line.level, _kept(item.line.message))
         for item in items
     ]
-    tx.bulk(_LOG, rows)
+    tx.put(_LOG, rows)
     return [None] * len(items)
 
 

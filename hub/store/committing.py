@@ -115,13 +115,12 @@ class Committer:
                 self.connection.savepoint()
                 try:
                     (operation.result,) = operation.verb.apply(transaction, [operation.item])
+                    self.connection.release()
                 except (StoreBusy, StoreBroken):
                     raise
                 except Exception as error:  # noqa: BLE001 - it belongs to the one caller and is raised there
                     self.connection.rollback_to()
                     operation.result = error
-                else:
-                    self.connection.release()
             self._probe("before", names)
             self.connection.commit()
             self._probe("after", names)

@@ -114,7 +114,7 @@ def event_of(row: Row) -> Event:
 
 
 def insert_deliveries(tx: Tx, deliveries: Sequence[Delivery]) -> None:
-    tx.bulk(_INSERT_DELIVERIES, [_delivery_row(delivery) for delivery in deliveries])
+    tx.put(_INSERT_DELIVERIES, [_delivery_row(delivery) for delivery in deliveries])
 
 
 def _repetition(tx: Tx, arrival: Arrival, deliveries: list[Delivery]) -> StoredEvent:

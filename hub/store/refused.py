@@ -56,7 +56,7 @@ _INSERT = Bulk(
 
 
 def _keep(tx: Tx, items: Sequence[RefusedDelivery]) -> list[None]:
-    tx.bulk(_INSERT, [_row(item) for item in items])
+    tx.put(_INSERT, [_row(item) for item in items])
     for name in {item.executor for item in items}:
         tx.run(
             "DELETE FROM refused WHERE executor = ? AND id <= "

@@ -70,6 +70,10 @@ class Tx(Protocol):
         """How many rows the statement changed. Cheaper than to have it return them."""
         ...
 
+    def put(self, statement: Bulk, rows: Sequence[Row]) -> None:
+        """As `bulk`, where nobody asks what it changed."""
+        ...
+
     def hold(self, executions: Sequence[str]) -> None:
         """These executions stay as they are until the transaction ends, and what is read of them from now on is the latest.
 

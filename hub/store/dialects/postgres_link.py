@@ -1,4 +1,4 @@
-"""One connection to PostgreSQL, over libpq: prepared statements, and an answer or an error within a time.
+"""One connection to PostgreSQL, over libpq: several statements in one exchange, and an answer or an error within a time.
 
 What waits here calls `waiting` a few times a second: a link that swallows everything must not keep the writer's callers
 from their own deadlines. Drivers time out too late for that.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -45,6 +47,18 @@ _READERS: dict[int, Callable[[bytes], Any]] = {
     1043: bytes.decode,
     2278: lambda _value: None,
 }
+_ABORTED = pq.ExecStatus.PIPELINE_ABORTED
+_FATAL = pq.ExecStatus.FATAL_ERROR
+_SYNC = pq.ExecStatus.PIPELINE_SYNC
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with `$1` parameters, their types, and their values in PostgreSQL's binary form."""
+
+    sql: str
+    oids: Sequence[int] = ()
+    values: Sequence[bytes | None] = ()
 
 
 class Link:
@@ -53,8 +67,12 @@ class Link:
     def __init__(self, url: str, *, waiting: Callable[[], None] = lambda: None) -> None:
         self._waiting = waiting
         self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        #: Of statements that were prepared, or were to be.
+        self._names = count()
         self.pgconn = self._connected(url)
         self.pgconn.nonblocking = 1
+        self._poll = select.poll()
+        self._poll.register(self.pgconn.socket, select.POLLIN)
 
     @property
     def backend(self) -> int:
@@ -67,7 +85,11 @@ class Link:
 
     def simple(self, sql: str) -> list[Row]:
         """Statements without parameters, in one exchange; the rows of the last one, as text."""
-        last = self._asked(lambda: self.pgconn.send_query(sql.encode()))
+        try:
+            self.pgconn.send_query(sql.encode())
+            last = self._until_none()[-1]
+        except psycopg.Error as lost:
+            raise self._lost(lost) from lost
         return [
             tuple(
                 None if (value := last.get_value(row, column)) is None else value.decode()
@@ -76,18 +98,63 @@ class Link:
             for row in range(last.ntuples)
         ]
 
-    def execute(self, sql: str, oids: Sequence[int], values: Sequence[bytes | None]) -> Any:
-        """A statement with `$1` parameters, prepared the first time; its result as libpq gives it."""
-        key = (sql, tuple(oids))
-        name = self._prepared.get(key)
-        if name is None:
-            name = f"s{len(self._prepared)}".encode()
-            self._asked(lambda: self.pgconn.send_prepare(name, sql.encode(), key[1]))
-            self._prepared[key] = name
-        return self._asked(lambda: self.pgconn.send_query_prepared(name, list(values), [1] * len(values), 1))
+    def exchange(self, statements: Sequence[Statement]) -> list[Any]:
+        """All of them at once, prepared the first time; their results as libpq gives them.
+
+        The first that fails is raised, and those behind it are not run.
+        """
+        connection = self.pgconn
+        fresh: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        try:
+            connection.enter_pipeline_mode()
+            for one in statements:
+                if not one.oids:
+                    connection.send_query_params(one.sql.encode(), None, None, None, 1)
+                    continue
+                key = (one.sql, tuple(one.oids))
+                name = self._prepared.get(key) or fresh.get(key)
+                if name is None:
+                    name = fresh[key] = f"s{next(self._names)}".encode()
+                    connection.send_prepare(name, one.sql.encode(), key[1])
+                connection.send_query_prepared(name, list(one.values), [1] * len(one.values), 1)
+            connection.pipeline_sync()
+            results = self._until_sync()
+            connection.exit_pipeline_mode()
+        except psycopg.Error as lost:
+            raise self._lost(lost) from lost
+        self._raise_first_error(results)
+        if fresh:
+            # Answers to preparations stand between those to statements, and have nothing to say.
+            results = self._without_preparations(statements, fresh, results)
+            self._prepared.update(fresh)
+        return results
 
     def close(self) -> None:
         self.pgconn.finish()
+
+    def _without_preparations(
+        self, statements: Sequence[Statement], fresh: dict[tuple[str, tuple[int, ...]], bytes], results: list[Any]
+    ) -> list[Any]:
+        kept, left, unseen = [], iter(results), set(fresh)
+        for one in statements:
+            key = (one.sql, tuple(one.oids))
+            if key in unseen:
+                unseen.discard(key)
+                next(left)
+            kept.append(next(left))
+        return kept
+
+    def _raise_first_error(self, results: Sequence[Any]) -> None:
+        for result in results:
+            if result.status == _FATAL:
+                if result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) != b"ERROR":
+                    self.pgconn.finish()  # the session is over
+                raise classified(result)
+
+    def _lost(self, error: psycopg.Error) -> StoreBusy:
+        message = str(error)
+        self.pgconn.finish()
+        return StoreBusy(message)
 
     def _connected(self, url: str) -> pq.abc.PGconn:
         connection = pq.PGconn.connect_start(make_conninfo(url, **SOCKET).encode())
@@ -100,59 +167,64 @@ class Link:
                 message = connection.get_error_message()
                 connection.finish()
                 raise StoreBusy(message)
-            if not self._ready(connection.socket, until, writing=status == pq.PollingStatus.WRITING):
+            poll = select.poll()
+            poll.register(connection.socket, select.POLLOUT if status == pq.PollingStatus.WRITING else select.POLLIN)
+            if not self._ready(poll, until):
                 connection.finish()
                 raise StoreBusy(f"no connection within {CONNECT_SECONDS:g} s")
 
-    def _asked(self, send: Callable[[], None]) -> Any:
-        try:
-            send()
-        except psycopg.Error as lost:
-            self.pgconn.finish()
-            raise StoreBusy(str(lost)) from lost
-        return self._results()[-1]
-
-    def _results(self) -> list[Any]:
-        """Everything that the server answers to what was sent. The first error of it is raised."""
-        connection, until = self.pgconn, time.monotonic() + REPLY_SECONDS
+    def _until_sync(self) -> list[Any]:
+        """The results of a pipeline."""
+        until = time.monotonic() + REPLY_SECONDS
+        self._flush(until)
         found: list[Any] = []
-        error: Exception | None = None
-        fatal = False
-        try:
-            while connection.flush():
-                self._await(until, writing=True)
-                connection.consume_input()
-            while True:
-                while connection.is_busy():
-                    self._await(until)
-                    connection.consume_input()
-                result = connection.get_result()
-                if result is None:
-                    break
+        while True:
+            result = self._next(until)
+            if result is None:
+                continue
+            if result.status == _SYNC:
+                return found
+            if result.status == _FATAL and not self.alive:
+                return [*found, result]
+            if result.status != _ABORTED:
                 found.append(result)
-                if result.status == pq.ExecStatus.FATAL_ERROR:
-                    error = error or classified(result)
-                    fatal = fatal or result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) != b"ERROR"
-        except psycopg.Error as lost:
-            connection.finish()
-            raise StoreBusy(str(lost)) from lost
-        if fatal:
-            connection.finish()
-        if error is not None:
-            raise error
+
+    def _until_none(self) -> list[Any]:
+        """The results of a simple query."""
+        until = time.monotonic() + REPLY_SECONDS
+        self._flush(until)
+        found: list[Any] = []
+        while (result := self._next(until)) is not None:
+            found.append(result)
+        self._raise_first_error(found)
         if not found:
-            raise StoreBusy(connection.get_error_message())
+            raise StoreBusy(self.pgconn.get_error_message())
         return found
 
-    def _await(self, until: float, *, writing: bool = False) -> None:
-        if not self._ready(self.pgconn.socket, until, writing=writing):
+    def _next(self, until: float) -> Any:
+        connection = self.pgconn
+        while connection.is_busy():
+            self._await(self._poll, until)
+            connection.consume_input()
+        return connection.get_result()
+
+    def _flush(self, until: float) -> None:
+        connection = self.pgconn
+        if not connection.flush():
+            return
+        both = select.poll()
+        both.register(connection.socket, select.POLLIN | select.POLLOUT)
+        while connection.flush():
+            self._await(both, until)
+            connection.consume_input()
+
+    def _await(self, poll: select.poll, until: float) -> None:
+        if not self._ready(poll, until):
             self.pgconn.finish()
             raise StoreBusy(f"no answer within {REPLY_SECONDS:g} s")
 
-    def _ready(self, socket: int, until: float, *, writing: bool) -> bool:
+    def _ready(self, poll: select.poll, until: float) -> bool:
         """Wait for the socket; False: the time is over."""
-        poll = select.poll()
-        poll.register(socket, select.POLLIN | (select.POLLOUT if writing else 0))
         while not poll.poll(_LOOK_SECONDS * 1000):
             self._waiting()
             if time.monotonic() > until:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hub.store.dialects.base import Bulk, Many, Row, StoreBusy, StoreInDoubt
-from hub.store.dialects.postgres_link import Link, rows_of
+from hub.store.dialects.postgres_link import Link, Statement, rows_of
 from hub.store.dialects.postgres_sql import arrays, bound, bulk_text, numbered
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,9 @@ _KEPT = 500
 _CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 
+_BEGIN, _COMMIT = Statement("BEGIN"), Statement("COMMIT")
+_SLIP = f"INSERT INTO commits (writer, number, at) VALUES ($1, $2, {_CLOCK})"
+
 #: In order of the ids, so that two nodes do not wait for each other.
 _HOLD = Bulk("id:text", "SELECT e.id FROM executions e JOIN v ON e.id = v.id ORDER BY e.id FOR NO KEY UPDATE OF e")
 
@@ -40,31 +43,33 @@ class PostgresTx:
 
     skip_locked = "FOR UPDATE SKIP LOCKED"
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, *first: Statement) -> None:
         self._link = link
+        self._unsent: list[Statement] = [*first]
         #: Whether this transaction has changed anything.
         self.changed = False
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        return rows_of(self._execute(numbered(sql), *bound(params)))
+        return rows_of(self._ask(Statement(numbered(sql), *bound(params))))
 
     def many(self, question: Many, params: Sequence[Any] = ()) -> list[Row]:
         return self.rows(f"SELECT {', '.join(question.names)} {question.body}", params)
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
-        return int(self._execute(numbered(sql), *bound(params)).command_tuples or 0)
+        return int(self._ask(Statement(numbered(sql), *bound(params))).command_tuples or 0)
 
     def bulk(self, statement: Bulk, rows: Sequence[Row]) -> list[Row]:
-        return rows_of(self._bulk(statement, rows)) if rows else []
+        return rows_of(self._ask(self._bulk(statement, rows))) if rows else []
 
     def bulk_count(self, statement: Bulk, rows: Sequence[Row]) -> int:
-        return int(self._bulk(statement, rows).command_tuples or 0) if rows else 0
+        return int(self._ask(self._bulk(statement, rows)).command_tuples or 0) if rows else 0
 
     def hold(self, executions: Sequence[str]) -> None:
-        self.bulk(_HOLD, [(execution,) for execution in executions])
+        if executions:
+            self._unsent.append(self._bulk(_HOLD, [(execution,) for execution in executions]))
 
     def lock(self, name: str) -> None:
-        self.rows("SELECT pg_advisory_xact_lock(?)", (_key(name),))
+        self._unsent.append(Statement("SELECT pg_advisory_xact_lock($1)", *bound((_key(name),))))
 
     def try_lock(self, name: str) -> bool:
         return bool(self.rows("SELECT pg_try_advisory_xact_lock(?)", (_key(name),))[0][0])
@@ -72,12 +77,30 @@ class PostgresTx:
     def clock(self, now: int) -> int:  # noqa: ARG002 - where there are several nodes, the database's clock is everybody's
         return int(self.rows(f"SELECT {_CLOCK}")[0][0])
 
-    def _bulk(self, statement: Bulk, rows: Sequence[Row]) -> Any:
-        text, oids = bulk_text(statement.columns, statement.body)
-        return self._execute(text, oids, arrays(statement.columns, rows))
+    def put(self, statement: Bulk, rows: Sequence[Row]) -> None:
+        """Sent with the next statement."""
+        if rows:
+            self._unsent.append(self._bulk(statement, rows))
+            self.changed = True
 
-    def _execute(self, sql: str, oids: Sequence[int], values: Sequence[bytes | None]) -> Any:
-        result = self._link.execute(sql, oids, values)
+    @property
+    def begun(self) -> bool:
+        """Whether the server knows of it."""
+        return _BEGIN not in self._unsent
+
+    def unsent(self) -> list[Statement]:
+        """What has not been sent yet, for whoever sends it now."""
+        unsent, self._unsent = self._unsent, []
+        return unsent
+
+    @staticmethod
+    def _bulk(statement: Bulk, rows: Sequence[Row]) -> Statement:
+        text, oids = bulk_text(statement.columns, statement.body)
+        return Statement(text, oids, arrays(statement.columns, rows))
+
+    def _ask(self, statement: Statement) -> Any:
+        """Its result."""
+        result = self._link.exchange([*self.unsent(), statement])[-1]
         if not self.changed and not (result.command_status or b"").startswith(b"SELECT"):
             self.changed = result.command_tuples != 0
         return result
@@ -104,56 +127,62 @@ class PostgresConnection:
         return PostgresTx(self._open())
 
     def begin(self) -> PostgresTx:
-        link = self._open()
-        self._say(link, "BEGIN")
-        self._tx = PostgresTx(link)
+        self._tx = PostgresTx(self._open(), _BEGIN)
         return self._tx
 
     def commit(self) -> None:
         assert self._tx is not None
         assert self._link is not None
+        left = self._tx.unsent()
         if not self._tx.changed:
-            self._say(self._link, "COMMIT")
+            if left != [_BEGIN]:
+                self._link.exchange([*left, _COMMIT])
             return
         self._number += 1
-        slip = self._number
-        older = f"DELETE FROM commits WHERE writer = '{self._writer}' AND number < {slip};" if slip % _KEPT == 0 else ""
         try:
-            self._link.simple(
-                f"INSERT INTO commits (writer, number, at) VALUES ('{self._writer}', {slip}, {_CLOCK}); {older} COMMIT"
-            )
+            self._link.exchange([*left, *self._slips(self._number), _COMMIT])
         except StoreBusy as error:
             # Also when the server says that it ends the session: it may have said so behind the commit.
-            self._doubt = slip
+            self._doubt = self._number
             raise StoreInDoubt(str(error)) from error
+
+    def _slips(self, number: int) -> list[Statement]:
+        """The slip of a commit; now and then older ones go with it."""
+        oids, values = bound((self._writer, number))
+        slips = [Statement(_SLIP, oids, values)]
+        if number % _KEPT == 0:
+            slips.append(Statement("DELETE FROM commits WHERE writer = $1 AND number < $2", oids, values))
+        return slips
 
     def verdict(self) -> bool:
         if self._doubt is None:
             return False
         link = self._open()
-        found = link.simple(
-            f"INSERT INTO commits (writer, number, at) VALUES ('{self._writer}', {self._doubt}, {_CLOCK}) "
-            "ON CONFLICT DO NOTHING RETURNING number"
-        )
+        oids, values = bound((self._writer, self._doubt))
+        (answer,) = link.exchange([Statement(f"{_SLIP} ON CONFLICT DO NOTHING", oids, values)])
+        found = int(answer.command_tuples or 0)
         self._doubt = None
         return not found
 
     def rollback(self) -> None:
+        begun = self._tx is not None and self._tx.begun
         self._tx = None
-        if self._link is not None and self._link.alive:
+        if begun and self._link is not None and self._link.alive:
             try:
                 self._link.simple("ROLLBACK")
             except StoreBusy:
                 self._link.close()
 
     def savepoint(self) -> None:
-        self._say(self._open(), "SAVEPOINT one")
+        self._now("SAVEPOINT one")
 
     def release(self) -> None:
-        self._say(self._open(), "RELEASE one")
+        self._now("RELEASE one")
 
     def rollback_to(self) -> None:
-        self._say(self._open(), "ROLLBACK TO one; RELEASE one")
+        assert self._tx is not None
+        self._tx.unsent()
+        self._now("ROLLBACK TO one; RELEASE one")
 
     def close(self) -> None:
         if self._link is not None and self._link.alive:
@@ -171,8 +200,12 @@ class PostgresConnection:
     def _on_waiting(self) -> None:
         self.waiting()
 
-    @staticmethod
-    def _say(link: Link, sql: str) -> None:
+    def _now(self, sql: str) -> None:
+        """What was put before has to be done by then."""
+        assert self._tx is not None
+        link = self._open()
+        if left := self._tx.unsent():
+            link.exchange(left)
         link.simple(sql)
 
 

@@ -89,6 +89,9 @@ class SqliteTx:
         self.bulk(statement, rows)
         return self._connection.total_changes - before
 
+    def put(self, statement: Bulk, rows: Sequence[Row]) -> None:
+        self.bulk(statement, rows)
+
     def hold(self, executions: Sequence[str]) -> None:
         """A write transaction is alone with the file."""
 

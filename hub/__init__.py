@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hub.engine.context import Context
     from hub.engine.patching import patched
     from hub.engine.points import WaitPoint, wait_point
-    from hub.engine.policies import ConcurrencyPolicy, RetryPolicy
+    from hub.engine.policies import ConcurrencyPolicy, Debounce, RateLimit, RetryPolicy
     from hub.engine.steps import Steps
     from hub.engine.triggered import Triggered
     from hub.library import Client, WorkflowRun
@@ -30,6 +30,7 @@ _HOMES = {
     "Client": "hub.library",
     "ConcurrencyPolicy": "hub.engine.policies",
     "Context": "hub.engine.context",
+    "Debounce": "hub.engine.policies",
     "HubError": "hub.model.errors",
     "Job": "hub.engine.authoring",
     "JobFailed": "hub.model.errors",
@@ -37,6 +38,7 @@ _HOMES = {
     "NonRetryable": "hub.model.errors",
     "NotChosen": "hub.model.errors",
     "OutcomeUnknown": "hub.model.errors",
+    "RateLimit": "hub.engine.policies",
     "RetryPolicy": "hub.engine.policies",
     "Steps": "hub.engine.steps",
     "Triggered": "hub.engine.triggered",
@@ -56,6 +58,7 @@ __all__ = [
     "Client",
     "ConcurrencyPolicy",
     "Context",
+    "Debounce",
     "HubError",
     "Job",
     "JobFailed",
@@ -63,6 +66,7 @@ __all__ = [
     "NonRetryable",
     "NotChosen",
     "OutcomeUnknown",
+    "RateLimit",
     "RetryPolicy",
     "Steps",
     "Triggered",

@@ -13,7 +13,7 @@ from hub.engine.by_name import JobByName
 from hub.engine.going_on import Again, Failed
 from hub.engine.keeping import Keeping
 from hub.engine.points import MISSING, Missing, WaitPoint
-from hub.engine.policies import ConcurrencyPolicy, Duration, RetryPolicy
+from hub.engine.policies import ConcurrencyPolicy, Debounce, Duration, RateLimit, RetryPolicy
 from hub.engine.registry import Registry
 from hub.engine.resolving import Resolver
 from hub.engine.starting import start_request
@@ -70,6 +70,9 @@ class Client:
         retry_policy: RetryPolicy | None = None,
         concurrency_policy: ConcurrencyPolicy | None = None,
         timeout: Duration | None = None,
+        priority: int = 0,
+        debounce: Debounce | None = None,
+        rate_limit: RateLimit | None = None,
     ) -> Callable[[Callable[..., Any]], Workflow[Any, Any]]:
         """Make a function a workflow. It asks for `ctx`, `step` and `input` by name, and is `async def` or `def`.
 
@@ -80,7 +83,16 @@ class Client:
 
         def declare(function: Callable[..., Any]) -> Workflow[Any, Any]:
             main = JobByName(function, name=id, input_schema=input_schema, output_schema=output_schema)
-            declared = Workflow(id, main, retry_policy, concurrency_policy, timeout)
+            declared = Workflow(
+                id,
+                main,
+                retry_policy,
+                concurrency_policy,
+                timeout,
+                priority=priority,
+                debounce=debounce,
+                rate_limit=rate_limit,
+            )
             self._registry.add_workflow(declared)
             return declared
 
@@ -103,6 +115,7 @@ class Client:
         *,
         invoker: MachineUser | None = None,
         idempotency_key: str | None = None,
+        priority: int | None = None,
     ) -> WorkflowRun:
         """Start an execution: it is stored when this returns. The same idempotency key again gives the first one.
 
@@ -120,6 +133,7 @@ class Client:
             invoker=invoker,
             requested_by="library",
             idempotency_key=idempotency_key,
+            priority=priority,
         )
         return WorkflowRun(self, (await store.start(request)).id)
 

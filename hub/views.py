@@ -38,6 +38,7 @@ def execution_row(record: ExecutionRecord) -> dict[str, Any]:
         "error": _error(record.error),
         "cause": {"executor": record.executor, "event_id": record.event_id},
         "requested_by": record.requested_by,
+        "priority": record.priority,
         "forked_from": record.forked_from,
         "forked_at": record.forked_at,
         "attempts": record.attempts,
@@ -216,6 +217,9 @@ def workflow_row(workflow: Workflow[Any, Any], revision: str) -> dict[str, Any]:
         "main_job": workflow.main_job.name,
         "retry_policy": None if workflow.retry_policy is None else repr(workflow.retry_policy),
         "concurrency_policy": None if workflow.concurrency_policy is None else repr(workflow.concurrency_policy),
+        "priority": workflow.priority,
+        "debounce": None if workflow.debounce is None else repr(workflow.debounce),
+        "rate_limit": None if workflow.rate_limit is None else repr(workflow.rate_limit),
         "revision": revision,
     }
 

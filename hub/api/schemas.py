@@ -63,6 +63,7 @@ _EXECUTION = shape(
     error=_ERROR,
     cause=shape(executor=TEXT_OR_NULL, event_id=TEXT_OR_NULL),
     requested_by=TEXT,
+    priority=NUMBER,
     forked_from=TEXT_OR_NULL,
     forked_at=TEXT_OR_NULL,
     attempts=NUMBER,
@@ -148,6 +149,9 @@ COMPONENTS: Mapping[str, Schema] = {
         main_job=TEXT,
         retry_policy=TEXT_OR_NULL,
         concurrency_policy=TEXT_OR_NULL,
+        priority=NUMBER,
+        debounce=TEXT_OR_NULL,
+        rate_limit=TEXT_OR_NULL,
         revision=TEXT,
     ),
     "Workflow": shape(

@@ -61,6 +61,7 @@ async def changed(as_json: bool) -> None:
 @click.option("-n", "--namespace", help="The machine user's auth namespace, when several have one of this name.")
 @click.option("-a", "--args", "-g", "--arg", "args", default="{}", metavar="JSON", help="Input of the main job.")
 @click.option("-k", "--idempotency-key", help="The same key again answers with the same execution.")
+@click.option("--priority", type=click.IntRange(-1000, 1000), help="Higher begins first; by default its workflow's.")
 @click.option("--app", hidden=True, help="Accepted, and not needed.")
 @wait_options
 @command
@@ -70,6 +71,7 @@ async def start(
     namespace: str | None,
     args: str,
     idempotency_key: str | None,
+    priority: int | None,
     app: str | None,
     wait: bool,
     seconds: float | None,
@@ -87,7 +89,7 @@ async def start(
     invoker = machine_user if namespace is None else f"{namespace}/{machine_user}"
     async with desk() as here:
         started = await here.ask(
-            "startExecution", name=name, args=value, invoker=invoker, idempotency_key=idempotency_key
+            "startExecution", name=name, args=value, invoker=invoker, idempotency_key=idempotency_key, priority=priority
         )
         if not wait:
             show({"id": started["id"], "workflow": name, "status": started["status"]}, as_json=as_json)

@@ -27,6 +27,7 @@ class ExecutionVerbs(Verbs):
         *,
         invoker: MachineUser | None = None,
         idempotency_key: str | None = None,
+        priority: int | None = None,
     ) -> Started:
         """Start an execution. Raises NotFound, Refused, NotJson or InvalidArguments.
 
@@ -44,6 +45,7 @@ class ExecutionVerbs(Verbs):
                 invoker=invoker,
                 requested_by=self._by,
                 idempotency_key=idempotency_key,
+                priority=priority,
             )
             return await self._store.start(request, entry)
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from hub.engine.context import Context
-from hub.engine.policies import ConcurrencyPolicy, Duration, RetryPolicy
+from hub.engine.policies import ConcurrencyPolicy, Debounce, Duration, RateLimit, RetryPolicy, checked_priority
 from hub.engine.scope import current
 from hub.engine.transactions import in_transaction
 from hub.engine.triggered import Triggered
@@ -98,6 +98,10 @@ class Workflow(Generic[In, Out]):
         retry_policy: RetryPolicy | None = None,
         concurrency_policy: ConcurrencyPolicy | None = None,
         timeout: Duration | None = None,
+        *,
+        priority: int = 0,
+        debounce: Debounce | None = None,
+        rate_limit: RateLimit | None = None,
     ) -> None:
         #: `file:line` of the declaration, for messages.
         self.declared = _caller()
@@ -119,6 +123,10 @@ class Workflow(Generic[In, Out]):
         self.retry_policy = retry_policy
         self.concurrency_policy = concurrency_policy
         self.timeout = None if timeout is None else milliseconds(timeout)
+        #: Of its executions that are due the higher begin first.
+        self.priority = checked_priority(priority)
+        self.debounce = debounce
+        self.rate_limit = rate_limit
 
     @classmethod
     def around(cls, name: str, main_job: Job[In, Out], definition: str = "") -> Workflow[In, Out]:
@@ -239,9 +247,22 @@ def workflow(
     retry_policy: RetryPolicy | None = None,
     concurrency_policy: ConcurrencyPolicy | None = None,
     timeout: Duration | None = None,
+    *,
+    priority: int = 0,
+    debounce: Debounce | None = None,
+    rate_limit: RateLimit | None = None,
 ) -> Workflow[In, Out]:
-    """Declare a workflow: a main job and its policies."""
-    return Workflow(name, main_job, retry_policy, concurrency_policy, timeout)
+    """Declare a workflow: a main job and its policies. Of its executions that are due, those of a higher priority begin first."""
+    return Workflow(
+        name,
+        main_job,
+        retry_policy,
+        concurrency_policy,
+        timeout,
+        priority=priority,
+        debounce=debounce,
+        rate_limit=rate_limit,
+    )
 
 
 def trigger_workflow(

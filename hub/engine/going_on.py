@@ -74,6 +74,7 @@ async def fork(
         invoker=None if found.invoker is None else canonical(found.invoker),
         created_at=now,
         requested_by=requested_by,
+        priority=workflow.priority,
         concurrency_key=concurrency_key(workflow, text),
     )
     return await store.fork(Fork(request, execution_id, path, kept), entry)

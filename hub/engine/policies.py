@@ -1,4 +1,4 @@
-"""Policies as values: how often to try again, and how much may run at once."""
+"""Policies as values: how often to try again, how much may run at once, and how much may begin."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ _LONGEST_INITIAL = 3_600_000
 #: Milliseconds that no retry waits longer than.
 LONGEST_BACKOFF = 86_400_000
 _MOST_CONCURRENT = 1_000
+_MOST_BEGUN = 10_000
+_MOST_PRIORITY = 1_000
+_LONGEST_PERIOD = 31 * 86_400_000
 
 
 class RetryPolicy:
@@ -73,10 +76,76 @@ class ConcurrencyPolicy:
             raise ValueError(
                 f"max_concurrent_executions is {max_concurrent_executions}: it must be from 1 to {_MOST_CONCURRENT}"
             )
-        if key is not None and (not key.startswith("input.") or not all(key.split("."))):
-            raise ValueError(f'key is "{key}": write a path into the input, such as "input.customer_id"')
+        _refuse_no_path(key)
         self.max_concurrent_executions = max_concurrent_executions
         self.key = key
 
     def __repr__(self) -> str:
         return f"ConcurrencyPolicy({self.max_concurrent_executions}, key={self.key!r})"
+
+
+class Debounce:
+    """Of starts that follow each other within `period`, only the last one runs; the others are CANCELED, with its id.
+
+    With `key`, a path into the input such as "input.customer_id", the starts of each value by itself. `longest` is for how
+    long a start may be put off by later ones altogether. Raises ValueError beyond the limits.
+    """
+
+    __slots__ = ("key", "longest", "period")
+
+    def __init__(self, period: Duration, key: str | None = None, longest: Duration | None = None) -> None:
+        #: Milliseconds.
+        self.period = milliseconds(period)
+        #: Milliseconds; None: no limit.
+        self.longest = None if longest is None else milliseconds(longest)
+        _refuse_length("period", self.period)
+        if self.longest is not None and self.longest < self.period:
+            raise ValueError("longest is shorter than period")
+        _refuse_no_path(key)
+        self.key = key
+
+    def __repr__(self) -> str:
+        longest = None if self.longest is None else spoken(self.longest)
+        return f"Debounce({spoken(self.period)!r}, key={self.key!r}, longest={longest!r})"
+
+
+class RateLimit:
+    """So many executions begin within any time of the length `period`; the others wait for their turn.
+
+    With `key`, a path into the input such as "input.customer_id", so many of each value. Retries and resumes do not count.
+    Raises ValueError beyond the limits.
+    """
+
+    __slots__ = ("key", "limit", "period")
+
+    def __init__(self, limit: int, period: Duration, key: str | None = None) -> None:
+        if isinstance(limit, bool) or not 1 <= limit <= _MOST_BEGUN:
+            raise ValueError(f"limit is {limit}: it must be from 1 to {_MOST_BEGUN:,}")
+        self.limit = limit
+        #: Milliseconds.
+        self.period = milliseconds(period)
+        _refuse_length("period", self.period)
+        _refuse_no_path(key)
+        self.key = key
+
+    def __repr__(self) -> str:
+        return f"RateLimit({self.limit}, {spoken(self.period)!r}, key={self.key!r})"
+
+
+def checked_priority(priority: int) -> int:
+    """Raises ValueError unless it is a whole number from -1000 to 1000."""
+    if isinstance(priority, bool) or not isinstance(priority, int) or abs(priority) > _MOST_PRIORITY:
+        raise ValueError(
+            f"priority is {priority}: it must be a whole number from -{_MOST_PRIORITY} to {_MOST_PRIORITY}"
+        )
+    return priority
+
+
+def _refuse_length(name: str, given: int) -> None:
+    if not 1 <= given <= _LONGEST_PERIOD:
+        raise ValueError(f"{name} is {spoken(given)}: it must be from 1ms to 31d")
+
+
+def _refuse_no_path(key: str | None) -> None:
+    if key is not None and (not key.startswith("input.") or not all(key.split("."))):
+        raise ValueError(f'key is "{key}": write a path into the input, such as "input.customer_id"')

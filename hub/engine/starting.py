@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.engine.authoring import Workflow
+from hub.engine.policies import Debounce, RateLimit, checked_priority
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.model.clock import Clock, new_id
 from hub.model.errors import BadInput
 from hub.model.execution import Claimed, StartRequest
 from hub.model.identity import MachineUser
+from hub.model.pacing import Debounced, Rated
 from hub.model.values import canonical, digest, parse
 
 MOST_ARGS = 1_048_576
@@ -30,6 +32,7 @@ def start_request(
     idempotency_key: str | None = None,
     executor: str | None = None,
     event_id: str | None = None,
+    priority: int | None = None,
 ) -> StartRequest:
     """What the store makes an execution of.
 
@@ -51,7 +54,10 @@ def start_request(
         executor=executor,
         event_id=event_id,
         requested_by=requested_by,
+        priority=found.priority if priority is None else _asked(priority),
         concurrency_key=concurrency_key(found, text),
+        debounced=_debounced(found.debounce, text),
+        rated=_rated(found.rate_limit, text),
     )
 
 
@@ -106,6 +112,25 @@ def concurrency_key(workflow: Workflow[Any, Any], args: str) -> str:
     """What these arguments share a limit on concurrency with; "" is the workflow's own."""
     policy = workflow.concurrency_policy
     return "" if policy is None or policy.key is None else _value_at(policy.key, args)
+
+
+def _asked(priority: int) -> int:
+    try:
+        return checked_priority(priority)
+    except ValueError as error:
+        raise BadInput(f"{error}.") from None
+
+
+def _debounced(policy: Debounce | None, args: str) -> Debounced | None:
+    return None if policy is None else Debounced(_key(policy.key, args), policy.period, policy.longest)
+
+
+def _rated(policy: RateLimit | None, args: str) -> Rated | None:
+    return None if policy is None else Rated(_key(policy.key, args), policy.limit, policy.period)
+
+
+def _key(key: str | None, args: str) -> str:
+    return "" if key is None else _value_at(key, args)
 
 
 def _value_at(key: str, args: str) -> str:

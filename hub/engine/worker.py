@@ -258,10 +258,11 @@ class Worker:
 
 
 def _claimable(name: str, revision: str, workflow: Workflow[Any, Any]) -> Claimable:
-    policy = workflow.concurrency_policy
+    policy, rate = workflow.concurrency_policy, workflow.rate_limit
+    per = None if rate is None else (rate.limit, rate.period)
     if policy is None:
-        return Claimable(name, revision)
-    return Claimable(name, revision, policy.max_concurrent_executions, by_key=policy.key is not None)
+        return Claimable(name, revision, rate=per)
+    return Claimable(name, revision, policy.max_concurrent_executions, by_key=policy.key is not None, rate=per)
 
 
 def _branch_tasks() -> None:

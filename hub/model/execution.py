@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+from hub.model.pacing import Debounced, Rated
+
 
 class Status(StrEnum):
     """Where an execution stands."""
@@ -71,6 +73,8 @@ class StartRequest:
     concurrency_key: str = ""
     #: When it may begin; None: at once.
     due_at: int | None = None
+    debounced: Debounced | None = None
+    rated: Rated | None = None
     #: What to do while an execution of the same executor has not ended: a schedule's `overlap`.
     overlap: Literal["allow", "skip", "queue_one", "cancel_running"] = "allow"
 
@@ -183,6 +187,8 @@ class ExecutionRecord:
     due_at: int | None = None
     reason: str | None = None
     requested_by: str = ""
+    priority: int = 0
+    concurrency_key: str = ""
     #: The execution that it was forked from, and the call from which on it does its own.
     forked_from: str | None = None
     forked_at: str | None = None

@@ -13,6 +13,7 @@ from hub.model.errors import Conflict, ExecutionNotFound, Fenced
 from hub.model.execution import ENDED, Claimed, Settled, Started, StartRequest, Status
 from hub.store.checkpoints import read_checkpoints
 from hub.store.dialects.base import Bulk, Row, Tx
+from hub.store.pacing import pace, put_off_what_is_too_much
 from hub.store.queued import release_queued
 from hub.store.verbs import Mixed, Verb
 from hub.store.waits import end_waits_for, end_waits_for_all
@@ -28,6 +29,8 @@ class Claimable:
     limit: int | None = None
     #: The limit is for each concurrency key by itself.
     by_key: bool = False
+    #: How many may begin within how many milliseconds; None: any number.
+    rate: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ _DUE_BY_KEY = (
     "ORDER BY priority DESC, due_at, id LIMIT ?"
 )
 
+_ANY = 1_000_000
+
 _CLAIMED = (
     "id, workflow, args, invoker, epoch, base_epoch, attempts, retries, crashes, revision, created_at, concurrency_key, "
     "started_at"
@@ -129,10 +134,16 @@ def insert_executions(tx: Tx, requests: Sequence[StartRequest]) -> list[Started]
         )
         for request in requests
     ]
+    paced = [request for request in requests if request.debounced is not None or request.rated is not None]
+    if paced and len(requests) > 1:
+        # One after the other: a later one may take the place of an earlier one.
+        return [started for request in requests for started in insert_executions(tx, [request])]
     inserted = tx.bulk_count(_INSERT, rows)
     refused = set()
     if inserted != len(requests):
         refused = {row[0] for row in tx.bulk(_NOT_STARTED, [(request.id,) for request in requests])}
+    elif paced:
+        pace(tx, requests[0])
     return [
         _first(tx, request) if request.id in refused else Started(request.id, created=True, status=Status.PENDING)
         for request in requests
@@ -157,7 +168,8 @@ def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
     for place, highest, lowest in sorted(tx.bulk(_SOMETHING_DUE, asked)):
         workflow = request.workflows[place]
         room = request.slots - len(claimed)
-        if workflow.limit is not None and not tx.try_lock(f"claim {workflow.workflow}"):
+        counted = workflow.limit is not None or workflow.rate is not None
+        if counted and not tx.try_lock(f"claim {workflow.workflow}"):
             continue  # another node is counting what runs of it
         if workflow.limit is not None and not workflow.by_key:
             running = tx.rows(
@@ -167,6 +179,10 @@ def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
             room = min(room, workflow.limit - running)
         if room <= 0:
             continue
+        if workflow.rate is not None:
+            # A limit by key picks among them: then each has to be one that may begin.
+            looked_at = _ANY if workflow.by_key else room
+            put_off_what_is_too_much(tx, workflow.workflow, *workflow.rate, looked_at, request.now)
         if workflow.by_key:
             due = (workflow.workflow, request.now, workflow.limit, workflow.workflow, room)
             claimed += _lease(tx, request, workflow, _DUE_BY_KEY, due)

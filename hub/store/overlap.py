@@ -25,11 +25,8 @@ def start_by_policy(tx: Tx, start: StartRequest) -> Admitted:
     """Start it, queue it, or not, as the policy of its executor says."""
     assert start.executor is not None
     tx.lock(f"overlap {start.executor}")
-    going_on = tx.rows(
-        "SELECT id, after_id, status FROM executions WHERE executor = ? AND executor IS NOT NULL "
-        "AND finished_at IS NULL ORDER BY id",
-        (start.executor,),
-    )
+    tx.hold([one for one, _, _ in _going_on(tx, start.executor)])
+    going_on = _going_on(tx, start.executor)
     if not going_on:
         insert_executions(tx, [start])
         return Admitted(started=True)
@@ -38,7 +35,7 @@ def start_by_policy(tx: Tx, start: StartRequest) -> Admitted:
         case "skip":
             return Admitted(started=False, told=f"execution {newest} has not ended (overlap: skip).")
         case "queue_one":
-            return _queue_one(tx, start, [(one, after, status) for one, after, status in going_on])
+            return _queue_one(tx, start, going_on)
         case "cancel_running":
             insert_executions(tx, [start])
             cancel_executions(tx, [Move(one, start.created_at) for one, _, _ in going_on])
@@ -47,6 +44,16 @@ def start_by_policy(tx: Tx, start: StartRequest) -> Admitted:
         case _:
             insert_executions(tx, [start])
             return Admitted(started=True)
+
+
+def _going_on(tx: Tx, executor: str) -> list[tuple[str, str | None, str]]:
+    """Executions of the executor that have not ended, the oldest first: (id, behind which, status)."""
+    rows = tx.rows(
+        "SELECT id, after_id, status FROM executions WHERE executor = ? AND executor IS NOT NULL "
+        "AND finished_at IS NULL ORDER BY id",
+        (executor,),
+    )
+    return [(one, after, status) for one, after, status in rows]
 
 
 def _queue_one(tx: Tx, start: StartRequest, going_on: list[tuple[str, str | None, str]]) -> Admitted:

@@ -8,6 +8,11 @@ from hub.store.dialects.base import Tx
 
 _MOST_NAMED = 500
 
+_AHEAD = (
+    "SELECT id FROM executions WHERE executor = ? AND executor IS NOT NULL AND finished_at IS NULL AND id <> ? "
+    "ORDER BY id DESC LIMIT 1"
+)
+
 
 def queue_behind(tx: Tx, execution_id: str, ahead: str, policy: str) -> None:
     """It is not due before the other one ends."""
@@ -25,15 +30,19 @@ def release_queued(tx: Tx, ended: Sequence[str], now: int) -> None:
         for queued, executor in tx.rows(
             f"SELECT id, executor FROM executions WHERE after_id IN ({marks}) AND status = 'PENDING'", part
         ):
-            ahead = tx.rows(
-                "SELECT id FROM executions WHERE executor = ? AND executor IS NOT NULL AND finished_at IS NULL "
-                "AND id <> ? ORDER BY id DESC LIMIT 1",
-                (executor, queued),
-            )
-            if ahead:
-                queue_behind(tx, queued, ahead[0][0], "queue_one")
+            if (ahead := _ahead_of(tx, queued, executor)) is not None:
+                queue_behind(tx, queued, ahead, "queue_one")
             else:
                 tx.run(
                     "UPDATE executions SET after_id = NULL, due_at = ?, reason = NULL WHERE id = ? AND status = 'PENDING'",
                     (now, queued),
                 )
+
+
+def _ahead_of(tx: Tx, queued: str, executor: str | None) -> str | None:
+    """Another execution of the executor that goes on, and will until this transaction ends."""
+    found = _AHEAD, (executor, queued)
+    for (identifier,) in tx.rows(*found):
+        tx.hold([identifier])
+    rows = tx.rows(*found)
+    return rows[0][0] if rows else None

@@ -107,6 +107,7 @@ class VirtualEngine:
         *,
         invoker: MachineUser | str | None = None,
         idempotency_key: str | None = None,
+        priority: int | None = None,
     ) -> VirtualRun:
         """Start an execution and let it run until it has to wait. Raises NotFound, Refused, NotJson or InvalidArguments."""
         if isinstance(workflow, Workflow):
@@ -120,6 +121,7 @@ class VirtualEngine:
             invoker=self._surroundings.named_user(invoker) if isinstance(invoker, str) else invoker,
             requested_by="test",
             idempotency_key=idempotency_key,
+            priority=priority,
         )
         self._started += 1
         # The same ids in every run of a test: so are the waits between retries.

@@ -34,6 +34,12 @@ _START_BODY = {
             "maxLength": 255,
             "description": "The same key again answers with the same execution",
         },
+        "priority": {
+            "type": ["integer", "null"],
+            "minimum": -1000,
+            "maximum": 1000,
+            "description": "Higher begins first; by default its workflow's",
+        },
     },
     "additionalProperties": False,
 }
@@ -54,6 +60,7 @@ async def start_execution(call: Call) -> Any:
         call.body.get("args"),
         invoker=_invoker(call),
         idempotency_key=call.body.get("idempotency_key"),
+        priority=call.body.get("priority"),
     )
     return {"id": started.id, "status": started.status.value}
 

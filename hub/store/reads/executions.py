@@ -165,6 +165,8 @@ def execution_of(row: ExecutionRow, texts: Texts) -> ExecutionRecord:
         due_at=row.due_at,
         reason=row.reason,
         requested_by=row.requested_by,
+        priority=row.priority,
+        concurrency_key=row.concurrency_key,
         forked_from=row.forked_from,
         forked_at=row.forked_at,
     )

@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from hub.model.clock import Clock, SystemClock
 from hub.model.errors import HubError
 from hub.store import Store
+
+#: Seconds that an event may wait for its dispatch. It is far more than the rest that dispatch takes in a flood of webhooks.
+MOST_LAG = 120.0
 
 
 class Readiness:
     """Asked by `/readyz`."""
 
-    def __init__(self, store: Store, troubles: Callable[[], list[str]]) -> None:
+    def __init__(self, store: Store, troubles: Callable[[], list[str]], clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._store = store
         self._troubles = troubles
 
     async def report(self) -> tuple[bool, dict[str, Any]]:
         """Ready or not, and why not."""
         try:
-            await self._store.status_of("")
+            oldest = await self._store.oldest_new_event()
         except (HubError, OSError) as error:
             return False, {"status": "not ready", "reasons": [f"the store cannot be read: {type(error).__name__}"]}
         reasons = self._troubles()
+        waited = 0 if oldest is None else (self._clock.now() - oldest) / 1000
+        if waited > MOST_LAG:
+            reasons = [*reasons, f"the oldest event has waited {waited:.0f} s to be dispatched."]
         return not reasons, {"status": "not ready" if reasons else "ready", "reasons": reasons}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -28,6 +29,7 @@ from hub.assembly.planning import Planning, said
 from hub.assembly.reloading import Reloading
 from hub.assembly.retention import Pruner
 from hub.assembly.revisions import tell_changed
+from hub.assembly.tracing import tracing
 from hub.assembly.webhooks import open_door, trusted_proxies
 from hub.engine.worker import Worker
 from hub.model.audit import AuditEntry
@@ -67,6 +69,9 @@ class Serving:
         self._live, self._counts = Live(), Counts()
         parts.store.watch(self._live)
         parts.store.watch(self._counts)
+        self._spans = tracing(os.environ)
+        if self._spans is not None:
+            parts.store.watch(self._spans)
         self._watched: list[Watched] = []
         self.watching: dict[str, Watching] = {}
         self._worker, self._lease = parts.worker()
@@ -143,7 +148,7 @@ class Serving:
         return machine_routes(
             parts.client,
             tokens.verify,
-            Readiness(parts.store, self.troubles),
+            Readiness(parts.store, self.troubles, parts.clock),
             url=public_url(parts.config),
             further=(*stream_operations(self._live), *metrics_operations(metrics), tokens.operation()),
         )
@@ -186,6 +191,8 @@ class Serving:
                 await task
         for watched in self._watched:
             await watched.close()
+        if self._spans is not None:
+            await asyncio.to_thread(self._spans.close)
         return given_back
 
     def troubles(self) -> list[str]:

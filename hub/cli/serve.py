@@ -30,16 +30,17 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 @click.option("--host", help="Address to listen on; by default the one in config/hub.yaml.")
 @click.option("--port", type=click.IntRange(0, 65535), help="0: any free one.")
 @click.option("--reload", is_flag=True, help="Let changed code in workflows/ take effect too, without a restart.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="By default text on a terminal, else JSON.")
 @project_option
 @partial(command, loop=_new_loop)
-async def serve(host: str | None, port: int | None, reload: bool) -> int:
+async def serve(host: str | None, port: int | None, reload: bool, log_format: str | None) -> int:
     """Run everything: intake, schedules, record events, workers. SIGTERM stops it in order."""
     from hub.assembly.files import read_files
     from hub.assembly.jobs_thread import settle_in
     from hub.assembly.parts import open_parts, operator
     from hub.assembly.serving import Serving
 
-    log_to_stderr()
+    log_to_stderr(log_format)
     files = read_files(project_root())
     for problem in files.problems:
         click.echo(str(problem), err=True)
@@ -104,10 +105,11 @@ class _Lines(logging.Formatter):
         return text if not record.exc_info else f"{text}\n{self.formatException(record.exc_info)}"
 
 
-def log_to_stderr() -> None:
-    """Lines for people on a terminal, JSON lines in a pipe."""
+def log_to_stderr(form: str | None = None) -> None:
+    """`text` or `json`; by default lines for people on a terminal, and JSON lines in a pipe."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines() if sys.stderr.isatty() else _JsonLines())
+    plain = sys.stderr.isatty() if form is None else form == "text"
+    handler.setFormatter(_Lines() if plain else _JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

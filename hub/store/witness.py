@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Sequence
 from typing import Any
 
+from hub.store.checkpoints import CallWrite
 from hub.store.committing import Operation
 
 #: Called with the operations of one transaction, their results in them, and the seconds that it took.
@@ -35,3 +36,14 @@ def _execution_of(item: Any) -> str | None:
         if name is None:
             name = getattr(getattr(item, part, None), "execution_id", None)
     return name
+
+
+def finished_calls(operations: Sequence[Operation]) -> list[CallWrite]:
+    """The calls of jobs, steps and waits whose end is among the operations."""
+    found: list[CallWrite] = []
+    for operation in operations:
+        if operation.verb.name in ("checkpoint", "finish") and not isinstance(operation.result, Exception):
+            write = operation.item if operation.verb.name == "checkpoint" else operation.item.main
+            if write is not None and write.checkpoint.finished_at is not None:
+                found.append(write)
+    return found

@@ -14,6 +14,7 @@ from kit import FakeClock
 
 from hub.api.app import create_app, machine_routes
 from hub.api.readiness import Readiness
+from hub.model.event import NewEvent
 from hub.store import Store, open_store
 
 
@@ -23,10 +24,13 @@ async def no_intake(scope: MutableMapping[str, Any], receive: Any, send: Any) ->
     await send({"type": "http.response.body", "body": b"the intake's"})
 
 
-def ask(store: Store, troubles: list[str], method: str, path: str) -> httpx.Response:
+def ask(store: Store, troubles: list[str], method: str, path: str, *, later: float = 0) -> httpx.Response:
     async def story() -> httpx.Response:
+        clock = FakeClock()
+        clock.advance(later)
         app = create_app(
-            no_intake, machine_routes(bare_client(store, FakeClock()), verify, Readiness(store, lambda: troubles))
+            no_intake,
+            machine_routes(bare_client(store, FakeClock()), verify, Readiness(store, lambda: troubles, clock)),
         )
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:
@@ -55,6 +59,20 @@ def test_not_ready_says_why(store: Store) -> None:
     answer = ask(store, [trouble], "GET", "/readyz")
     assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "reasons": [trouble]})
     assert ask(store, [trouble], "GET", "/healthz").status_code == 200, "alive all the same"
+
+
+def test_events_that_wait_too_long_for_their_dispatch_are_said(store: Store) -> None:
+    asyncio.run(_store_event(store))
+    assert ask(store, [], "GET", "/readyz", later=119).status_code == 200
+    answer = ask(store, [], "GET", "/readyz", later=121)
+    assert (answer.status_code, answer.json()["reasons"]) == (
+        503,
+        ["the oldest event has waited 121 s to be dispatched."],
+    )
+
+
+async def _store_event(store: Store) -> None:
+    await store.store_event(NewEvent("webhook:one", None, "push", 0, {}))
 
 
 def test_a_store_that_cannot_be_read_is_not_ready(store: Store, quick_path: Path) -> None:

@@ -12,7 +12,7 @@ from hub.cli.session import command, json_option, opened, project_option
 from hub.model.execution import Status
 
 _CHANGED = ("execution_id", "workflow", "status", "verdict", "reason")
-_COLUMNS = ("id", "workflow", "status", "created_at", "finished_at", "error")
+_COLUMNS = ("id", "workflow", "status", "created_at", "finished_at", "reason", "error")
 
 
 @click.group()

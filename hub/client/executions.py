@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+from hub.client.reasons import with_reasons
 from hub.client.verbs import Verbs
 from hub.engine.starting import start_request
 from hub.model.audit import AuditEntry
@@ -56,7 +57,8 @@ class ExecutionVerbs(Verbs):
         if found is None:
             raise ExecutionNotFound(execution_id)
         self._require("execution:read", subject(found.workflow))
-        return found
+        (told,) = await self._with_reasons([found])
+        return told
 
     async def executions(
         self, *, workflow: str | None = None, status: str | None = None, executor: str | None = None, limit: int = 50
@@ -64,7 +66,11 @@ class ExecutionVerbs(Verbs):
         """Newest first, without their jobs."""
         self._require("execution:read", workflow)
         found = await self._store.executions(workflow=workflow, status=status, executor=executor, limit=limit)
-        return self._visible("execution:read", found, lambda one: subject(one.workflow))
+        return await self._with_reasons(self._visible("execution:read", found, lambda one: subject(one.workflow)))
+
+    async def _with_reasons(self, found: list[ExecutionRecord]) -> list[ExecutionRecord]:
+        driver = self._driver
+        return await with_reasons(self._store, driver.registry, driver.clock.now(), found)
 
     async def cancel(self, execution_id: str) -> Status:
         """End an execution; after this no step of it is stored. Raises ExecutionNotFound or Conflict."""

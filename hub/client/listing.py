@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from hub.client.events import origin
 from hub.client.executions import subject
+from hub.client.reasons import with_reasons
 from hub.client.verbs import Verbs
 from hub.model.audit import AuditRecord
 from hub.model.errors import BadInput, ExecutionNotFound, NotFound
@@ -50,7 +51,9 @@ class ListingVerbs(Verbs):
         found = await self._store.list_executions(
             workflow=workflow, status=status, executor=executor, since=since, before=before, limit=limit + 1
         )
-        return self._page("execution:read", found, limit, lambda one: subject(one.workflow), lambda one: one.id)
+        page = self._page("execution:read", found, limit, lambda one: subject(one.workflow), lambda one: one.id)
+        driver = self._driver
+        return replace(page, items=await with_reasons(self._store, driver.registry, driver.clock.now(), page.items))
 
     async def logs_page(self, execution_id: str, *, after: int = 0, limit: int = 50) -> Page[tuple[int, LogLine]]:
         """Oldest first, behind number `after`, each with its number. Raises ExecutionNotFound."""

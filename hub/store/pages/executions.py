@@ -124,6 +124,10 @@ class ExecutionsPage(Page):
     async def count_by_status(self) -> dict[str, int]:
         return await self._read(reads.count_by_status)
 
+    async def count_running(self, workflow: str, key: str | None = None) -> int:
+        """How many of a workflow run, or of one concurrency key of it."""
+        return await self._read(reads.count_running, workflow, key)
+
     async def next_due(self, workflows: Sequence[str]) -> int | None:
         """When the next of these workflows' executions comes due that is not due yet."""
         return await self._read(reads.next_due, workflows, self._clock.now())

@@ -33,5 +33,9 @@ class UpkeepPage(Page):
         """Make due what this node holds beside the executions that it knows of; how many that were."""
         return await self._writer.submit(LET_GO, LetGo(node, tuple(known), self._clock.now()))
 
+    async def is_served(self) -> bool:
+        """Whether a process serves the store: it holds a lease."""
+        return await self._read(reads.is_served, self._clock.now())
+
     async def nodes(self) -> list[Any]:
         return await self._read(reads.nodes)

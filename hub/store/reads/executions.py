@@ -113,6 +113,20 @@ def count_by_status(session: Session) -> dict[str, int]:
     return dict(session.exec(statement).all())
 
 
+def count_running(session: Session, workflow: str, key: str | None) -> int:
+    """How many of a workflow run, or of one concurrency key of it, as its limit counts them."""
+    statement = (
+        select(func.count())
+        .select_from(ExecutionRow)
+        .where(
+            text("executions.status = 'RUNNING'"), ExecutionRow.workflow == workflow, col(ExecutionRow.due_at).is_(None)
+        )
+    )
+    if key is not None:
+        statement = statement.where(ExecutionRow.concurrency_key == key)
+    return session.exec(statement).one()
+
+
 def next_due(session: Session, workflows: Sequence[str], after: int) -> int | None:
     """When, later than `after`, the next execution of these workflows may be claimed.
 

@@ -45,5 +45,10 @@ def webhook_tokens(session: Session) -> dict[str, str]:
     return {row.executor: row.token for row in session.exec(select(WebhookTokenRow))}
 
 
+def is_served(session: Session, now: int) -> bool:
+    """Whether a process holds a lease."""
+    return session.exec(select(NodeRow.id).where(col(NodeRow.lease_until) > now).limit(1)).first() is not None
+
+
 def nodes(session: Session) -> list[NodeRow]:
     return list(session.exec(select(NodeRow).order_by(NodeRow.id)))

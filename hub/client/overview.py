@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hub.client.executions import subject
 from hub.client.verbs import Verbs
@@ -16,9 +17,13 @@ from hub.model.executor import Executor, ScheduleTrigger
 from hub.model.wait import WaitRecord
 from hub.store.refused import RefusedDelivery
 from hub.triggers.schedule.upcoming import Instant, upcoming
+from hub.triggers.schedule.zones import next_change
 
 #: How far back an executor's deliveries are counted.
 COUNTED = 1_000
+_A_YEAR = 370 * 86_400_000
+#: So long before a clock change slots are looked at, and so many.
+_NIGHT, _NEAR = 2 * 3_600_000, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,36 @@ class OverviewVerbs(Verbs):
             assert row.next_fire_at is not None
             executor = self._driver.executors.get(row.executor)
             found.append(Next(row.executor, row.next_fire_at, row.paused, _instant(executor, row.next_fire_at)))
+        return found
+
+    def clock_change(self, name: str) -> Instant | None:
+        """The slot of a schedule that the next clock change within a year touches; None: none does. Raises NotFound."""
+        self._require("schedule:read", name)
+        if name not in self._driver.executors:
+            raise NotFound("executor", name, self._driver.executors)
+        trigger = self._driver.executors[name].trigger
+        if not isinstance(trigger, ScheduleTrigger):
+            return None
+        now = self._driver.clock.now()
+        change = next_change(ZoneInfo(trigger.timezone), now, now + _A_YEAR)
+        if change is None:
+            return None
+        return next((one for one in upcoming(trigger, change.at - _NIGHT, _NEAR) if one.note), None)
+
+    def slots_until(self, name: str, until: int, most: int) -> list[int]:
+        """The instants at which a schedule comes due from now to `until`, at most so many. Raises NotFound."""
+        self._require("schedule:read", name)
+        if name not in self._driver.executors:
+            raise NotFound("executor", name, self._driver.executors)
+        trigger = self._driver.executors[name].trigger
+        found: list[int] = []
+        at = self._driver.clock.now()
+        while isinstance(trigger, ScheduleTrigger) and len(found) < most:
+            # One by one: a schedule of every leap day would be followed for a century.
+            at = next((one.at for one in upcoming(trigger, at, 1)), until + 1)
+            if at > until:
+                break
+            found.append(at)
         return found
 
     async def funnel(self, name: str) -> Funnel:

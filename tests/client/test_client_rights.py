@@ -45,6 +45,8 @@ READS: dict[str, tuple[str, Asking]] = {
     "failed_deliveries": ("executor:read", lambda client, _: client.failed_deliveries(0)),
     "lags": ("metrics:read", lambda client, _: client.lags()),
     "next_fires": ("schedule:read", lambda client, _: client.next_fires(3)),
+    "clock_change": ("schedule:read", lambda client, _: client.clock_change("nightly")),
+    "slots_until": ("schedule:read", lambda client, _: client.slots_until("nightly", 0, 1)),
     "funnel": ("executor:read", lambda client, _: client.funnel("hook")),
     "started_by": ("execution:read", lambda client, _: client.started_by("hook")),
     "started_within": ("execution:read", lambda client, one: client.started_within(one)),

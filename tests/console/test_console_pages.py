@@ -247,3 +247,45 @@ def test_a_machine_users_secret_is_shown_once_and_revoked(site_root: Path) -> No
         assert identifier not in (await site.get("/console/machine-users")).text
 
     visit(site_root, story)
+
+
+def test_an_execution_is_run_again_from_a_call(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        failed = await site.run("stumbling", {"n": 1})
+        panel = await site.get(f"/console/executions/{failed}?job=stumble/greet")
+        assert "Run again from here" in words(panel)
+        answer = await site.post(f"/console/executions/{failed}/fork", path="stumble/greet")
+        begun = answer.headers["location"].rpartition("/")[2]
+        assert begun != failed
+        assert f'href="/console/executions/{failed}"' in (await site.get(answer.headers["location"])).text
+
+    visit(site_root, story)
+
+
+def test_events_that_failed_are_replayed_page_by_page(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        await site.parts.client.pause_executor("hook", paused=True)
+        events = [await site.parts.client.trigger_executor("hook", {"n": 5}) for _ in range(3)]
+        await site.parts.client.pause_executor("hook", paused=False)
+        page = await site.get("/console/events?outcome=paused")
+        assert "Replay these 3" in words(page)
+        await site.post("/console/events/many", id=[one.id for one in events], outcome="paused", executor="hook")
+        for one in events:
+            assert (await site.parts.client.event(one.id))[1][-1].outcome == "started"
+
+    visit(site_root, story)
+
+
+def test_an_interrupted_call_is_settled_by_a_person(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        failed = await site.run("stumbling", {"n": 1})
+        answer = await site.post(
+            f"/console/executions/{failed}/settle", path="stumble", act="result", json='{"said": "by hand"}'
+        )
+        assert answer.status_code in (303, 409), words(answer)
+        record = await site.parts.client.execution(failed)
+        assert (answer.status_code == 303) is (record.jobs[0].status == "SUCCESS")
+        bad = await site.post(f"/console/executions/{failed}/settle", path="stumble", act="result", json="{")
+        assert bad.status_code == 422
+
+    visit(site_root, story)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.console.showing.days import DAY_MS, day
 from hub.console.showing.payloads import matches
 from hub.console.showing.questions import answer, question
 from hub.console.showing.states import chip
@@ -18,6 +19,7 @@ from hub.model.errors import BadInput
 from hub.model.event import Outcome
 from hub.model.execution import JobStatus, Status
 
+NOW = 1_790_000_000_000
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=5),
@@ -149,3 +151,12 @@ ARGS = {"body": {"order": {"id": 7, "tags": ["new", "big"]}, "paid": None, "name
 )
 def test_events_are_found_by_a_field_of_their_payload(asked: str, found: bool) -> None:
     assert matches(ARGS, asked) is found
+
+
+def test_a_day_before_and_after_now_is_drawn() -> None:
+    drawn = day(
+        [(NOW, "started"), (NOW - DAY_MS, "missed"), (NOW - 2 * DAY_MS, "started")],
+        [NOW + DAY_MS, NOW + 2 * DAY_MS],
+        NOW,
+    )
+    assert [(dot.x, dot.tone) for dot in drawn] == [(240, "tone-success"), (0, "tone-skipped"), (480, "coming")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 from starlette.responses import Response
@@ -90,6 +91,19 @@ async def replay(visit: Visit) -> Response:
     return visit.back(f"/console/events/{identifier}", f"Replayed. {told}.", bad=bad)
 
 
+async def many(visit: Visit) -> Response:
+    """Replay the events of a page."""
+    executor = visit.text("executor") or None
+    ids = [str(one) for one in visit.form.getlist("id")][:PAGE]
+    became: Counter[str] = Counter()
+    for identifier in ids:
+        deliveries = await visit.client.replay(identifier, None if executor is None else [executor])
+        became.update(one.outcome.value for one in deliveries)
+    told = ", ".join(f"{count} {name}" for name, count in sorted(became.items())) or "nothing came of it"
+    where = address("/console/events", outcome=visit.text("outcome"), executor=executor)
+    return visit.back(where, f"{len(ids)} events replayed: {told}.", bad=Outcome.FAILED.value in became)
+
+
 def _steps(event: Event) -> list[dict[str, Any]]:
     """What a webhook had to pass before it was stored."""
     kind, _, name = event.source.partition(":")
@@ -121,6 +135,7 @@ def given_json(text: Any) -> Any:
 
 PAGES = (
     Page("/events", "event:read", events),
+    Page("/events/many", "event:replay", many, method="POST"),
     Page("/events/newer", "event:read", newer),
     Page("/events/{id}", "event:read", event),
     Page("/events/{id}/replay", "event:replay", replay, method="POST"),

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.responses import Response
 
 from hub.console.page import Page
+from hub.console.pages.events import given_json
 from hub.console.rendering import address
 from hub.console.showing.questions import Question, answer, question
 from hub.console.showing.waterfall import waterfall
 from hub.console.visit import Visit
+from hub.engine.going_on import Again, Failed
 from hub.model.errors import BadInput, HubError, NotFound
 from hub.model.execution import ENDED, Checkpoint, ExecutionRecord, LogLine, Status
-from hub.model.wait import WaitRecord
+from hub.model.wait import WaitKind, WaitRecord, WaitState
 
 PAGE = 50
 _NEW = 50
@@ -79,7 +82,7 @@ async def execution(visit: Visit) -> Response:
     lines = lines[-_LOG_LINES:]
     path = visit.asked("job")
     points = await visit.client.wait_points(execution_id=record.id) if visit.may("wait-point:read") else []
-    values |= _job(record, path, lines) if path else {}
+    values |= _job(record, path, lines, values["waits"]) if path else {}
     return visit.show(
         "execution.html",
         **values,
@@ -113,7 +116,8 @@ async def job(visit: Visit) -> Response:
     if not visit.part:
         return await execution(visit)
     lines = await visit.client.logs(record.id) if visit.may("execution:logs", record.workflow) else []
-    return visit.show("job.html", **_job(record, path, lines))
+    waits = await visit.client.waits_of(record.id)
+    return visit.show("job.html", record=record, **_job(record, path, lines, waits))
 
 
 async def resume(visit: Visit) -> Response:
@@ -126,6 +130,26 @@ async def cancel(visit: Visit) -> Response:
     identifier = visit.named("id")
     await visit.client.cancel(identifier)
     return visit.back(_back(visit, identifier), "Cancelled. No further job starts.")
+
+
+async def fork(visit: Visit) -> Response:
+    """A new execution that keeps what came before a call."""
+    begun = await visit.client.fork(visit.named("id"), visit.text("path"))
+    return visit.back(f"/console/executions/{begun.id}", "A new execution, which keeps what came before that call.")
+
+
+async def settle(visit: Visit) -> Response:
+    """A person's word for what became of a call that was interrupted."""
+    identifier, act = visit.named("id"), visit.text("act")
+    said: Any
+    if act == "again":
+        said = Again.AGAIN
+    elif act == "failed":
+        said = Failed(f"{visit.person.name} found that it had no effect")
+    else:
+        said = given_json(visit.text("json"))
+    await visit.client.settle(identifier, visit.text("path"), said)
+    return visit.back(f"/console/executions/{identifier}", "Settled.")
 
 
 async def answered(visit: Visit) -> Response:
@@ -148,7 +172,9 @@ def _back(visit: Visit, identifier: str) -> str:
     return wanted if wanted in known else f"/console/executions/{identifier}"
 
 
-def _job(record: ExecutionRecord, path: str, lines: list[tuple[int, LogLine]]) -> dict[str, Any]:
+def _job(
+    record: ExecutionRecord, path: str, lines: Sequence[tuple[int, LogLine]], waits: Sequence[WaitRecord]
+) -> dict[str, Any]:
     found: Checkpoint | None = next((one for one in record.jobs if one.path == path), None)
     if found is None:
         raise NotFound("call", path, [one.path for one in record.jobs])
@@ -157,6 +183,9 @@ def _job(record: ExecutionRecord, path: str, lines: list[tuple[int, LogLine]]) -
         "job_args": json.loads(found.args),
         "job_result": None if found.result is None else json.loads(found.result),
         "error": {} if found.error is None else json.loads(found.error),
+        "unknown": any(
+            one.path == path and one.kind is WaitKind.OUTCOME and one.state is WaitState.WAITING for one in waits
+        ),
         "job_lines": [(number, line) for number, line in lines if line.path == path],
     }
 
@@ -169,5 +198,7 @@ PAGES = (
     Page("/executions/{id}/job", "execution:read", job),
     Page("/executions/{id}/resume", "execution:resume", resume, method="POST"),
     Page("/executions/{id}/cancel", "execution:cancel", cancel, method="POST"),
+    Page("/executions/{id}/fork", "execution:fork", fork, method="POST"),
+    Page("/executions/{id}/settle", "execution:settle", settle, method="POST"),
     Page("/executions/{id}/answer", "wait-point:resolve", answered, method="POST"),
 )

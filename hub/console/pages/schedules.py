@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from hub.client.overview import Next
 from hub.console.page import Page
-from hub.console.pages.executors import states_strip
+from hub.console.showing.days import DAY_MS, day
 from hub.console.visit import Visit
 from hub.model.executor import Executor, ScheduleTrigger
 from hub.triggers.schedule.upcoming import Instant
 
-_SHOWN = 100
-_PAST = 16
-#: Slots that are looked through for a night of a clock change, of the first few schedules.
-_AHEAD, _LOOKED_AT = 200, 10
+_SHOWN = 25
+#: Slots that are drawn to the left and to the right of now.
+_PAST, _COMING = 48, 24
 
 
 async def schedules(visit: Visit) -> Response:
@@ -24,9 +25,13 @@ async def schedules(visit: Visit) -> Response:
     return visit.show("schedules.html", rows=rows, changes=_changes(visit, fires))
 
 
-async def _row(visit: Visit, fire: Next, executor: Executor | None) -> dict[str, object]:
+async def _row(visit: Visit, fire: Next, executor: Executor | None) -> dict[str, Any]:
     trigger = executor.trigger if executor is not None else None
-    past = [] if executor is None else (await visit.client.slots_page(fire.executor, limit=_PAST)).items
+    past: list[Any] = []
+    coming: list[int] = []
+    if isinstance(trigger, ScheduleTrigger):
+        past = (await visit.client.slots_page(fire.executor, limit=_PAST)).items
+        coming = visit.client.slots_until(fire.executor, visit.now + DAY_MS, _COMING)
     return {
         "executor": fire.executor,
         "at": fire.at,
@@ -35,20 +40,14 @@ async def _row(visit: Visit, fire: Next, executor: Executor | None) -> dict[str,
         "note": fire.instant.note if fire.instant else "it is not in the files any more",
         "cron": trigger.cron if isinstance(trigger, ScheduleTrigger) else "",
         "timezone": trigger.timezone if isinstance(trigger, ScheduleTrigger) else "",
-        "past": states_strip([(slot.outcome or "started", slot.reason) for slot in reversed(past)]),
+        "day": day([(slot.at, slot.outcome or "started") for slot in past], coming, visit.now),
     }
 
 
 def _changes(visit: Visit, fires: list[Next]) -> list[tuple[str, Instant]]:
-    """Of each schedule the next slot that a clock change touches."""
-    found = []
-    for fire in fires[:_LOOKED_AT]:
-        if fire.instant is None:
-            continue
-        noted = next((one for one in visit.client.next_slots(fire.executor, _AHEAD) if one.note), None)
-        if noted is not None:
-            found.append((fire.executor, noted))
-    return found
+    """Of each schedule the slot that the next clock change touches."""
+    found = [(fire.executor, visit.client.clock_change(fire.executor)) for fire in fires if fire.instant is not None]
+    return [(executor, instant) for executor, instant in found if instant is not None]
 
 
 PAGES = (Page("/schedules", "schedule:read", schedules),)

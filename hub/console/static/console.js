@@ -111,6 +111,7 @@
   });
   const settle = (within) => {
     tick(within);
+    document.querySelectorAll(".logs:not([data-seen])").forEach((log) => { log.dataset.seen = "1"; log.scrollTop = log.scrollHeight; });
     document.querySelectorAll(".logs").forEach((log) => stick.observe(log, { childList: true }));
   };
   document.addEventListener("DOMContentLoaded", () => { settle(); setInterval(tick, 1000); });

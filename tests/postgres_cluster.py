@@ -73,6 +73,17 @@ class Cluster:
         os.kill(pid, signal.SIGKILL)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
+    def standby(self) -> Cluster:
+        """Another server that follows this one."""
+        made = Cluster.__new__(Cluster)
+        made.folder = Path(tempfile.mkdtemp(prefix="hub-pg-", dir=self.folder.parent))
+        made._settings, made._user = self._settings, self._user
+        os.chown(made.folder, self.folder.stat().st_uid, self.folder.stat().st_gid)
+        made.folder.chmod(0o755)
+        made._call("pg_basebackup", "-h", str(self.folder), "-U", "hub", "-R", "-c", "fast", "-X", "stream")
+        made.start()
+        return made
+
     def stop(self) -> None:
         self._call("pg_ctl", "-w", "-m", "immediate", "stop")
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
@@ -59,8 +59,8 @@ class Moments(NamedTuple):
     answered: int
 
 
-def lay_out(project: Path, port: int) -> None:
-    for name, text in FILES.items():
+def lay_out(project: Path, port: int, files: Mapping[str, str] = FILES) -> None:
+    for name, text in files.items():
         path = project / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.replace("PORT", str(port)))

@@ -13,6 +13,10 @@ from hub.triggers.record_events.watched import DatabaseUnavailable, Watched
 #: Half of it is what a change waits on average. SQLite cannot notify another process, and PostgreSQL only at the writers' cost.
 _POLL_SECONDS = 0.03
 
+#: Where rows have just come more are likely to come: looked at so often, for so long.
+_LIVELY_POLL_SECONDS = 0.005
+_LIVELY_SECONDS = 1.0
+
 _TROUBLE_SECONDS = 0.5
 _UNWANTED_SECONDS = 2.0
 
@@ -33,6 +37,7 @@ class Watching:
         self._keeper = keeper
         self._clock = clock
         self._poll_seconds = poll_seconds
+        self._lively_until = float("-inf")
         self._rows_due = True
         self._check_due = True
         self._checked_at = clock.monotonic()
@@ -72,6 +77,8 @@ class Watching:
         if not self._rows_due:
             return 0
         handed = await self._drain.run_once()
+        if handed:
+            self._lively_until = self._clock.monotonic() + _LIVELY_SECONDS
         self._rows_due = handed > 0 or self._drain.trouble is not None
         return handed
 
@@ -79,4 +86,7 @@ class Watching:
         if not self.is_wanted:
             return _UNWANTED_SECONDS
         troubled = self.trouble is not None or self._keeper.trouble is not None or self._drain.trouble is not None
-        return _TROUBLE_SECONDS if troubled else self._poll_seconds
+        if troubled:
+            return _TROUBLE_SECONDS
+        lively = self._clock.monotonic() < self._lively_until
+        return min(_LIVELY_POLL_SECONDS, self._poll_seconds) if lively else self._poll_seconds

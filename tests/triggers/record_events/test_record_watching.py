@@ -139,3 +139,19 @@ def test_the_loop_ends_when_told_and_hands_over_meanwhile(shop: Shop):
 
     asyncio.run(story())
     assert len(shop.store.payloads) == 3
+
+
+def test_it_looks_more_often_where_rows_have_just_come_and_seldom_where_nobody_asks(shop: Shop):
+    async def story() -> None:
+        loop, _ = watching(shop)
+        await loop.run_once()
+        assert loop._pause() == 0.03
+        shop.owner.execute("INSERT INTO orders (total) VALUES (1)")
+        assert await loop.run_once() == 1
+        assert loop._pause() == 0.005
+        shop.clock.seconds += 1
+        assert loop._pause() == 0.03
+        loop.want({})
+        assert (loop.is_wanted, loop._pause()) == (False, 2.0)
+
+    asyncio.run(story())

@@ -29,6 +29,7 @@ from hub.model.execution import Checkpoint, Claimed, JobStatus, LogLine, Settled
 from hub.model.values import canonical, digest, parse
 from hub.store import Store
 from hub.store.checkpoints import CallWrite, Handled, LogWrite
+from hub.store.suspects import ALONE
 
 log = logging.getLogger(__name__)
 job_log = logging.getLogger("hub.job")
@@ -90,6 +91,8 @@ class Run:
         #: An error that no job may catch: the execution fails with it.
         self._fatal: BaseException | None = None
         self._main: asyncio.Task[Ended] | None = None
+        #: It is suspected of having taken its worker down; after a while it is not.
+        self._clearing: asyncio.TimerHandle | None = None
         self.launcher = Launcher(self, self.loop)
         self._trying = Trying(self)
         self.waits = Waits(self)
@@ -117,6 +120,8 @@ class Run:
             await self._fail(error, None)
         finally:
             self.stopped = True
+            if self._clearing is not None:
+                self._clearing.cancel()
 
     def stop(self) -> None:
         """The claim is over or has to be given up: take every job's stack down."""
@@ -150,6 +155,8 @@ class Run:
                 f"{claimed.crashes} workers in a row died with this execution and stored nothing. It is left alone until "
                 "somebody resumes it."
             )
+        if claimed.crashes > 1:
+            self._clearing = self.loop.call_later(ALONE / 1000, store.clear, claimed.id, claimed.epoch)
         stored = self.history.get(main.name)
         if stored is not None and stored.status is JobStatus.SUCCESS:
             await store.settle(self._settled(Status.SUCCESS, result=stored.result))

@@ -15,6 +15,7 @@ from hub.store.checkpoints import read_checkpoints
 from hub.store.dialects.base import Bulk, Row, Tx
 from hub.store.pacing import pace, put_off_what_is_too_much
 from hub.store.queued import release_queued
+from hub.store.suspects import part_suspects
 from hub.store.verbs import Mixed, Verb
 from hub.store.waits import end_waits_for, end_waits_for_all
 
@@ -285,14 +286,15 @@ def _rescue(tx: Tx, items: Sequence[Rescue]) -> list[int]:
         alive = tx.clock(item.now)
         marks = ", ".join("?" * len(item.dead))
         named = f" OR owner IN ({marks})" if item.dead else ""
-        rescued.append(
-            tx.run(
-                "UPDATE executions SET due_at = ? WHERE id IN "
-                "(SELECT id FROM executions WHERE status = 'RUNNING' AND due_at IS NULL AND "
-                f"(owner NOT IN (SELECT id FROM nodes WHERE lease_until > ?){named}) {tx.skip_locked})",
-                (item.now, alive, *item.dead),
-            )
+        count = tx.run(
+            "UPDATE executions SET due_at = ? WHERE id IN "
+            "(SELECT id FROM executions WHERE status = 'RUNNING' AND due_at IS NULL AND "
+            f"(owner NOT IN (SELECT id FROM nodes WHERE lease_until > ?){named}) {tx.skip_locked})",
+            (item.now, alive, *item.dead),
         )
+        if count:
+            part_suspects(tx, item.now)
+        rescued.append(count)
     return rescued
 
 

@@ -80,6 +80,14 @@ def store_patience(seconds: float) -> None:
     hub.assembly.serving._STORE_PATIENCE = seconds
 
 
+def suspects_alone_for(milliseconds: int) -> None:
+    """What may have taken its worker down is tried by itself for no longer than this."""
+    import hub.engine.runner
+    import hub.store.suspects
+
+    hub.engine.runner.ALONE = hub.store.suspects.ALONE = milliseconds
+
+
 def storage_fails_at(nth: int) -> None:
     """The n-th commit that holds an event cannot be flushed."""
     from hub.store.committing import Committer
@@ -176,5 +184,6 @@ PLANTS: dict[str, Callable[[Any], None]] = {
         outbox_deleted_first,
         storage_fails_at,
         store_patience,
+        suspects_alone_for,
     )
 }

@@ -282,19 +282,15 @@ class World:
     async def _watch(self, client: Client, told: asyncio.Task[Any]) -> None:
         while self.loop.time() < LONGEST:
             await asyncio.sleep(0.25)
-            if not told.done():
+            # Three deaths in a row, and the hub leaves it to a person: here is one.
+            lost = self.database.rows("SELECT id FROM executions WHERE status = 'FAILED' AND error LIKE '%WorkerLost%'")
+            for (execution,) in lost:
+                await self.loop.begin(client.host, client.resume(execution))
+            if lost or not told.done():
                 continue
             if not self.database.rows(
                 "SELECT 1 FROM executions WHERE status NOT IN ('SUCCESS', 'FAILED', 'CANCELED') LIMIT 1"
             ):
-                # Three deaths in a row, and the hub leaves it to a person: here is one.
-                lost = self.database.rows(
-                    "SELECT id FROM executions WHERE status = 'FAILED' AND error LIKE '%WorkerLost%'"
-                )
-                for (execution,) in lost:
-                    await self.loop.begin(client.host, client.resume(execution))
-                if lost:
-                    continue
                 if (error := told.exception()) is not None:
                     self.wrong(f"the client ended: {error!r}")
                 return

@@ -24,6 +24,7 @@ from hub.store.executions import (
 from hub.store.pages.page import Page
 from hub.store.reads import executions as reads
 from hub.store.resuming import FORK, RESUME, Fork, Resumption
+from hub.store.suspects import CLEAR, Cleared
 
 
 class ExecutionsPage(Page):
@@ -79,6 +80,10 @@ class ExecutionsPage(Page):
     async def rescue(self, dead: Sequence[str] = ()) -> int:
         """Make what dead nodes held claimable again; how many executions that were."""
         return await self._writer.submit(RESCUE, Rescue(self._clock.now(), tuple(dead)))
+
+    def clear(self, execution_id: str, epoch: int) -> None:
+        """Its worker lives, in spite of it: the last death was not its doing. Nobody waits for it."""
+        self._writer.ride(CLEAR, execution_id, Cleared(execution_id, epoch))
 
     async def execution(self, execution_id: str) -> ExecutionRecord | None:
         """With its jobs."""

@@ -19,7 +19,6 @@ from hub.api.problems import NoCredential, answer, problem_of
 from hub.api.requests import body_of, path_of, query_of
 from hub.client import Client
 from hub.model.identity import ANONYMOUS, Principal
-from hub.model.rights import require
 
 #: Seconds after which somebody who waits for the store is told so.
 PATIENCE = 8.0
@@ -105,7 +104,10 @@ async def _done(request: Request, operation: Operation, client: Client, face: Fa
     principal = ANONYMOUS
     if operation.action != PUBLIC:
         principal = await face.principal(request)
-        require(principal, operation.action, None if operation.names is None else path[operation.names])
+        name = None if operation.names is None else path[operation.names]
+        what = f"{operation.action.partition(':')[0]} {name or path.get('id', '')}".strip()
+        asked = client.acting_as(principal)
+        await asked.refuse_unless_allowed(operation.action, name, what, changes=operation.method != "GET")
     query = query_of(request, operation)
     body = await body_of(request, operation) if request.method not in ("GET", "HEAD") else None
     call = Call(client.acting_as(principal), principal, path, query, body, request)

@@ -36,6 +36,14 @@ class Verbs:
         """Whether whoever asks may do `action` to the object called `name`; None: to any object at all."""
         return allows(self.principal, action, name)
 
+    async def refuse_unless_allowed(self, action: str, name: str | None, object: str, *, changes: bool) -> None:
+        """For faces, before they read what is asked: raise Refused. A change that is refused is recorded as any other one."""
+        if not changes or self.may(action, name):
+            require(self.principal, action, name)
+            return
+        async with self._changing(action, name, object):
+            pass
+
     def _require(self, action: str, name: str | None = None) -> None:
         require(self.principal, action, name)
         if self.principal.kind == "machine_user":

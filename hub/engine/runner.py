@@ -21,7 +21,7 @@ from hub.engine.surroundings import Surroundings
 from hub.engine.triggered import Triggered
 from hub.engine.trying import Ended, Trying, refuse_large
 from hub.engine.waiting import Waits
-from hub.engine.waking import Gate
+from hub.engine.waking import Doubt, Gate
 from hub.model.clock import Clock
 from hub.model.durations import spoken
 from hub.model.errors import ArgumentHashMismatch, Conflict, Fenced, StoreUnavailable
@@ -55,6 +55,8 @@ class Tools:
     gate: Gate
     #: Set once an execution here has waited for another one's end.
     awaits_others: threading.Event = field(default_factory=threading.Event)
+    #: While it is open, a try begins only once the store has said that the claim still holds.
+    doubt: Doubt = field(default_factory=Doubt)
 
 
 class ExecutionTimeout(Conflict):

@@ -66,7 +66,11 @@ class Trying:
             mark = _state(call, JobStatus.RUNNING, attempts, clock.now(), epoch=self._run.claimed.epoch)
             if parent is None or (attempts == 1 and not job.at_most_once):
                 # The main job's tries are counted by the claim; a first try is told apart from none by its effect.
-                run.tools.store.mark(run.write(mark))
+                if run.tools.doubt.open:
+                    # It may be this execution that was cancelled: then nothing of it begins any more.
+                    await run.durably(run.tools.store.checkpoint(run.write(mark)))
+                else:
+                    run.tools.store.mark(run.write(mark))
             else:
                 run.forget_failures(path)
                 await run.durably(run.tools.store.begin(run.write(mark)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from itertools import count
 
 from hub.model.clock import Clock
 
@@ -71,3 +72,26 @@ class Gate:
             self._opened.clear()
             if not self.open:
                 await self._opened.wait()
+
+
+class Doubt:
+    """Whether a cancel has committed since anybody looked which executions it was for. From any thread."""
+
+    def __init__(self) -> None:
+        self._raised = count(1)
+        self._last = 0
+        self._settled = 0
+
+    @property
+    def open(self) -> bool:
+        return self._last != self._settled
+
+    def rise(self) -> None:
+        self._last = next(self._raised)
+
+    def look(self) -> int:
+        """What to `settle` with, once everything that was cancelled by now has been stopped."""
+        return self._last
+
+    def settle(self, looked: int) -> None:
+        self._settled = looked

@@ -16,7 +16,7 @@ from hub.engine.runner import Run, Tools
 from hub.engine.scope import branching_task_factory
 from hub.engine.surroundings import Surroundings
 from hub.engine.threads import JobThreads
-from hub.engine.waking import Gate, Waker
+from hub.engine.waking import Doubt, Gate, Waker
 from hub.model.clock import Clock
 from hub.model.errors import HubError, StoreUnavailable
 from hub.model.execution import Claimed
@@ -58,7 +58,8 @@ class Worker:
         self._threads = JobThreads() if threads is None else threads
         self._gate = Gate(clock)
         self._awaits_others = threading.Event()
-        self._tools = Tools(store, registry, surroundings, clock, self._threads, self._gate, self._awaits_others)
+        self._doubt = Doubt()
+        self._tools = self._made(registry, surroundings)
         #: Told of each execution that this worker has let go of, whatever came of it. On the worker's loop.
         self._on_ended = on_ended
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
@@ -75,6 +76,18 @@ class Worker:
         self._sweeping: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[None] | None = None
 
+    def _made(self, registry: Registry, surroundings: Surroundings) -> Tools:
+        return Tools(
+            self._store,
+            registry,
+            surroundings,
+            self._clock,
+            self._threads,
+            self._gate,
+            self._awaits_others,
+            self._doubt,
+        )
+
     @property
     def running(self) -> int:
         """Executions under way in this process."""
@@ -90,7 +103,7 @@ class Worker:
 
         From any thread.
         """
-        tools = Tools(self._store, registry, surroundings, self._clock, self._threads, self._gate, self._awaits_others)
+        tools = self._made(registry, surroundings)
         if self._loop is None or self._loop.is_closed():
             self._take(tools)
         else:
@@ -156,6 +169,8 @@ class Worker:
         """What the store rings when it has committed. From any thread."""
         if topic == "executions" or (topic == "settled" and self._awaits_others.is_set()):
             self.waker.ring()
+        if topic == "canceled":
+            self._doubt.rise()  # at once: whoever asked for it has not been answered yet
         loop = self._loop
         if topic == "executions" or loop is None or loop.is_closed() or not self._runs:
             return
@@ -213,10 +228,13 @@ class Worker:
     async def _sweep_all(self) -> None:
         while self._to_sweep:
             self._to_sweep = False
+            looked = self._doubt.look()
             try:
                 await self.sweep()
             except HubError as error:
                 log.warning("what was cancelled is looked for later: %s", error)
+            else:
+                self._doubt.settle(looked)
 
     def _in_turn(self, registry: Registry) -> tuple[Claimable, ...]:
         """Each workflow is the first to be served in its turn, so that one with a long queue cannot starve the others."""
@@ -232,6 +250,10 @@ class Worker:
             self._runs[claimed.id][0].stop()
         task = asyncio.Task(run.execute(), loop=asyncio.get_running_loop())
         self._runs[claimed.id] = (run, task)
+        if self._doubt.open and not self._to_sweep:
+            # Nobody was there to be stopped when the cancel came.
+            self._to_sweep = True
+            self._begin_sweep()
         task.add_done_callback(lambda done: self._ended(run, done))
 
     def _ended(self, run: Run, task: asyncio.Task[None]) -> None:

@@ -1,0 +1,140 @@
+"""After a cancel has committed nothing of the execution begins any more, however late its worker looks."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from kit import Bench, StillClock, play, until
+
+from hub import Context, RetryPolicy, job, workflow
+from hub.engine.waking import Doubt
+from hub.model.errors import Conflict
+from hub.model.execution import Status
+
+
+class Steps:
+    """A workflow that makes one call after the other, and notes each that begins."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+
+        @job
+        async def one(input: int, ctx: Context) -> int:
+            self.begun.append(ctx.execution_id)
+            await asyncio.sleep(0)
+            return input
+
+        @job
+        def plain(input: int, ctx: Context) -> int:
+            self.begun.append(ctx.execution_id)
+            return input
+
+        @job(name="main-job")
+        async def main() -> int:
+            number = 0
+            while True:
+                number = await one.trigger(number + 1)
+                number = await plain.trigger(number + 1)
+                await asyncio.gather(one.trigger(number + 1), plain.trigger(number + 2))
+
+        @job(name="parent-job")
+        async def parent(ctx: Context) -> None:
+            await asyncio.gather(ctx.step.invoke("endless"), ctx.step.run("own", self._long))
+
+        policy = RetryPolicy(max_retries=3, initial_backoff="1ms", max_backoff="1ms")
+        self.workflows = [workflow("endless", main, retry_policy=policy), workflow("parent-flow", parent)]
+
+    @staticmethod
+    async def _long() -> None:
+        await asyncio.sleep(60)
+
+
+async def _begun_after(bench: Bench, steps: Steps, name: str, *, look: bool) -> tuple[int, Status]:
+    """How many calls began after the cancel was answered; its worker looks for cancelled ones only if `look`."""
+    bench.store.listen(bench.worker.hear)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(bench.worker.serve(stop))
+    may_look = asyncio.Event()
+    lost = bench.store.lost
+
+    async def slow(claims):
+        if not look:
+            await may_look.wait()
+        return await lost(claims)
+
+    bench.store.lost = slow  # type: ignore[method-assign]
+    execution_id = await bench.start(name)
+    await until(lambda: len(steps.begun) >= 20)
+    await bench.store.cancel(execution_id)
+    before = len(steps.begun)
+    await asyncio.sleep(0.1)
+    after = len(steps.begun) - before
+    may_look.set()
+    stop.set()
+    bench.worker.waker.ring()
+    await serving
+    return after, (await bench.record(execution_id)).status
+
+
+@pytest.mark.parametrize("name", ["endless", "parent-flow"])
+@pytest.mark.parametrize("look", [True, False], ids=["prompt", "late"])
+def test_nothing_begins_once_the_cancel_is_answered(tell, name, look):
+    steps = Steps()
+
+    async def story(bench: Bench) -> None:
+        assert await _begun_after(bench, steps, name, look=look) == (0, Status.CANCELED)
+        assert {one.status for one in await bench.store.executions()} == {Status.CANCELED}
+
+    tell(story, *steps.workflows, clock=StillClock())
+
+
+def test_a_worker_that_has_no_doubts_would_be_seen(monkeypatch):
+    """It takes the execution up to the store's refusal of the next result: until then its calls begin."""
+    monkeypatch.setattr(Doubt, "rise", lambda _self: None)
+    begun = 0
+    for _ in range(20):
+        steps = Steps()
+
+        async def story(bench: Bench, steps: Steps = steps) -> int:
+            return (await _begun_after(bench, steps, "endless", look=False))[0]
+
+        begun += play(story, lambda steps=steps: Bench("sqlite://", steps.workflows, clock=StillClock()))
+        if begun:
+            return
+    pytest.fail("nothing began")
+
+
+def test_others_go_on(tell):
+    """Somebody else's cancel costs a look, and nothing more."""
+    steps = Steps()
+    done: list[int] = []
+
+    @job
+    async def small(input: int) -> int:
+        done.append(input)
+        return input
+
+    @job(name="other-job")
+    async def other_job() -> int:
+        return sum([await small.trigger(number) for number in range(50)])
+
+    other = workflow("other-flow", other_job)
+
+    async def story(bench: Bench) -> None:
+        bench.store.listen(bench.worker.hear)
+        stop = asyncio.Event()
+        serving = asyncio.create_task(bench.worker.serve(stop))
+        canceled, goes_on = await bench.start("endless"), await bench.start("other-flow")
+        await until(lambda: len(done) >= 5)
+        await bench.store.cancel(canceled)
+        await until(lambda: len(done) == 50 and goes_on not in bench.worker._runs)
+        assert (await bench.record(goes_on)).status is Status.SUCCESS
+        stop.set()
+        bench.worker.waker.ring()
+        await serving
+        assert done == list(range(50))
+        with pytest.raises(Conflict, match="CANCELED and cannot be canceled"):
+            await bench.store.cancel(canceled)
+
+    tell(story, *steps.workflows, other, clock=StillClock())

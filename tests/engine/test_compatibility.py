@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -14,6 +15,7 @@ from hub.client import Client
 from hub.drivers import ProjectDriver
 from hub.engine import compatibility
 from hub.engine.compatibility import Judged, Verdict
+from hub.model.execution import Status
 from hub.model.identity import MachineUser
 from hub.model.wait import Signal
 from hub.store.databases import Database
@@ -216,3 +218,65 @@ def test_what_goes_wrong_all_the_same_names_both_revisions(tell: Any) -> None:
         )
 
     tell(story, _code(first))
+
+
+@job
+async def asks(input: int, ctx: Context) -> Any:
+    return await ctx.step.wait_for_signal("inner")
+
+
+@job
+def asks_plainly(input: int, ctx: Context) -> Any:
+    return ctx.step.wait_for_signal("inner").result()
+
+
+child = workflow("child-one", asks)
+
+
+async def first_of_two(input: dict, ctx: Context) -> Any:
+    await charge.trigger(1)
+    return await ctx.step.first(one=ctx.step.wait_for_signal("one"), other=ctx.step.wait_for_signal("other"))
+
+
+async def side_by_side(input: dict, ctx: Context) -> Any:
+    return await asyncio.gather(asks.trigger(1), charge.trigger(2), ctx.step.wait_for_signal("mine"))
+
+
+async def a_child(input: dict, ctx: Context) -> Any:
+    return await ctx.step.invoke(child, 1)
+
+
+def plain_jobs(input: dict, ctx: Context) -> Any:
+    charge.trigger(1).result()
+    return asks_plainly.trigger(2).result()
+
+
+async def branches(input: dict, ctx: Context) -> Any:
+    async def branch(number: int) -> Any:
+        await charge.trigger(number)
+        return await ctx.step.wait_for_signal(f"branch-{number}")
+
+    return await asyncio.gather(branch(1), branch(2))
+
+
+async def another_execution(input: dict, ctx: Context) -> Any:
+    await ctx.step.send_signal("nobody", 1)
+    await ctx.step.run("step", lambda: 3)
+    return await ctx.step.wait_for_execution(await child.trigger(1))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [first_of_two, side_by_side, a_child, plain_jobs, branches, another_execution],
+    ids=lambda code: code.__name__,
+)
+def test_however_it_waits_code_that_makes_the_same_calls_is_compatible(tell: Any, code: Any) -> None:
+    async def story(bench: Bench) -> None:
+        execution_id = await bench.start("changing")
+        await bench.work()
+        assert (await bench.record(execution_id)).status is Status.WAITING
+        bench.redefine(workflow("changing", job(name="main-job", timeout="100h")(code)), child)
+        (judged,) = await _judged(bench)
+        assert judged.verdict is Verdict.COMPATIBLE, judged.reason
+
+    tell(story, _code(code), child)

@@ -9,7 +9,9 @@ from kit import Bench, of
 from sqlalchemy import text
 
 from hub import Context, RetryPolicy, job, workflow
+from hub.engine.going_on import fork as fork_from
 from hub.engine.trying import MOST_RESULT
+from hub.model.audit import AuditEntry
 from hub.model.execution import Status
 from hub.store.contents import LARGE, offloaded, unpacked
 from hub.store.pruning import Prune
@@ -145,5 +147,28 @@ def test_beyond_the_limit_is_a_clear_error(tell: Any) -> None:
         assert (
             record.error["message"] == "the result is 16,777,217 characters of JSON; at most 16,777,216 can be stored."
         )
+
+    tell(story, workflow("main-one", main))
+
+
+def test_a_fork_keeps_it_when_its_origin_has_gone(tell: Any) -> None:
+    @job(name="main-job")
+    async def main(input: int, ctx: Context) -> int:
+        return len(await wide.trigger(input)) + await ctx.step.run("last", lambda: 1)
+
+    async def story(bench: Bench) -> None:
+        origin = await bench.run("main-one", 4_000)
+        bench.clock.advance(100)
+        entry = AuditEntry(bench.clock.now(), "test", "execution:fork", origin.id)
+        fork = await fork_from(
+            bench.store, bench.registry, bench.clock, origin.id, "main-job/last", requested_by="test", entry=entry
+        )
+        now = (await bench.record(fork.id)).created_at
+        await bench.store.prune(Prune(now, now))
+        assert await bench.store.execution(origin.id) is None
+        await bench.work()
+        record = await bench.record(fork.id)
+        assert record.result == 4_001
+        assert of(record, "main-job/wide").result == of(origin, "main-job/wide").result
 
     tell(story, workflow("main-one", main))

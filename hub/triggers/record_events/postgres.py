@@ -38,6 +38,7 @@ from hub.triggers.record_events.watched import (
     Relation,
     Status,
     TableStatus,
+    left_aside,
     shown,
 )
 
@@ -108,7 +109,7 @@ class PostgresWatched:
         await self._link.run(lambda connection: postgres_outbox.delete(connection, rows))
 
     async def set_aside(self, row: OutboxRow, why: str) -> None:
-        finding = Finding("set_aside", row.model, f"outbox row {row.id} was not handed over: {why}", self._clock.now())
+        finding = left_aside(row, why, self._clock.now())
         await self._link.run(lambda connection: postgres_outbox.set_aside(connection, row, finding))
 
     async def close(self) -> None:

@@ -25,6 +25,7 @@ from hub.triggers.record_events.watched import (
     Relation,
     Status,
     TableStatus,
+    left_aside,
     shown,
 )
 
@@ -78,7 +79,7 @@ class SQLiteWatched:
         await self._file.run(lambda connection: sqlite_outbox.delete(connection, rows))
 
     async def set_aside(self, row: OutboxRow, why: str) -> None:
-        finding = Finding("set_aside", row.model, f"outbox row {row.id} was not handed over: {why}", self._clock.now())
+        finding = left_aside(row, why, self._clock.now())
         await self._file.run(lambda connection: sqlite_outbox.set_aside(connection, row, finding))
 
     async def close(self) -> None:

@@ -154,6 +154,11 @@ class Watched(Protocol):
     async def close(self) -> None: ...
 
 
+def left_aside(row: OutboxRow, why: str, now: int) -> Finding:
+    """That a row was not handed over, and is kept for a person."""
+    return Finding("set_aside", row.model, f"outbox row {row.id} was not handed over: {why}", now)
+
+
 def shown(name: str) -> str:
     """A name in quotes, on one line whatever it holds."""
     return json.dumps(name, ensure_ascii=not name.isprintable())

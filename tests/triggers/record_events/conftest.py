@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import make_conninfo
 from record_postgres import PostgresShop
 from record_stand_ins import Shop
 
@@ -27,8 +27,7 @@ def _shop_database(postgres_server: str) -> str:
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS hub_shop WITH (FORCE)")
         connection.execute("CREATE DATABASE hub_shop ENCODING 'UTF8' TEMPLATE template0")
-    given = conninfo_to_dict(postgres_server)
-    return f"postgresql://{given.get('user', '')}@/hub_shop?host={given.get('host', '')}&port={given.get('port', 5432)}"
+    return make_conninfo(postgres_server, dbname="hub_shop")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from hub.triggers.record_events.sqlite import SQLiteWatched
 
 ALL = frozenset(RECORD_EVENTS)
 ORDERS = {"orders": ALL}
+#: Event, new row, old row.
+Expected = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
 START = 1_800_000_000_000
 
 
@@ -100,6 +103,62 @@ def unavailable(events: Sequence[NewEvent]) -> None:
 
 def crash(events: Sequence[NewEvent]) -> None:
     raise Crash
+
+
+class Owner:
+    """Random transactions with savepoints on `orders`, and the events that they should make."""
+
+    #: What opens a transaction that writes.
+    begin = "BEGIN"
+
+    def __init__(self, connection: Any, chance: random.Random) -> None:
+        self.connection = connection
+        self.chance = chance
+        self.rows: dict[int, dict[str, Any]] = {}
+        self.next_id = 1
+        self.expected: list[Expected] = []
+
+    def run(self, statement: str, **values: Any) -> None:
+        """One statement with `:name` parameters."""
+        self.connection.execute(statement, values)
+
+    def transaction(self) -> None:
+        rows, events = dict(self.rows), []
+        self.run(self.begin)
+        for _ in range(self.chance.randint(1, 4)):
+            before, made = dict(rows), len(events)
+            saved = self.chance.random() < 0.3
+            if saved:
+                self.run("SAVEPOINT here")
+            events += self._statement(rows)
+            if saved and self.chance.random() < 0.5:
+                self.run("ROLLBACK TO here")
+                rows = before
+                del events[made:]
+        if self.chance.random() < 0.1:
+            self.run("ROLLBACK")
+            return
+        self.run("COMMIT")
+        self.rows = rows
+        self.expected += events
+
+    def _statement(self, rows: dict[int, dict[str, Any]]) -> list[Expected]:
+        kind = self.chance.random()
+        if kind < 0.5 or not rows:
+            new = {"id": self.next_id, "total": self.chance.randint(1, 99) / 4, "status": None}
+            self.next_id += 1
+            self.run("INSERT INTO orders VALUES (:id, :total, :status)", **new)
+            rows[new["id"]] = new
+            return [("created", new, None)]
+        old = rows[self.chance.choice(list(rows))]
+        if kind < 0.8:
+            new = old | {"status": self.chance.choice("abc")}
+            self.run("UPDATE orders SET status = :status WHERE id = :id", status=new["status"], id=new["id"])
+            rows[old["id"]] = new
+            return [("updated", new, old)]
+        self.run("DELETE FROM orders WHERE id = :id", id=old["id"])
+        del rows[old["id"]]
+        return [("deleted", None, old)]
 
 
 class Shop:

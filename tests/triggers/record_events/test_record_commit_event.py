@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,52 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from record_stand_ins import ORDERS, Crash, DurableStore, Shop, nothing
+from record_stand_ins import ORDERS, Crash, DurableStore, Owner, Shop, nothing
 
 from hub.model.event import NewEvent
 
-Expected = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
 
-
-class Owner:
-    """Random transactions on `orders`, and the events that they should make."""
-
-    def __init__(self, connection: sqlite3.Connection, chance: random.Random) -> None:
-        self.connection = connection
-        self.chance = chance
-        self.rows: dict[int, dict[str, Any]] = {}
-        self.next_id = 1
-        self.expected: list[Expected] = []
-
-    def transaction(self) -> None:
-        rows, events = dict(self.rows), []
-        self.connection.execute("BEGIN IMMEDIATE")
-        for _ in range(self.chance.randint(1, 4)):
-            events += self._statement(rows)
-        if self.chance.random() < 0.1:
-            self.connection.execute("ROLLBACK")
-            return
-        self.connection.execute("COMMIT")
-        self.rows = rows
-        self.expected += events
-
-    def _statement(self, rows: dict[int, dict[str, Any]]) -> list[Expected]:
-        kind = self.chance.random()
-        if kind < 0.5 or not rows:
-            new = {"id": self.next_id, "total": self.chance.random(), "status": None}
-            self.next_id += 1
-            self.connection.execute("INSERT INTO orders VALUES (:id, :total, :status)", new)
-            rows[new["id"]] = new
-            return [("created", new, None)]
-        old = rows[self.chance.choice(list(rows))]
-        if kind < 0.8:
-            new = old | {"status": self.chance.choice("abc")}
-            self.connection.execute("UPDATE orders SET status = :status WHERE id = :id", new)
-            rows[old["id"]] = new
-            return [("updated", new, old)]
-        self.connection.execute("DELETE FROM orders WHERE id = ?", (old["id"],))
-        del rows[old["id"]]
-        return [("deleted", None, old)]
+class SQLiteOwner(Owner):
+    begin = "BEGIN IMMEDIATE"
 
 
 def crashing(chance: random.Random):
@@ -75,7 +35,7 @@ def crashing(chance: random.Random):
 def test_over_many_random_transactions_with_crashes_of_the_hub(tmp_path: Path, transactions: int):
     chance = random.Random(f"commit and event {transactions}")
     shop = Shop(tmp_path)
-    owner = Owner(shop.owner, chance)
+    owner = SQLiteOwner(shop.owner, chance)
     crashes = 0
 
     async def story() -> None:

@@ -4,71 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import threading
 from collections.abc import Sequence
 from typing import Any
 
-import psycopg
 import pytest
 from postgres_cluster import Cluster
 from record_postgres import PostgresShop
-from record_stand_ins import ORDERS, Crash, DurableStore
+from record_stand_ins import ORDERS, Crash, DurableStore, Owner
 
 from hub.model.event import NewEvent, StoredEvent
 from hub.triggers.record_events import postgres_outbox
 from hub.triggers.record_events.drain import Drain
 from hub.triggers.record_events.postgres import PostgresWatched
 
-Expected = tuple[str, dict[str, Any] | None, dict[str, Any] | None]
 
+class PostgresOwner(Owner):
+    """Says the same in the other dialect's words."""
 
-class Owner:
-    """Random transactions with savepoints on `orders`, and the events that they should make."""
-
-    def __init__(self, connection: psycopg.Connection, chance: random.Random) -> None:
-        self.connection = connection
-        self.chance = chance
-        self.rows: dict[int, dict[str, Any]] = {}
-        self.next_id = 1
-        self.expected: list[Expected] = []
-
-    def transaction(self) -> None:
-        rows, events = dict(self.rows), []
-        self.connection.execute("BEGIN")
-        for _ in range(self.chance.randint(1, 3)):
-            before, made = dict(rows), len(events)
-            saved = self.chance.random() < 0.3
-            if saved:
-                self.connection.execute("SAVEPOINT here")
-            events += self._statement(rows)
-            if saved and self.chance.random() < 0.5:
-                self.connection.execute("ROLLBACK TO here")
-                rows = before
-                del events[made:]
-        if self.chance.random() < 0.1:
-            self.connection.execute("ROLLBACK")
-            return
-        self.connection.execute("COMMIT")
-        self.rows = rows
-        self.expected += events
-
-    def _statement(self, rows: dict[int, dict[str, Any]]) -> list[Expected]:
-        kind = self.chance.random()
-        if kind < 0.5 or not rows:
-            new = {"id": self.next_id, "total": self.chance.randint(1, 99), "status": None}
-            self.next_id += 1
-            self.connection.execute("INSERT INTO orders VALUES (%(id)s, %(total)s, %(status)s)", new)
-            rows[new["id"]] = new
-            return [("created", new, None)]
-        old = rows[self.chance.choice(list(rows))]
-        if kind < 0.8:
-            new = old | {"status": self.chance.choice("abc")}
-            self.connection.execute("UPDATE orders SET status = %(status)s WHERE id = %(id)s", new)
-            rows[old["id"]] = new
-            return [("updated", new, old)]
-        self.connection.execute("DELETE FROM orders WHERE id = %s", (old["id"],))
-        del rows[old["id"]]
-        return [("deleted", None, old)]
+    def run(self, statement: str, **values: Any) -> None:
+        self.connection.execute(re.sub(r":(\w+)", r"%(\1)s", statement), values)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +32,7 @@ class Owner:
 )
 def test_over_many_random_transactions_with_crashes_of_the_hub(pg_shop: PostgresShop, transactions: int) -> None:
     chance = random.Random(f"commit and event {transactions}")
-    owner = Owner(pg_shop.owner, chance)
+    owner = PostgresOwner(pg_shop.owner, chance)
     pg_shop.run("SET synchronous_commit = off")
     crashes = 0
 

@@ -14,13 +14,14 @@ from hub.declare.body_schema import BodySchema
 from hub.declare.config import Config, sqlite_path
 from hub.declare.cross_check import Checkers, cross_check
 from hub.declare.project import Project, load_project
-from hub.declare.secrets import Secret, Secrets, fill, revealed
+from hub.declare.secrets import Secret, Secrets, fill, references, revealed
 from hub.engine.discover import Discovered, discover
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.expressions import check_expression, check_variables
 from hub.model.errors import BadInput
 from hub.model.executor import Executor, Position, Problem, WebhookTrigger
+from hub.model.hiding import Hiding
 from hub.store.databases import Database
 from hub.targets.calling import retry_flaws
 from hub.targets.job_client import job_client
@@ -49,6 +50,8 @@ class Files:
     secret: Callable[[str], str]
     #: What workflows/ declares, without what the hub makes for executors.
     discovered: Discovered
+    #: Secrets that were filled in somewhere or read by a job.
+    hiding: Hiding
     #: Certificates and keys of senders, shared by all endpoints.
     documents: Documents = field(default_factory=Documents)
     #: How those are fetched, and subscriptions confirmed.
@@ -59,7 +62,7 @@ class Files:
         config = self.config or Config()
         if databases is None:
             databases = {name: Database(name, database_url(url, self.root)) for name, url in config.databases.items()}
-        return Surroundings(config.env, config.auth, databases, self.secret, job_client)
+        return Surroundings(config.env, config.auth, databases, self.secret, job_client, self.hiding)
 
 
 def read_files(
@@ -67,6 +70,7 @@ def read_files(
     environment: Mapping[str, str] | None = None,
     documents: Documents | None = None,
     discovered: Discovered | None = None,
+    hiding: Hiding | None = None,
 ) -> Files:
     """Read config/, executors/ and workflows/, and check them against each other. Nothing is raised for what is wrong.
 
@@ -76,6 +80,7 @@ def read_files(
     project = load_project(root, environment)
     discovered = discovered or discover(root)
     registry = discovered.registry.copy()
+    hiding = hiding or Hiding()
     executors = project.loaded.executors
     problems = {*project.problems, *discovered.problems}
     problems.update(
@@ -98,13 +103,14 @@ def read_files(
         executors,
         Calling(project.config),
         lambda executor: partial(
-            _fill, environment=environment, secrets=project.secrets, at=lambda _: executor.at("target")
+            _fill, environment=environment, secrets=project.secrets, at=lambda _: executor.at("target"), hiding=hiding
         ),
+        hiding.hide_in,
     )
     fetching = Fetching(project.config)
     documents = documents or Documents(fetching.document)
     public_url = "" if project.config is None else project.config.server.public_url or ""
-    endpoints, in_endpoints = _endpoints(project, environment, public_url, documents)
+    endpoints, in_endpoints = _endpoints(project, environment, public_url, documents, hiding)
     problems.update(in_endpoints)
     broken = (
         project.loaded.broken
@@ -128,6 +134,7 @@ def read_files(
         tuple(sorted(problems)),
         lambda name: project.secrets.get(name).reveal(),
         discovered,
+        hiding,
         documents,
         fetching,
     )
@@ -145,7 +152,7 @@ def _names(found: Mapping[str, Any], *, complete: bool) -> Mapping[str, Any] | N
 
 
 def _endpoints(
-    project: Project, environment: Mapping[str, str], public_url: str, documents: Documents
+    project: Project, environment: Mapping[str, str], public_url: str, documents: Documents, hiding: Hiding
 ) -> tuple[dict[str, Endpoint], list[Problem]]:
     endpoints: dict[str, Endpoint] = {}
     problems: list[Problem] = []
@@ -160,7 +167,7 @@ def _endpoints(
         make = partial(
             build,
             executor,
-            partial(_fill, environment=environment, secrets=project.secrets, at=_place(executor)),
+            partial(_fill, environment=environment, secrets=project.secrets, at=_place(executor), hiding=hiding),
             public_url=public_url,
             documents=documents,
             compile_schema=_compile,
@@ -183,8 +190,12 @@ def _fill(
     environment: Mapping[str, str],
     secrets: Secrets,
     at: Callable[[tuple[str | int, ...]], Position],
+    hiding: Hiding,
 ) -> Any:
     """Filled in and revealed: the endpoint that is built from it is where the secrets are used."""
+    for _, kind, name in references(value):
+        if kind == "secret" and (secret := secrets.find(name)) is not None:
+            hiding.learn(secret.reveal())
     return revealed(fill(value, environment, secrets, at=at))
 
 

@@ -72,7 +72,9 @@ class Reloading:
     async def _reload(self, changed: list[str]) -> None:
         now = self._files
         kept = None if self._code and any(name.startswith("workflows/") for name in changed) else now.discovered
-        read = await asyncio.to_thread(read_files, now.root, documents=now.documents, discovered=kept)
+        read = await asyncio.to_thread(
+            read_files, now.root, documents=now.documents, discovered=kept, hiding=now.hiding
+        )
         await read.fetching.close()
         for problem in read.problems:
             if problem not in now.problems:

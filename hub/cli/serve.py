@@ -16,6 +16,7 @@ from hub.cli.people import claim_address
 from hub.cli.session import FAILED, command, project_option, project_root
 from hub.model.clock import iso
 from hub.model.errors import ConfigError
+from hub.model.hiding import Hiding
 
 log = logging.getLogger("hub")
 
@@ -40,8 +41,9 @@ async def serve(host: str | None, port: int | None, reload: bool, log_format: st
     from hub.assembly.parts import open_parts, operator
     from hub.assembly.serving import Serving
 
-    log_to_stderr(log_format)
-    files = read_files(project_root())
+    hiding = Hiding()
+    log_to_stderr(hiding, log_format)
+    files = read_files(project_root(), hiding=hiding)
     for problem in files.problems:
         click.echo(str(problem), err=True)
     if files.config is None:
@@ -105,11 +107,23 @@ class _Lines(logging.Formatter):
         return text if not record.exc_info else f"{text}\n{self.formatException(record.exc_info)}"
 
 
-def log_to_stderr(form: str | None = None) -> None:
+class _WithoutSecrets(logging.Formatter):
+    """Lines of another formatter, with asterisks where a secret stood."""
+
+    def __init__(self, inner: logging.Formatter, hiding: Hiding) -> None:
+        super().__init__()
+        self._inner = inner
+        self._hiding = hiding
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._hiding.hide(self._inner.format(record))
+
+
+def log_to_stderr(hiding: Hiding, form: str | None = None) -> None:
     """`text` or `json`; by default lines for people on a terminal, and JSON lines in a pipe."""
     handler = logging.StreamHandler(sys.stderr)
     plain = sys.stderr.isatty() if form is None else form == "text"
-    handler.setFormatter(_Lines() if plain else _JsonLines())
+    handler.setFormatter(_WithoutSecrets(_Lines() if plain else _JsonLines(), hiding))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

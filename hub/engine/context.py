@@ -119,7 +119,9 @@ class Context:
     def secret(self, name: str) -> str:
         """A secret's value. Raises NotFound, or Refused without `secret:read:NAME`."""
         self._run.surroundings.allow(self.invoker, "secret:read", name)
-        return self._run.surroundings.secret(name)
+        found = self._run.surroundings.secret(name)
+        self._run.surroundings.hiding.learn(found)
+        return found
 
 
 class Jobs:

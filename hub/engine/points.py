@@ -78,6 +78,7 @@ class WaitPoint(Generic[Payload, Result]):
         """
         scope = current()
         asked, _ = self.payload.dump({} if payload is None else payload)
+        scope.run.surroundings.hiding.refuse("the question is", asked)
         fallback = None if isinstance(default, Missing) else self.result.dump(default)[0]
         within = None if timeout is None else milliseconds(timeout)
         return scope.run.waits.wait_for_answer(scope, self, asked, within, fallback)

@@ -192,7 +192,10 @@ class Run:
         # The main job's tries are the execution's: one layer of retries, one count.
         policy = self._workflow.retry_policy or job.retry
         description = failures.describe(error, job.name, job.name)
-        how: dict[str, Any] = {"error": failures.dump(description), "retries": claimed.retries}
+        how: dict[str, Any] = {
+            "error": failures.dump(self.hidden(description)),
+            "retries": claimed.retries,
+        }
         status = Status.FAILED
         if policy is not None and retry.may_retry(policy, error, claimed.retries):
             status, self.comes_again = Status.PENDING_RETRY, True
@@ -220,6 +223,7 @@ class Run:
         self.note_handled(scope)
         args, value = job.input.dump({} if input is None else input)
         refuse_large("arguments are", args, MOST_ARGS)
+        self.surroundings.hiding.refuse("the arguments are", args)
         call = Checkpoint(path, job.name, JobStatus.RUNNING, args, digest(args), number=next(self.numbers))
         match self.decide(call, at_most_once=job.at_most_once):
             case replay.GiveBack(result):
@@ -309,6 +313,7 @@ class Run:
         path = child_at or scope.next_path(name)
         self.note_handled(scope)
         text, _ = self.registry.workflow(workflow).main_job.input.dump({} if args is None else args)
+        self.surroundings.hiding.refuse("the arguments are", text)
         call = Checkpoint(
             path, name, JobStatus.SUCCESS, text, digest(text), epoch=self.claimed.epoch, number=next(self.numbers)
         )
@@ -337,6 +342,7 @@ class Run:
         self.note_handled(scope)
         main = self.registry.workflow(workflow).main_job
         text, _ = main.input.dump({} if args is None else args)
+        self.surroundings.hiding.refuse("the arguments are", text)
         call = Checkpoint(path, name, JobStatus.WAITING, text, digest(text), number=next(self.numbers))
         match self.decide(call):
             case replay.GiveBack(result):
@@ -356,9 +362,13 @@ class Run:
 
     # --- lines and marks
 
+    def hidden(self, description: dict[str, Any]) -> dict[str, Any]:
+        """What is kept of an error, without the secrets that were given away."""
+        return {**description, "message": self.surroundings.hiding.hide(description["message"])}
+
     def keep_line(self, path: str, level: str, message: str) -> None:
         """Store a line that a job wrote, and show it in the process's own log."""
-        text = message.encode(errors="replace").decode()[:_MOST_LINE]
+        text = self.surroundings.hiding.hide(message.encode(errors="replace").decode())[:_MOST_LINE]
         line = LogLine(self.claimed.id, path, self.tools.clock.now(), level, text)
         self.tools.store.log(LogWrite(self.claimed.epoch, line))
         job_log.log(_LEVELS[level], "%s", text, extra={"execution_id": self.claimed.id, "job": path})

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.model.errors import BadInput, Conflict, NotFound, Refused
+from hub.model.hiding import Hiding
 from hub.model.identity import InvokerRef, MachineUser, covers
 from hub.store.databases import Database
 
@@ -36,6 +37,8 @@ class Surroundings:
     secret: Callable[[str], str] = _no_secret
     #: An HTTP client that sends this idempotency key: a blocking one for plain jobs. The engine closes it after the try.
     http: Callable[[str, bool], Any] = _no_http
+    #: Secrets that were given away, and must not be kept or shown.
+    hiding: Hiding = field(default_factory=Hiding)
     #: Told of each right that an execution makes use of: by whom, the action, the name of the object.
     used: Callable[[MachineUser, str, str], None] = _not_noted
 

@@ -88,7 +88,7 @@ class Trying:
                     await self._rest(made, job, call, attempts, error)
                     value = job.input.load(call.args)  # the last try may have changed it
                     continue
-                described = failures.dump(failures.describe(error, job.name, path))
+                described = failures.dump(run.hidden(failures.describe(error, job.name, path)))
                 return Ended(
                     _state(mark, JobStatus.FAILED, attempts, mark.started_at, error=described, finished_at=clock.now()),
                     failure=error,
@@ -116,7 +116,7 @@ class Trying:
             if wait <= _LONGEST_NAP:
                 await run.tools.clock.sleep(wait / 1000)
             else:
-                trouble = failures.dump(failures.describe(error, job.name, call.path))
+                trouble = failures.dump(run.hidden(failures.describe(error, job.name, call.path)))
                 await pausing.rest(run, made, call, attempts, now + wait, trouble)
         finally:
             self._resting.discard(task)
@@ -143,6 +143,7 @@ class Trying:
         def dump(result: Any) -> tuple[str, Any]:
             text, rebuilt = job.output.dump(result)
             refuse_large("result is", text, MOST_RESULT)
+            run.surroundings.hiding.refuse("the result is", text)
             return text, rebuilt
 
         kept = JobResult(run.claimed.id, path, call.args_hash, dump, run.tools.threads)

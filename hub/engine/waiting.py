@@ -123,6 +123,7 @@ class Waits:
         """Send a signal, once; how many waiters it reached at once."""
         run = self._run
         path = scope.next_path(f"send:{name}")
+        run.surroundings.hiding.refuse("the signal is", canonical(payload))
         signal = Signal(f"{run.claimed.id}/{path}", name, canonical(payload), run.now(), to_all, execution_id)
 
         async def send() -> int:

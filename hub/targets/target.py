@@ -44,14 +44,16 @@ def add_workflows(
     executors: Sequence[Executor],
     outgoing: Callable[[], Outgoing],
     fill: Callable[[Executor], Fill],
+    hide: Callable[[Any], Any],
 ) -> None:
     """Make the workflows of jobs and calls that executors aim at. Jobs that do not exist are left to the cross-checks.
 
-    `outgoing` gives the client of the loop that jobs run in; `fill(executor)` fills references in, and raises HubError.
+    `outgoing` gives the client of the loop that jobs run in; `fill(executor)` fills references in, and raises HubError; `hide` takes
+    the secrets among them out of an answer.
     """
     for executor in executors:
         target = executor.target
         if isinstance(target, HttpTarget | GraphqlTarget):
-            registry.add_own(call_workflow(executor, outgoing, fill(executor)))
+            registry.add_own(call_workflow(executor, outgoing, fill(executor), hide))
         if isinstance(target, JobTarget) and target.job_name in registry.jobs:
             registry.wrap_job(job_workflow(target.job_name), target.job_name)

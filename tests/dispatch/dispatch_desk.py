@@ -121,7 +121,7 @@ class Desk:
     def _rules(self, executors: Iterable[Executor]) -> Rules:
         given = list(executors)
         registry = Registry(self._workflows, jobs=[lonely])
-        add_workflows(registry, given, Outgoing, lambda _executor: str)
+        add_workflows(registry, given, Outgoing, lambda _executor: str, lambda value: value)
         return Rules(Bindings(given), registry, Surroundings(env=self._env, machine_users=USERS))
 
 

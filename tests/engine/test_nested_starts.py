@@ -203,7 +203,7 @@ def test_auth_invoker_is_checked(tell):
 def test_a_right_that_is_taken_away_is_gone_at_the_next_step(tell):
     @job(name="main-job")
     async def main(ctx: Context) -> list:
-        found = [ctx.secret("KEY")]
+        found = [ctx.secret("KEY").split()[0]]
         try:
             ctx.secret("OTHER")
         except Refused:
@@ -217,7 +217,7 @@ def test_a_right_that_is_taken_away_is_gone_at_the_next_step(tell):
         )
         execution_id = await _start_unchecked(bench, BOT)
         await bench.work()
-        assert (await bench.record(execution_id)).result == ["value of KEY", "refused"]
+        assert (await bench.record(execution_id)).result == ["value", "refused"]
         execution_id = await _start_unchecked(bench, BOT)
         bench.worker.replace(
             bench.registry, Surroundings(machine_users={"main-auth": {"workflow-bot": user("workflow-bot")}})

@@ -10,7 +10,6 @@ from hub.drivers import Driver
 from hub.engine import failures, going_on
 from hub.engine.authoring import Workflow
 from hub.engine.by_name import JobByName
-from hub.engine.going_on import Again, Failed
 from hub.engine.keeping import Keeping
 from hub.engine.points import MISSING, Missing, WaitPoint
 from hub.engine.policies import ConcurrencyPolicy, Debounce, Duration, RateLimit, RetryPolicy
@@ -164,12 +163,22 @@ class Client:
         await going_on.resume(self._store(), self._registry, execution_id, args)
         return WorkflowRun(self, execution_id)
 
-    async def settle(self, execution: WorkflowRun | str, path: str, said: Any | Failed | Again) -> None:
-        """Say what became of a call that is at most once and was interrupted: its result, `Failed("…")`, or `Again.AGAIN`.
+    async def settle(
+        self,
+        execution: WorkflowRun | str,
+        path: str,
+        *,
+        result: Any | Missing = MISSING,
+        failed: str | None = None,
+        again: bool = False,
+    ) -> None:
+        """Say what became of a call that is at most once and was interrupted: its result, why it failed, or to make it again.
 
-        Raises ExecutionNotFound, NotFound for the call, Conflict, NotJson or InvalidArguments.
+        Raises ExecutionNotFound, NotFound for the call, Conflict, BadInput, NotJson or InvalidArguments.
         """
-        await going_on.settle(self._store(), self._registry, self._clock, _id(execution), path, said, by="library")
+        word = going_on.said(result, failed, again)
+        store = self._store()
+        await going_on.settle(store, self._registry, self._clock, _id(execution), path, word, by="library")
 
     async def fork(self, execution: WorkflowRun | str, path: str, args: Any | Missing = MISSING) -> WorkflowRun:
         """A new execution that has what another one had done before its call at `path`, and does the rest itself.

@@ -12,7 +12,7 @@ from hub.engine.registry import Registry
 from hub.engine.starting import checked_args, concurrency_key
 from hub.model.audit import AuditEntry
 from hub.model.clock import Clock, new_id
-from hub.model.errors import ExecutionNotFound, NotFound
+from hub.model.errors import BadInput, ExecutionNotFound, NotFound
 from hub.model.execution import Checkpoint, JobStatus, Started, StartRequest, Status
 from hub.model.values import canonical
 from hub.store import Store
@@ -91,6 +91,15 @@ class Again(Enum):
     """A person's word that a call is to be made again."""
 
     AGAIN = "again"
+
+
+def said(result: Any | Missing, failed: str | None, again: bool) -> Any | Failed | Again:
+    """What a person says of a call, from one of three. Raises BadInput for none or several."""
+    if (not isinstance(result, Missing)) + (failed is not None) + again != 1:
+        raise BadInput('say one of result=…, failed="why" and again=True.')
+    if again:
+        return Again.AGAIN
+    return result if failed is None else Failed(failed)
 
 
 async def settle(

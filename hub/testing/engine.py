@@ -9,7 +9,6 @@ from typing import Any, Self
 
 from hub.engine import failures, going_on
 from hub.engine.authoring import Job, Workflow
-from hub.engine.going_on import Again, Failed
 from hub.engine.history import History
 from hub.engine.points import MISSING, Missing, WaitPoint
 from hub.engine.policies import Duration
@@ -235,9 +234,21 @@ class VirtualEngine:
         await going_on.resume(self._store, self._registry, execution_id, args)
         await self.settle()
 
-    async def settle_call(self, execution_id: str, path: str, said: Any | Failed | Again) -> None:
-        """Say what became of a call whose outcome is unknown. Raises ExecutionNotFound, NotFound or Conflict."""
-        await going_on.settle(self._store, self._registry, self._time, execution_id, path, said, by="test")
+    async def settle_call(
+        self,
+        execution_id: str,
+        path: str,
+        *,
+        result: Any | Missing = MISSING,
+        failed: str | None = None,
+        again: bool = False,
+    ) -> None:
+        """Say what became of a call: its result, why it failed, or to make it again.
+
+        Raises ExecutionNotFound, NotFound for the call, Conflict or BadInput.
+        """
+        word = going_on.said(result, failed, again)
+        await going_on.settle(self._store, self._registry, self._time, execution_id, path, word, by="test")
         await self.settle()
 
     async def fork(self, execution_id: str, path: str, args: Any | Missing = MISSING) -> VirtualRun:

@@ -63,8 +63,8 @@ async def body_of(request: Request, operation: Operation) -> Any:
     if operation.body_type != JSON_BODY:
         return raw
     if operation.body is None:
-        if raw:
-            raise Unreadable("no body is taken here.")
+        if raw.strip() not in (b"", b"{}"):
+            raise Unreadable("no body is taken here, or an empty object.")
         return None
     value: Any = {}
     if raw:

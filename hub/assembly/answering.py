@@ -69,6 +69,12 @@ class Answering:
         scope = Scope(args_of(event), context, self._env(), event.time, event.id)
         (answer,) = await self._evaluator.evaluate([Request(scope, None, {"body": endpoint.response.template})])
         if answer.error is not None:
-            log.warning("webhook %s: response.body of event %s: %s", endpoint.name, event.id, answer.error)
+            log.warning(
+                "webhook %s: response.body of event %s: %s",
+                endpoint.name,
+                event.id,
+                answer.error,
+                extra={"event_id": event.id},
+            )
             return None
         return respond_with(endpoint.response, answer.variables.get("body"))

@@ -9,7 +9,8 @@ import click
 from hub.cli.desk import desk
 from hub.cli.options import parse_json, since_moment, wait_options
 from hub.cli.printing import note, show
-from hub.cli.session import command, opened
+from hub.cli.session import command
+from hub.model.clock import SystemClock, iso
 from hub.model.execution import Status
 
 _RESUMABLE = (Status.FAILED.value, Status.PENDING_RETRY.value)
@@ -64,15 +65,21 @@ async def resume(
 async def _resume_many(
     workflow: str | None, status: str | None, since: str | None, *, really: bool, as_json: bool
 ) -> None:
-    async with opened() as parts:
-        client = parts.client
+    filters = {
+        "workflow": workflow,
+        "status": status,
+        "since": None if since is None else iso(since_moment(since, SystemClock())),
+    }
+    async with desk() as here:
         if workflow is not None:
-            client.workflow(workflow)
-        after = None if since is None else since_moment(since, parts.clock)
-        found = await client.resumable(workflow=workflow, status=Status(status or Status.FAILED), since=after)
-        resumed = await client.resume_all(found) if really else 0
-        show({"matching": len(found), "resumed": resumed}, as_json=as_json)
-        if found and not really:
+            await here.ask("getWorkflow", name=workflow)
+        asked = await here.ask("resumeExecutions", really=really, **filters)
+        matching, resumed = asked["matching"], asked["resumed"]
+        while really and asked["resumed"] and resumed < matching:
+            asked = await here.ask("resumeExecutions", really=True, **filters)
+            resumed += asked["resumed"]
+        show({"matching": matching, "resumed": resumed}, as_json=as_json)
+        if matching and not really:
             note("nothing was resumed: add --yes to resume them.")
 
 

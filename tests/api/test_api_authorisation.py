@@ -62,6 +62,7 @@ BODIES: dict[str, Any] = {
     "triggerExecutor": {"data": {"n": 1}},
     "startExecution": {"args": {}, "invoker": "anonymous"},
     "resumeExecution": {},
+    "resumeExecutions": {},
     "resolveWaitPoint": {"result": True},
     "replayEvent": {},
 }

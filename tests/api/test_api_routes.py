@@ -52,6 +52,13 @@ def test_a_start_with_a_key_is_one_execution(quick_path: Path) -> None:
         await hub.work()
         again = await hub.post(path, body, status=201)
         assert again == {"id": first["id"], "status": "SUCCESS"}
+        for invoker in (
+            "main-auth/bot",
+            {"name": "bot"},
+            {"auth_namespace": "main-auth", "name": "bot"},
+            {"machine_user": {"auth_namespace": "main-auth", "name": "bot"}},
+        ):
+            assert await hub.post(path, {**body, "invoker": invoker}, status=201) == again, "however it is named"
         own = await hub.post(path, {"args": {"n": 2}}, token="bot", status=201)
         assert (await hub.get(f"/api/v1/executions/{own['id']}"))["invoker"]["name"] == "bot", (
             "whoever asks, by default"
@@ -90,10 +97,10 @@ def test_lists_go_on_where_the_page_before_ended_whatever_comes_meanwhile(quick_
 def test_failed_executions_resume_and_running_ones_end(quick_path: Path) -> None:
     async def story(hub: ApiSite) -> None:
         failed = await hub.run("failing")
-        assert (await hub.post(f"/api/v1/executions/{failed}/resume")) == {"id": failed, "status": "PENDING_RESUME"}
+        assert (await hub.post(f"/api/v1/executions/{failed}/resume", {})) == {"id": failed, "status": "PENDING_RESUME"}
         answer = await hub.ask("POST", f"/api/v1/executions/{failed}/resume")
         assert answer.status_code == 409
-        assert (await hub.post(f"/api/v1/executions/{failed}/cancel"))["status"] == "CANCELED"
+        assert (await hub.post(f"/api/v1/executions/{failed}/cancel", {}))["status"] == "CANCELED"
 
     play(quick_path, story)
 
@@ -170,7 +177,7 @@ def test_logs_schedules_users_nodes_webhooks_and_the_audit_log(quick_path: Path)
         ("POST", "/api/v1/workflows/adding/executions", {"json": {"args": {"n": "x"}}}, 422, "$.n"),
         ("POST", "/api/v1/workflows/adding/executions", {"json": {"invoker": "nobody"}}, 404, "machine user"),
         ("POST", "/api/v1/workflows/adding/executions", {"content": b" " * 1_048_577}, 413, "longer than"),
-        ("POST", "/api/v1/executors/nightly/pause", {"json": {}}, 400, "no body"),
+        ("POST", "/api/v1/executors/nightly/pause", {"json": {"for": "ever"}}, 400, "no body"),
         ("GET", "/api/v1/schedules/number-hook/next", {}, 422, "no schedule"),
         ("GET", "/api/v1/executions/", {}, 404, "nothing here"),
         ("PUT", "/api/v1/executions", {}, 405, "not taken here"),

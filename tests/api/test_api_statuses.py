@@ -27,6 +27,7 @@ BODIES: dict[str, Any] = {
     "triggerExecutor": {"data": {"n": 1}},
     "startExecution": {"args": {"n": 1}, "invoker": "anonymous"},
     "resumeExecution": {},
+    "resumeExecutions": {"really": True},
     "forkExecution": {"from": "add/double"},
     "settleCall": {"path": "fall-over", "said": {"result": 1}},
     "resolveWaitPoint": {"result": True},
@@ -86,7 +87,7 @@ class Driver:
         """What is wrong with a request that is to get this status."""
         typed = {"headers": {"content-type": "application/json"}}
         bodies: dict[int, dict[str, Any]] = {
-            400: {"content": b"{", **typed} if operation.body is not None else {"json": {}},
+            400: {"content": b"{", **typed} if operation.body is not None else {"json": {"nothing": 1}},
             413: {"content": b" " * 1_048_577, **typed},
             415: {"content": b"{}", "headers": {"content-type": "text/plain"}},
             422: {"json": {"nothing": 1}},
@@ -121,6 +122,8 @@ def test_every_change_is_one_record_of_who_made_it(quick_path: Path) -> None:
             if operation.method == "GET":
                 continue
             path = await driver.path(operation)
+            if operation.id == "resumeExecutions":
+                await hub.run("failing")
             for token, result in (("admin", "done"), ("idle", "may not")):
                 before = (await hub.get("/api/v1/audit", limit=1))["items"]
                 answer = await driver.call(operation, path, token)

@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import LIMIT, PAGED, after, numbered, page, paged, since
-from hub.api.schemas import ANY, ID, TEXT, TIME, one_of, ref, shape
+from hub.api.schemas import ANY, ID, NUMBER, TEXT, TIME, YES_NO, one_of, ref, shape
 from hub.engine.going_on import Again, Failed
 from hub.engine.points import MISSING
 from hub.model.execution import JobStatus, Status
@@ -49,6 +49,15 @@ async def resume_execution(call: Call) -> Any:
     return {"id": call.path["id"], "status": status.value}
 
 
+async def resume_executions(call: Call) -> Any:
+    body = call.body
+    found = await call.client.resumable(
+        workflow=body.get("workflow"), status=Status(body.get("status", Status.FAILED)), since=since(body)
+    )
+    resumed = await call.client.resume_all(found[:_MOST_AT_ONCE]) if body.get("really", False) else 0
+    return {"matching": len(found), "resumed": resumed}
+
+
 async def fork_execution(call: Call) -> Any:
     started = await call.client.fork(call.path["id"], call.body["from"], call.body.get("args", MISSING))
     return {"id": started.id, "status": started.status.value}
@@ -77,6 +86,17 @@ async def resolve_wait_point(call: Call) -> Any:
 
 _BY_ID: dict[str, Any] = {"path_schemas": {"id": ID}}
 _OTHER_ARGS = {**ANY, "description": "Another input; without it, the one that it has"}
+_MOST_AT_ONCE = 1_000
+_MANY_BODY = {
+    "type": "object",
+    "properties": {
+        "workflow": {**TEXT, "description": "Only of this workflow"},
+        "status": {"enum": [Status.FAILED.value, Status.PENDING_RETRY.value], "description": "Without it, FAILED"},
+        "since": {**TIME, "description": "Only those that failed at this instant or later"},
+        "really": {**YES_NO, "description": "Resume them"},
+    },
+    "additionalProperties": False,
+}
 _SETTLE_BODY = {
     "type": "object",
     "required": ["path", "said"],
@@ -125,6 +145,16 @@ EXECUTIONS = (
         query=(LIMIT, PAGED[1]),
         answer=paged(ref("LogLine")),
         **_BY_ID,
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/executions/resume",
+        id="resumeExecutions",
+        summary=f"Resume all that match, {_MOST_AT_ONCE} at a time; without `really` they are only counted.",
+        action="execution:resume",
+        handle=resume_executions,
+        body=_MANY_BODY,
+        answer=shape(matching=NUMBER, resumed=NUMBER),
     ),
     Operation(
         method="POST",

@@ -11,6 +11,9 @@ from hub.model.errors import BadInput
 from hub.model.identity import MachineUser
 from hub.views import workflow_row, workflow_view
 
+#: As executors name one, and as executions show it.
+_MACHINE_USER = {"type": "object", "required": ["name"], "properties": {"auth_namespace": TEXT, "name": TEXT}}
+
 _START_BODY = {
     "type": "object",
     "properties": {
@@ -19,12 +22,8 @@ _START_BODY = {
             "description": "Whom it acts as: NAME or NAMESPACE/NAME of a machine user, {auth_namespace, name}, or `anonymous`; without it, you",
             "anyOf": [
                 {"type": "string", "maxLength": 200},
-                {
-                    "type": "object",
-                    "required": ["name"],
-                    "properties": {"auth_namespace": TEXT, "name": TEXT},
-                    "additionalProperties": False,
-                },
+                _MACHINE_USER,
+                {"type": "object", "required": ["machine_user"], "properties": {"machine_user": _MACHINE_USER}},
                 {"type": "null"},
             ],
         },
@@ -70,6 +69,7 @@ def _invoker(call: Call) -> MachineUser | None:
     if given is None and call.principal.kind != "machine_user":
         raise BadInput('say whom it acts as: "invoker": "MACHINE_USER", or "anonymous".')
     if isinstance(given, dict):
+        given = given.get("machine_user", given)
         return call.client.invoker(given["name"], given.get("auth_namespace"))
     return call.client.invoker(given)
 

@@ -307,7 +307,12 @@ class Intake:
             async with asyncio.timeout(endpoint.response.deadline):
                 return await self.respond(endpoint, stored)
         except Exception:  # noqa: BLE001 - a sender must not send again what is stored
-            log.warning("webhook %s: no answer could be made for event %s in time", endpoint.name, stored.id)
+            log.warning(
+                "webhook %s: no answer could be made for event %s in time",
+                endpoint.name,
+                stored.id,
+                extra={"event_id": stored.id},
+            )
             return None
 
     def _proven(

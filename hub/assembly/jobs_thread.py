@@ -16,11 +16,12 @@ def settle_in() -> None:
     """What start-up made stays: the collector need not look at it again and again.
 
     Thousands of executions under way are many young objects that all die soon; with Python's own thresholds a fifth of
-    the time went into looking for cycles among them.
+    the time went into looking for cycles among them. The old ones are looked at all the same: frozen ones are not among
+    them, and what is left of executions must not pile up.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(20_000, 5, 5)
 
 
 class JobsThread:

@@ -124,6 +124,8 @@ class Run:
             self.stopped = True
             if self._clearing is not None:
                 self._clearing.cancel()
+            # It holds the exception that took it down, and with that every frame, each of which holds this run again.
+            self._main = None
 
     def stop(self) -> None:
         """The claim is over or has to be given up: take every job's stack down."""

@@ -28,7 +28,8 @@ from hub.store.dialects.sqlite_file import FileWatch, network_dangers
 _BUSY_MS = 100
 #: After so many pages the WAL is moved into the file, and used again from its beginning.
 _WAL_PAGES = 2_000
-_MOST_PARAMETERS = 16_000
+#: Of one statement. A few hundred rows: the prepared statements of every size are kept, and those of a thousand rows took 20 MiB.
+_MOST_PARAMETERS = 4_096
 
 
 class SqliteTx:

@@ -22,22 +22,24 @@ def may_retry(policy: RetryPolicy | None, error: BaseException, retries: int) ->
     return isinstance(error, policy.retry_on) and not isinstance(error, policy.never_on)
 
 
-def backoff(policy: RetryPolicy, retries: int, seed: str) -> int:
+def backoff(policy: RetryPolicy, retries: int, seed: str, spread: int = 0) -> int:
     """Milliseconds to wait before retry number `retries + 1`.
 
     Full jitter: any part of the capped exponential, so that many failures do not come back together. The same seed
-    gives the same wait, so that a history explains itself.
+    gives the same wait, so that a history explains itself. With `spread` it is a part of at least so many milliseconds.
     """
-    ceiling = min(policy.max_backoff, policy.initial_backoff * policy.backoff_multiplier**retries)
+    ceiling = max(spread, min(policy.max_backoff, policy.initial_backoff * policy.backoff_multiplier**retries))
     return round(random.Random(f"{seed}/{retries}").uniform(0, ceiling))  # noqa: S311 - spreads load, guards nothing
 
 
 def wait_before(policy: RetryPolicy, retries: int, seed: str, error: BaseException, now: int) -> int:
     """Milliseconds before the next try: the backoff, behind what the failed system asked for.
 
-    What it asked for is the least. The jitter comes on top: those who were sent away together do not come back together.
+    What it asked for is the least. The jitter comes on top, and is the wider the longer that is, up to `max_backoff`: those
+    who were sent away together do not come back together.
     """
-    return (asked_for(error, now) or 0) + backoff(policy, retries, seed)
+    asked = asked_for(error, now) or 0
+    return asked + backoff(policy, retries, seed, min(policy.max_backoff, asked // 4))
 
 
 def asked_for(error: BaseException, now: int) -> int | None:

@@ -203,7 +203,7 @@ def test_the_jitter_comes_on_top(retries, seconds, seed):
     policy = RetryPolicy(max_retries=10, initial_backoff="1s", max_backoff="1m")
     wait = retry.wait_before(policy, retries, seed, Busy(seconds), NOON)
     least = min(round(seconds * 1000), 86_400_000)
-    assert least <= wait <= least + min(60_000, 1_000 * 2**retries) + 1
+    assert least <= wait <= least + min(60_000, max(1_000 * 2**retries, least // 4)) + 1
 
 
 def test_a_whole_execution_waits_as_it_was_asked_to_also_when_a_call_was_told(tell):
@@ -218,7 +218,7 @@ def test_a_whole_execution_waits_as_it_was_asked_to_also_when_a_call_was_told(te
     async def story(bench: Bench) -> None:
         record = await bench.run("fetching")
         assert record.status is Status.PENDING_RETRY
-        assert 300_000 <= record.due_at - bench.clock.now() <= 301_000
+        assert 300_000 <= record.due_at - bench.clock.now() <= 330_000
 
     policy = RetryPolicy(initial_backoff="1s")
     tell(story, workflow("fetching", main, retry_policy=policy), clock=StillClock())

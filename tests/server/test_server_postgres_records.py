@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import random
+import threading
 from pathlib import Path
 
 import psycopg
@@ -49,3 +53,44 @@ def test_rows_start_workflows_and_nothing_is_lost_while_it_is_down(project: Proj
         assert project.execution(created[2])["result"] == {"id": 1, "changed": [], "total": 900.5}
         assert project.ended(updated[2] or "") == "SUCCESS"
         assert project.execution(updated[2])["result"] == {"id": 1, "changed": ["total"], "total": 901}
+
+
+def test_a_server_that_is_killed_while_rows_come_makes_one_execution_of_each(
+    project: Project, new_postgres_url: str
+) -> None:
+    committed: list[int] = []
+    stop = threading.Event()
+
+    def write() -> None:
+        chance = random.Random(5)
+        with psycopg.connect(new_postgres_url, autocommit=True) as shop:
+            for number in itertools.count(1):
+                if stop.is_set():
+                    return
+                shop.execute("BEGIN")
+                shop.execute("INSERT INTO items VALUES (%s, 'x', 500)", [number])
+                keep = chance.random() > 0.1
+                shop.execute("COMMIT" if keep else "ROLLBACK")
+                if keep:
+                    committed.append(number)
+                stop.wait(0.005)
+
+    with project.serving():
+        pass  # what is written from now on is an event
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for kill in range(3):
+            with project.serving() as hub:
+                enough = 20 * (kill + 1)
+                until(lambda enough=enough: len(project.outcomes("row")) > enough)
+                hub.kill()
+    finally:
+        stop.set()
+        writer.join()
+    with project.serving():
+        until(lambda: len(project.outcomes("row")) >= len(committed), 20)
+        until(lambda: not project.store("SELECT 1 FROM executions WHERE status <> 'SUCCESS'"), 20)
+    rows = project.store("SELECT result FROM executions")
+    assert sorted(json.loads(result)["id"] for (result,) in rows) == committed
+    assert {outcome for outcome, _, _ in project.outcomes("row")} == {"started"}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import random
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 from postgres_cluster import Cluster
 from record_postgres import PostgresShop
@@ -18,6 +22,7 @@ from hub.model.event import NewEvent, StoredEvent
 from hub.triggers.record_events import postgres_outbox
 from hub.triggers.record_events.drain import Drain
 from hub.triggers.record_events.postgres import PostgresWatched
+from hub.triggers.record_events.watched import OutboxRow
 
 
 class PostgresOwner(Owner):
@@ -27,14 +32,10 @@ class PostgresOwner(Owner):
         self.connection.execute(re.sub(r":(\w+)", r"%(\1)s", statement), values)
 
 
-@pytest.mark.parametrize(
-    "transactions", [500, pytest.param(50_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
-)
-def test_over_many_random_transactions_with_crashes_of_the_hub(pg_shop: PostgresShop, transactions: int) -> None:
-    chance = random.Random(f"commit and event {transactions}")
-    owner = PostgresOwner(pg_shop.owner, chance)
-    pg_shop.run("SET synchronous_commit = off")
-    crashes = 0
+def _lived_through(shop: PostgresShop, owner: Owner, transactions: int) -> int:
+    """Random transactions while the hub drains, and dies before or after storing; how often it died."""
+    chance, crashes = owner.chance, 0
+    shop.run("SET synchronous_commit = off")
 
     def maybe(events: Sequence[NewEvent]) -> None:
         if chance.random() < 0.2:
@@ -42,26 +43,86 @@ def test_over_many_random_transactions_with_crashes_of_the_hub(pg_shop: Postgres
 
     async def story() -> None:
         nonlocal crashes
-        await pg_shop.watched.install(ORDERS)
-        pg_shop.store.before = pg_shop.store.after = maybe
+        await shop.watched.install(ORDERS)
+        shop.store.before = shop.store.after = maybe
         for _ in range(transactions):
             owner.transaction()
             if chance.random() < 0.1:
                 try:
-                    await pg_shop.drain.run_once()
+                    await shop.drain.run_once()
                 except Crash:
                     crashes += 1
-                    await pg_shop.watched.close()
-                    pg_shop.reopen()
-        pg_shop.store.before = pg_shop.store.after = lambda _events: None
-        await pg_shop.drain_all()
-        await pg_shop.watched.close()
+                    await shop.watched.close()
+                    shop.reopen()
+        shop.store.before = shop.store.after = lambda _events: None
+        await shop.drain_all()
+        await shop.watched.close()
 
     asyncio.run(story())
-    assert [(one["event"], one["new"], one["old"]) for one in pg_shop.store.payloads] == owner.expected
+    return crashes
+
+
+def _events(shop: PostgresShop) -> list[Any]:
+    return [(one["event"], one["new"], one["old"]) for one in shop.store.payloads]
+
+
+@pytest.mark.parametrize(
+    "transactions", [500, pytest.param(50_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
+)
+def test_over_many_random_transactions_with_crashes_of_the_hub(pg_shop: PostgresShop, transactions: int) -> None:
+    owner = PostgresOwner(pg_shop.owner, random.Random(f"commit and event {transactions}"))
+    crashes = _lived_through(pg_shop, owner, transactions)
+    assert _events(pg_shop) == owner.expected
     assert crashes > transactions / 60
     assert pg_shop.store.duplicates > 0
     assert pg_shop.waiting() == 0
+
+
+def _deleted_before_it_is_stored(patch: pytest.MonkeyPatch) -> None:
+    whole = postgres_outbox.read
+
+    async def read(connection: Any, limit: int) -> Any:
+        rows = await whole(connection, limit)
+        if rows:
+            await postgres_outbox.delete(connection, rows)
+        return rows
+
+    patch.setattr(postgres_outbox, "read", read)
+
+
+def _stored_without_its_key(patch: pytest.MonkeyPatch) -> None:
+    whole, counter = Drain._store, itertools.count()
+
+    async def store(drain: Drain, rows: Sequence[OutboxRow]) -> None:
+        await whole(drain, [replace(row, key=str(next(counter))) for row in rows])
+        drain._stored = list(rows)
+
+    patch.setattr(Drain, "_store", store)
+
+
+def _written_outside_the_transaction(patch: pytest.MonkeyPatch) -> None:
+    """As a trigger in a language with a connection of its own would: what is rolled back has an event all the same."""
+    whole = PostgresOwner.run
+
+    def run(owner: PostgresOwner, statement: str, **values: Any) -> None:
+        whole(owner, "COMMIT" if statement == "ROLLBACK" else statement, **values)
+
+    patch.setattr(PostgresOwner, "run", run)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [_deleted_before_it_is_stored, _stored_without_its_key, _written_outside_the_transaction],
+    ids=lambda plant: plant.__name__.strip("_"),
+)
+def test_the_transactions_find_planted_faults(
+    pg_shop: PostgresShop, plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    owner = PostgresOwner(pg_shop.owner, random.Random("planted"))
+    with contextlib.suppress(psycopg.Error):  # what was not rolled back may stand in the way of what comes
+        _lived_through(pg_shop, owner, 400)
+    assert _events(pg_shop) != owner.expected
 
 
 def _writers(shop: PostgresShop, count: int, each: int) -> tuple[list[threading.Thread], list[int]]:

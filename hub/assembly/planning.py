@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hub.assembly.files import Files
-from hub.declare.config import sqlite_path
 from hub.model.audit import AuditEntry
 from hub.model.clock import Clock, iso
 from hub.model.errors import HubError
@@ -15,7 +14,7 @@ from hub.model.executor import Executor, ScheduleTrigger
 from hub.model.plan import Plan, PlannedChange
 from hub.model.values import digest
 from hub.store import Store
-from hub.triggers.record_events.sqlite import SQLiteWatched
+from hub.triggers.record_events.choosing import watched_at
 from hub.triggers.record_events.wanted import wanted
 from hub.triggers.record_events.watched import Watched
 from hub.triggers.schedule.loop import Scheduler, definition
@@ -128,9 +127,9 @@ async def _databases(files: Files, clock: Clock) -> AsyncIterator[Mapping[str, W
     config = files.config
     opened: dict[str, Watched] = {}
     for name, url in () if config is None else config.databases.items():
-        path = sqlite_path(url, files.root)
-        if path is not None:
-            opened[name] = SQLiteWatched(name, path.resolve(), clock)
+        watched = watched_at(name, url, files.root, clock)
+        if watched is not None:
+            opened[name] = watched
     try:
         yield opened
     finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 from hub.assembly.parts import Parts
 from hub.model.errors import BadInput
 from hub.model.event import NewEvent, StoredEvent
+from hub.model.rights import require
 from hub.store.refused import RefusedDelivery
 from hub.triggers.webhook.examine import Step, examine
 from hub.triggers.webhook.sealing import BrokenSeal, Seal, seal_of
@@ -32,7 +33,8 @@ def project_seal(root: Path) -> Seal:
 
 
 async def check(parts: Parts, refused: RefusedDelivery) -> Checked:
-    """Each step, at the time when it came. Raises BadInput when it cannot be looked at."""
+    """Each step, at the time when it came. Raises BadInput when it cannot be looked at, or Refused."""
+    require(parts.client.principal, "webhook:verify", refused.executor)
     endpoint = parts.files.endpoints.get(refused.executor)
     if endpoint is None:
         raise BadInput(
@@ -52,12 +54,15 @@ async def check(parts: Parts, refused: RefusedDelivery) -> Checked:
 
 
 async def release_one(parts: Parts, checked: Checked) -> StoredEvent:
-    """Make it an event. One that came again meanwhile and was accepted is a duplicate."""
+    """Make it an event. One that came again meanwhile and was accepted is a duplicate. Raises Refused."""
     assert checked.event is not None
+    refused = checked.refused
+    what = f"refused delivery {refused.id} of executor {refused.executor}"
     # Ids sort by millisecond: whoever is released later gets a later one.
     before = parts.clock.now()
     while parts.clock.now() <= before:
         await parts.clock.sleep(0.001)
-    stored = await parts.store.store_event(checked.event)
+    async with parts.client.changing("webhook:release", refused.executor, what) as entry:
+        stored = await parts.store.store_manual(checked.event, entry)
     await parts.store.drop_refused(checked.refused.id)
     return stored

@@ -27,7 +27,9 @@ _COLOURS = {
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # JSON escapes only some of what a terminal would obey.
+    click.echo(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def clean(value: Any) -> str:
@@ -36,6 +38,11 @@ def clean(value: Any) -> str:
         return "-"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def one_line(value: Any) -> str:
+    """A value as one safe piece of text that stays on its line."""
+    return clean(value).replace("\n", "\\n").replace("\t", " ")
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], empty: str) -> None:

@@ -100,11 +100,14 @@ class _Lines(logging.Formatter):
     """A line for a person at a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        from hub.cli.printing import clean
+        from hub.cli.printing import clean, one_line
 
         where = f" {record.execution_id} {record.job}:" if hasattr(record, "execution_id") else ""  # type: ignore[attr-defined]  # set by the engine's extra
-        text = f"{iso(round(record.created * 1000))} {record.levelname:7}{where} {clean(record.getMessage())}"
-        return text if not record.exc_info else f"{text}\n{self.formatException(record.exc_info)}"
+        text = f"{iso(round(record.created * 1000))} {record.levelname:7}{where} {one_line(record.getMessage())}"
+        if not record.exc_info:
+            return text
+        # Set in, so that nothing in it can be taken for a line of its own.
+        return "\n    ".join([text, *map(clean, self.formatException(record.exc_info).splitlines())])
 
 
 class _WithoutSecrets(logging.Formatter):

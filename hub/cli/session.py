@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
+from hub.cli.printing import clean
 from hub.model.errors import ConfigError, HubError
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ async def _told(work: Coroutine[Any, Any, int | None]) -> int | None:
         return await work
     except ConfigError as error:
         for problem in error.problems:
-            click.echo(str(problem), err=True)
+            click.echo(clean(str(problem)), err=True)
         return FAILED
     except (HubError, OSError) as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(clean(f"error: {error}"), err=True)
         return FAILED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Self, TypeVar
 
 from hub.drivers import ProjectDriver
@@ -53,6 +54,10 @@ class Verbs:
         """What they may see of a list. Raises Refused when they could see nothing of any list."""
         self._require(action)
         return [one for one in found if allows(self.principal, action, name(one))]
+
+    def changing(self, action: str, name: str | None, object: str) -> AbstractAsyncContextManager[AuditEntry]:
+        """For what is changed by other means than a verb of a client: the same check, and the same one record."""
+        return self._changing(action, name, object)
 
     @contextlib.asynccontextmanager
     async def _changing(self, action: str, name: str | None, object: str) -> AsyncIterator[AuditEntry]:

@@ -81,7 +81,7 @@ READS: dict[str, tuple[str, Asking]] = {
 #: These ask nobody, or for a proof instead of a right; `apply` takes several rights, and has a test of its own.
 OPEN = {
     "refuse_unless_allowed",
-    "acting_as", "may", "invoker", "is_claimed", "claim", "sign_in", "session", "sign_out", "exchange", "authenticate", "check_keys", "apply",
+    "acting_as", "may", "invoker", "is_claimed", "claim", "sign_in", "session", "sign_out", "exchange", "authenticate", "check_keys", "apply", "changing",
 }  # fmt: skip
 
 CHANGES: dict[str, tuple[str, Asking]] = {

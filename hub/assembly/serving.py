@@ -291,7 +291,8 @@ class Serving:
     def _others_did(self, topic: str) -> None:
         """Another process has written: a command line that started, cancelled or resumed something, or another node."""
         self._live.ring()
-        if topic in ("", "events"):
+        # A node dispatches what it has stored; what a dead one has left, the others find when they look round.
+        if topic == "" or (topic == "events" and not self._parts.store.shared):
             self._parts.dispatcher.waker.ring()
         if topic in ("", "executions"):
             self._worker.waker.ring()

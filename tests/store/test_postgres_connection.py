@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from kit import Bench, FakeClock, until
 from postgres_cluster import Cluster
@@ -247,6 +248,39 @@ def test_the_server_is_killed_stopped_and_restarted_under_load() -> None:
         asyncio.run(story())
     finally:
         cluster.stop()
+
+
+def test_somebody_locks_the_tables(postgres_url: str) -> None:
+    """For a while nobody can write: all are told in time, nothing is lost, and then it goes on."""
+
+    async def story() -> None:
+        store = open_store(postgres_url, SystemClock())
+        await store.start(request(0))
+        acknowledged, refused, longest = set(), 0, 0.0
+        until_when = time.monotonic() + 2.8
+        with psycopg.connect(postgres_url) as holder:
+            holder.execute("LOCK TABLE events, executions IN ACCESS EXCLUSIVE MODE")
+            released = time.monotonic() + 1.8
+            number = 0
+            while time.monotonic() < until_when:
+                if released is not None and time.monotonic() > released:
+                    holder.rollback()
+                    released = None
+                number += 1
+                begun = time.monotonic()
+                try:
+                    stored = await store.store_event(NewEvent("webhook:x", str(number), "webhook", 1, {}), timeout=0.5)
+                    acknowledged.add(stored.id)
+                except StoreUnavailable:
+                    refused += 1
+                longest = max(longest, time.monotonic() - begun)
+        assert longest < 1.2
+        assert refused >= 2
+        assert len(acknowledged) > 10, "it went on by itself"
+        assert acknowledged <= {event.id for event in await store.new_events(limit=100_000)}
+        await store.close()
+
+    asyncio.run(story())
 
 
 def test_text_that_postgresql_cannot_keep_is_the_fault_of_who_sent_it(postgres_url: str) -> None:

@@ -26,7 +26,7 @@ class EventVerbs(Verbs):
         self._require("event:read", executor)
         events = self._visible(
             "event:read",
-            await self._store.events(executor=executor, outcome=outcome, since=since, limit=limit),
+            await self._store.list_events(executor=executor, outcome=outcome, since=since, limit=limit),
             origin,
         )
         deliveries = await self._store.deliveries(event_ids=[event.id for event in events]) if events else []

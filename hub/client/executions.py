@@ -65,7 +65,7 @@ class ExecutionVerbs(Verbs):
     ) -> list[ExecutionRecord]:
         """Newest first, without their jobs."""
         self._require("execution:read", workflow)
-        found = await self._store.executions(workflow=workflow, status=status, executor=executor, limit=limit)
+        found = await self._store.list_executions(workflow=workflow, status=status, executor=executor, limit=limit)
         return await self._with_reasons(self._visible("execution:read", found, lambda one: subject(one.workflow)))
 
     async def _with_reasons(self, found: list[ExecutionRecord]) -> list[ExecutionRecord]:

@@ -49,6 +49,8 @@ def executions(
         statement = statement.where(col(ExecutionRow.status) == literal_column(f"'{Status(status).value}'"))
         if status not in _USUAL:
             statement = statement.where(_UNUSUAL)
+        elif status == Status.RUNNING:
+            statement = statement.where(col(ExecutionRow.finished_at).is_(None))
     if since is not None:
         statement = statement.where(ExecutionRow.id >= first_id(since))
     if before is not None:

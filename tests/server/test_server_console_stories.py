@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 from collections.abc import Iterator
 
 import pytest
@@ -47,6 +48,15 @@ async def ship(input, ctx: Context):
 
 
 @job
+async def count(input, ctx: Context):
+    await come("begin")
+    for number in range(20):
+        ctx.log.info("number %d", number)
+        await asyncio.sleep(0.1)
+    return {}
+
+
+@job
 async def call_supplier(input, ctx: Context):
     if not os.path.exists("mended"):
         raise RuntimeError("the supplier answers 503")
@@ -64,6 +74,7 @@ async def pay(input, ctx: Context):
     return {"paid": answer.approved, "note": answer.note}
 
 
+counting = workflow("counting", count)
 shipping = workflow("shipping", ship)
 restocking = workflow("restocking", restock)
 paying = workflow("paying", pay)
@@ -121,6 +132,30 @@ def test_an_order_arrives_and_finishes_before_ones_eyes(project: Project, shop: 
         page.locator("a.row", has_text="pack").last.click()
         expect(page.get_by_label("job", exact=True)).to_contain_text("ship/pack")
         assert page.evaluate("window.here") is True
+
+
+#: Notes for each line how long after it was written it was on the page.
+_OBSERVE = """
+window.late = [];
+new MutationObserver((changes) => {
+  for (const { addedNodes } of changes) for (const line of addedNodes) {
+    if (line.querySelector) window.late.push(Date.now() - Date.parse(line.querySelector("time").dateTime));
+  }
+}).observe(document.getElementById("logs"), { childList: true });
+"""
+
+
+def test_a_log_line_is_on_the_open_page_in_an_instant(project: Project, shop: Hub) -> None:
+    running = begin(project, "counting", {})
+    with at_the_console(shop) as (page, _):
+        page.goto(f"/console/executions/{running}")
+        expect(page.locator("#fall")).to_contain_text("count")
+        page.evaluate(_OBSERVE)
+        (project.folder / "begin").touch()
+        expect(page.locator("#head .chip")).to_contain_text("success")
+        late = page.evaluate("window.late")
+        assert len(late) == 20
+        assert statistics.median(late) < 300, late
 
 
 def test_why_an_event_was_filtered(project: Project, shop: Hub) -> None:

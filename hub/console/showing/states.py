@@ -48,6 +48,7 @@ _TONES = {
     "verified": "success",
     "readable": "success",
     "ok": "success",
+    "done": "success",
     "bad": "failed",
 }
 

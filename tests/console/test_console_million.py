@@ -1,0 +1,93 @@
+"""Pages of a hub that has seen a million events and executions answer as quickly as those of an empty one."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from console_site import Site, visit
+
+from hub.model.clock import first_id
+
+#: What a page may take, in seconds, and how many times each is asked; the best one counts, since others use the machine too.
+_ALLOWED, _TIMES = 0.2, 5
+_PAGES = [
+    "/console",
+    "/console/events",
+    "/console/events?outcome=started",
+    "/console/events?outcome=failed",
+    "/console/events?outcome=missed",
+    "/console/events?executor=hook",
+    "/console/events?executor=hook&outcome=filtered",
+    "/console/events/newer?after=0",
+    "/console/executions",
+    "/console/executions?status=SUCCESS",
+    "/console/executions?status=FAILED",
+    "/console/executions?status=WAITING",
+    "/console/executions?status=RUNNING",
+    "/console/executions?workflow=greeting",
+    "/console/executions?workflow=greeting&status=FAILED",
+    "/console/executions/newer?after=0",
+    "/console/executors",
+    "/console/executors/hook",
+    "/console/executors/hook?tab=executions",
+    "/console/schedules",
+    "/console/wait-points",
+    "/console/audit",
+]
+
+
+def fill(path: Path, count: int, now: int) -> None:
+    """Events of a day and a half, a delivery and an execution of each; some of everything fails, waits or is filtered."""
+    step = 36 * 3_600_000 / count
+    moments = [round(now - (count - number) * step) for number in range(count)]
+    ids = [first_id(at)[:16] + f"{number:010d}" for number, at in enumerate(moments)]
+    outcomes = ["started"] * 90 + ["filtered"] * 8 + ["failed", "paused"]
+    statuses = ["SUCCESS"] * 97 + ["FAILED", "CANCELED", "WAITING"]
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executemany(
+            "INSERT INTO events (id, source, type, namespace, model, time, received_at, payload, executors, state) "
+            "VALUES (?, 'webhook:hook', 'webhook', '', '', ?, ?, '{\"method\": \"POST\", \"body\": 1}', '[\"hook\"]', 1)",
+            zip(ids, moments, moments, strict=True),
+        )
+        db.executemany(
+            "INSERT INTO deliveries (id, event_id, executor, outcome, reason, execution_id, created_at, evaluation) "
+            "VALUES (?, ?, 'hook', ?, 'because', ?, ?, '{}')",
+            ((f"{one}.hook", one, outcomes[number % 100], one, moments[number]) for number, one in enumerate(ids)),
+        )
+        columns = [row[1] for row in db.execute("PRAGMA table_info(executions)")]
+        needed = {"id": None, "workflow": "greeting", "args": "{}", "executor": "hook", "requested_by": "executor"}
+        assert set(needed) <= set(columns)
+        db.executemany(
+            "INSERT INTO executions (id, workflow, status, args, executor, event_id, requested_by, attempts, retries, crashes, "
+            "priority, concurrency_key, epoch, base_epoch, created_at, started_at, finished_at) "
+            "VALUES (?, 'greeting', ?, '{}', 'hook', ?, 'executor', 1, 0, 0, 0, '', 1, 1, ?, ?, ?)",
+            (
+                (one, statuses[number % 100], one, moments[number], moments[number], moments[number] + 5)
+                for number, one in enumerate(ids)
+            ),
+        )
+
+
+@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
+def test_every_page_answers_at_once(site_root: Path, count: int) -> None:
+    async def story(site: Site) -> None:
+        fill(site_root / "var/hub.db", count, site.parts.clock.now())
+        deadline = time.monotonic() + 60
+        while "still counting" in (await site.get("/console")).text:
+            assert time.monotonic() < deadline, "the last day is counted in a minute at most"
+        took = {}
+        for path in _PAGES:
+            best = 9.0
+            for _ in range(_TIMES):
+                begun = time.perf_counter()
+                answer = await site.get(path)
+                best = min(best, time.perf_counter() - begun)
+                assert answer.status_code == 200, path
+            took[path] = round(best, 3)
+        assert {path: seconds for path, seconds in took.items() if seconds > _ALLOWED} == {}
+
+    visit(site_root, story)

@@ -10,6 +10,7 @@ from psycopg import errors, sql
 from hub.model.clock import Clock
 from hub.model.errors import Conflict
 from hub.triggers.record_events import postgres_outbox
+from hub.triggers.record_events.postgres_bell import Bell
 from hub.triggers.record_events.postgres_catalogue import Catalogue, Table, Trigger, read_catalogue
 from hub.triggers.record_events.postgres_link import Connection, Link
 from hub.triggers.record_events.postgres_outbox import READY
@@ -56,7 +57,7 @@ SELECT concat_ws('/',
   (SELECT string_agg(p.oid || ':' || p.xmin::text, ',' ORDER BY p.oid) FROM pg_proc p
    JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = %s),
   (SELECT string_agg(c.oid::text, ',' ORDER BY c.oid) FROM pg_class c
-   JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = %s WHERE c.relkind = 'r'))
+   JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = %s WHERE c.relkind IN ('r', 'S')))
 """
 
 
@@ -64,12 +65,14 @@ class PostgresWatched:
     """`Watched` for a PostgreSQL database: a schema `_hub` in it, and triggers on the watched tables.
 
     Several nodes may watch the same database. They install one after the other, and each drains what the others have not locked.
-    What is looked at is polled: NOTIFY in the users' transactions takes a lock that all of them share, and halved the rate of
-    eight writers where it was measured.
+    A first change wakes the hub by NOTIFY; what comes soon after it is found by looking often, and the rest by looking now and then.
     """
+
+    poll_seconds = 0.25
 
     def __init__(self, namespace: str, url: str, clock: Clock) -> None:
         self._link = Link(namespace, url)
+        self._bell = Bell(url, clock)
         self._clock = clock
         self._generation = 0
         self._verified: int | None = None
@@ -112,7 +115,11 @@ class PostgresWatched:
         finding = left_aside(row, why, self._clock.now())
         await self._link.run(lambda connection: postgres_outbox.set_aside(connection, row, finding))
 
+    async def rest(self, seconds: float) -> None:
+        await self._bell.wait(seconds)
+
     async def close(self) -> None:
+        await self._bell.close()
         await self._link.close()
 
     async def role(self) -> str:
@@ -287,7 +294,8 @@ async def _drop_schema(connection: Connection, catalogue: Catalogue, namespace: 
     """Ours, and nothing of anybody else's that stands in it or hangs on it."""
     try:
         for name in sorted(catalogue.own):
-            await connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, name)))
+            kind = sql.SQL("SEQUENCE" if name == "pulse" else "TABLE")
+            await connection.execute(sql.SQL("DROP {} {}").format(kind, sql.Identifier(SCHEMA, name)))
         await connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(SCHEMA)))
     except errors.DependentObjectsStillExist as error:
         raise Conflict(

@@ -121,7 +121,11 @@ async def _relations(connection: AsyncConnection[Any]) -> tuple[dict[str, Relati
 
 
 async def _own(connection: AsyncConnection[Any]) -> frozenset[str]:
-    cursor = await connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [SCHEMA])
+    cursor = await connection.execute(
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = %s AND c.relkind IN ('r', 'S')",
+        [SCHEMA],
+    )
     return frozenset({name async for (name,) in cursor} & TABLES.keys())
 
 

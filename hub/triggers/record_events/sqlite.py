@@ -41,6 +41,9 @@ class SQLiteWatched:
     while its triggers stand (uninstall first, or rebuild the table).
     """
 
+    #: Half of it is what a change waits on average. SQLite cannot notify another process.
+    poll_seconds = 0.03
+
     def __init__(self, namespace: str, path: Path, clock: Clock) -> None:
         self._file = File(namespace, path)
         self._clock = clock
@@ -81,6 +84,9 @@ class SQLiteWatched:
     async def set_aside(self, row: OutboxRow, why: str) -> None:
         finding = left_aside(row, why, self._clock.now())
         await self._file.run(lambda connection: sqlite_outbox.set_aside(connection, row, finding))
+
+    async def rest(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
 
     async def close(self) -> None:
         await self._file.close()

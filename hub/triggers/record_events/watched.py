@@ -117,6 +117,15 @@ class Watched(Protocol):
     @property
     def namespace(self) -> str: ...
 
+    @property
+    def poll_seconds(self) -> float:
+        """How long a change may go unnoticed when nobody tells of it."""
+        ...
+
+    async def rest(self, seconds: float) -> None:
+        """Until rows may have come, at most so long."""
+        ...
+
     async def relations(self) -> Mapping[str, Relation]:
         """Every name in the catalogue that an executor might call a model."""
         ...

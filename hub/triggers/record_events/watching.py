@@ -10,9 +10,6 @@ from hub.triggers.record_events.keeper import Keeper
 from hub.triggers.record_events.wanted import Wanted
 from hub.triggers.record_events.watched import DatabaseUnavailable, Watched
 
-#: Half of it is what a change waits on average. SQLite cannot notify another process, and PostgreSQL only at the writers' cost.
-_POLL_SECONDS = 0.03
-
 #: Where rows have just come more are likely to come: looked at so often, for so long.
 _LIVELY_POLL_SECONDS = 0.005
 _LIVELY_SECONDS = 1.0
@@ -28,7 +25,7 @@ class Watching:
     """Drains when rows may have come, and checks the triggers when the schema may have changed."""
 
     def __init__(
-        self, watched: Watched, drain: Drain, keeper: Keeper, clock: Clock, *, poll_seconds: float = _POLL_SECONDS
+        self, watched: Watched, drain: Drain, keeper: Keeper, clock: Clock, *, poll_seconds: float | None = None
     ) -> None:
         #: Why the database cannot be looked at, for people; None: it can.
         self.trouble: str | None = None
@@ -36,7 +33,7 @@ class Watching:
         self._drain = drain
         self._keeper = keeper
         self._clock = clock
-        self._poll_seconds = poll_seconds
+        self._poll_seconds = watched.poll_seconds if poll_seconds is None else poll_seconds
         self._lively_until = float("-inf")
         self._rows_due = True
         self._check_due = True
@@ -57,7 +54,7 @@ class Watching:
         """Until `stop`. Trouble slows it down and never ends it; errors that are nobody's weather are raised."""
         while not stop.is_set():
             if await self.run_once() == 0:
-                await self._clock.sleep(self._pause())
+                await self._watched.rest(self._pause())
 
     async def run_once(self) -> int:
         """One look. How many changes were handed over; while it is not 0, more may wait."""

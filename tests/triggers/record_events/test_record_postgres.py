@@ -14,6 +14,7 @@ from psycopg import errors, sql
 from record_postgres import PostgresShop
 from record_stand_ins import ALL, ORDERS, unavailable
 
+from hub.model.clock import SystemClock
 from hub.model.errors import Conflict
 from hub.triggers.record_events.keeper import Keeper
 from hub.triggers.record_events.watched import DatabaseUnavailable, Finding
@@ -402,3 +403,46 @@ def test_when_an_event_cannot_be_written_neither_is_the_change(pg_shop: Postgres
     with pytest.raises(errors.UndefinedTable):
         pg_shop.run("INSERT INTO orders (total) VALUES (1)")
     assert pg_shop.run("SELECT count(*) FROM orders") == [(0,)]
+
+
+def test_a_change_wakes_the_hub_and_many_do_it_once(pg_shop: PostgresShop) -> None:
+    heard = pg_shop.connect()
+    heard.execute("LISTEN _hub")
+
+    async def story() -> None:
+        await pg_shop.watched.install(ORDERS)
+        before = asyncio.get_running_loop().time()
+        await pg_shop.watched.rest(0)  # from now on it listens
+        resting = asyncio.create_task(pg_shop.watched.rest(10))
+        for _ in range(20):
+            pg_shop.run("INSERT INTO orders (total) VALUES (1)")
+        await resting
+        assert asyncio.get_running_loop().time() - before < 5
+        pg_shop.run("BEGIN")
+        pg_shop.run("SELECT pg_sleep(0.25)")
+        pg_shop.run("INSERT INTO orders (total) VALUES (1)")
+        pg_shop.run("ROLLBACK")
+
+    tell(pg_shop, story)
+    assert 1 <= len(list(heard.notifies(timeout=0.1))) <= 5, "a few of twenty changes, none of those rolled back"
+    heard.close()
+
+
+def test_a_change_that_wakes_nobody_is_found_by_looking(pg_shop: PostgresShop) -> None:
+    """Whoever has just sent a wake-up may be rolled back."""
+
+    async def story() -> None:
+        await pg_shop.watched.install(ORDERS)
+        watching = Watching(pg_shop.watched, pg_shop.drain, Keeper(pg_shop.watched, ORDERS), SystemClock())
+        stop = asyncio.Event()
+        loop = asyncio.create_task(watching.watch(stop))
+        pg_shop.run("SELECT setval('_hub.pulse', (extract(epoch FROM clock_timestamp()) * 1000)::bigint + 150)")
+        pg_shop.run("INSERT INTO orders (total) VALUES (1)")
+        async with asyncio.timeout(5):
+            while not pg_shop.store.calls:  # noqa: ASYNC110 - another task's doing
+                await asyncio.sleep(0.01)
+        stop.set()
+        await loop
+
+    tell(pg_shop, story)
+    assert len(events(pg_shop)) == 1

@@ -61,7 +61,7 @@ class Freezer:
         for node in self.workers:
             self._until((folder / f"up-{node}").exists, "a worker does not come up")
         self.wrong: list[str] = []
-        self.patience = 6.0 if fault else _PATIENCE
+        self.patience = 4.0 if fault else _PATIENCE
 
     def _begin(self, node: str, fault: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{node}.err").open("wb") as errors:

@@ -41,7 +41,7 @@ def _pairs(store: Database) -> list[tuple[str, int, str, int, str]]:
 
 @pytest.mark.timeout(300)
 def test_two_crashes_are_survived(store: Database) -> None:
-    for name, first, one, second, other in random.Random(3).sample(_pairs(store), 60):
+    for name, first, one, second, other in random.Random(3).sample(_pairs(store), 40):
         world = with_crashes(store, named(name)[0], [(first, one), (second, other)])
         assert world.faults == [], (name, first, one, second, other)
 

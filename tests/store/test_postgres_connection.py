@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psycopg
 import pytest
@@ -20,9 +20,13 @@ from hub.model.event import NewEvent
 from hub.model.execution import LogLine, Started, StartRequest, Status
 from hub.store import open_store
 from hub.store.checkpoints import LogWrite
+from hub.store.committing import Committer, Operation
 from hub.store.dialects import postgres_link
-from hub.store.dialects.postgres_writing import PostgresConnection
+from hub.store.dialects.base import StoreBusy
+from hub.store.dialects.postgres import PostgresDialect
+from hub.store.dialects.postgres_writing import PostgresConnection, PostgresTx
 from hub.store.executions import Claimable, ClaimRequest
+from hub.store.verbs import Verb
 
 
 @pytest.fixture
@@ -106,8 +110,6 @@ def test_a_zombie_cannot_commit_what_was_given_up(postgres_url: str) -> None:
 
 
 def open_connection(url: str) -> PostgresConnection:
-    from hub.store.dialects.postgres import PostgresDialect
-
     asyncio.run(open_store(url, FakeClock()).close())
     return PostgresDialect(url).connect()
 
@@ -281,6 +283,36 @@ def test_somebody_locks_the_tables(postgres_url: str) -> None:
         await store.close()
 
     asyncio.run(story())
+
+
+def test_a_connection_that_is_lost_between_savepoints_takes_nobody_along(postgres_url: str) -> None:
+    """One operation is bad, so that all are applied by themselves; in the middle of that the session is ended."""
+    asyncio.run(open_store(postgres_url, FakeClock()).close())
+
+    def note(tx: PostgresTx, items: Sequence[str]) -> list[str]:
+        for item in items:
+            if item == "bad" or len(items) > 1:
+                raise ValueError("it cannot be applied")
+            if item == "third" and "third" not in seen:
+                seen.append(item)
+                assert connection._link is not None
+                with psycopg.connect(postgres_url, autocommit=True) as other:
+                    other.execute("SELECT pg_terminate_backend(%s)", (connection._link.backend,))
+            tx.run("INSERT INTO executor_states (executor, paused) VALUES (?, 1)", (item,))
+        return list(items)
+
+    seen: list[str] = []
+    connection = PostgresDialect(postgres_url).connect()
+    verb = Verb("note", note)  # type: ignore[arg-type]  # a verb of this test alone
+    committer = Committer(connection)
+    batch = [Operation(verb, item) for item in ("first", "bad", "third", "fourth")]
+    with pytest.raises(StoreBusy):
+        committer.commit(batch)
+    committer.commit(batch)
+    assert [type(operation.result) for operation in batch] == [str, ValueError, str, str]
+    rows = connection.raw.rows("SELECT executor FROM executor_states ORDER BY executor")
+    assert rows == [("first",), ("fourth",), ("third",)]
+    connection.close()
 
 
 def test_text_that_postgresql_cannot_keep_is_the_fault_of_who_sent_it(postgres_url: str) -> None:

@@ -24,6 +24,7 @@ from hub.store.dialects.postgres_errors import classified
 REPLY_SECONDS = 10.0
 CONNECT_SECONDS = 3.0
 _LOOK_SECONDS = 0.1
+_MOST_PREPARED = 400
 
 #: What the kernel and libpq are asked to notice of a dead link.
 SOCKET: dict[str, Any] = {
@@ -129,6 +130,12 @@ class Link:
             self._prepared.update(fresh)
         return results
 
+    def forget_some(self) -> None:
+        """Let go of prepared statements when there are very many: some texts are as long as what they are given."""
+        if len(self._prepared) > _MOST_PREPARED:
+            self.simple("DEALLOCATE ALL")
+            self._prepared.clear()
+
     def close(self) -> None:
         self.pgconn.finish()
 
@@ -181,6 +188,8 @@ class Link:
         while True:
             result = self._next(until)
             if result is None:
+                if not self.alive:
+                    raise StoreBusy("the connection was lost")
                 continue
             if result.status == _SYNC:
                 return found

@@ -25,8 +25,9 @@ SETTINGS = (
     "SET lock_timeout = '2s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '4s'; "
     "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off"
 )
-#: After so many slips the older ones of this writer go.
+#: After so many slips the older ones of this writer go, and those that killed ones have left.
 _KEPT = 500
+_DAY_MS = 86_400_000
 #: Milliseconds since 1970 UTC.
 _CLOCK = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
@@ -127,7 +128,9 @@ class PostgresConnection:
         return PostgresTx(self._open())
 
     def begin(self) -> PostgresTx:
-        self._tx = PostgresTx(self._open(), _BEGIN)
+        link = self._open()
+        link.forget_some()
+        self._tx = PostgresTx(link, _BEGIN)
         return self._tx
 
     def commit(self) -> None:
@@ -150,8 +153,9 @@ class PostgresConnection:
         """The slip of a commit; now and then older ones go with it."""
         oids, values = bound((self._writer, number))
         slips = [Statement(_SLIP, oids, values)]
-        if number % _KEPT == 0:
+        if number % _KEPT == 1:
             slips.append(Statement("DELETE FROM commits WHERE writer = $1 AND number < $2", oids, values))
+            slips.append(Statement(f"DELETE FROM commits WHERE at < {_CLOCK} - {_DAY_MS}"))
         return slips
 
     def verdict(self) -> bool:
@@ -203,10 +207,12 @@ class PostgresConnection:
     def _now(self, sql: str) -> None:
         """What was put before has to be done by then."""
         assert self._tx is not None
-        link = self._open()
+        assert self._link is not None
+        if not self._link.alive:  # another one would know nothing of this transaction
+            raise StoreBusy("the connection was lost")
         if left := self._tx.unsent():
-            link.exchange(left)
-        link.simple(sql)
+            self._link.exchange(left)
+        self._link.simple(sql)
 
 
 def _key(name: str) -> int:

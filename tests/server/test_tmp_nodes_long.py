@@ -1,0 +1,156 @@
+"""Several nodes on one PostgreSQL: one hub, of which any part may die."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hub_process import Hub, Zygote, until
+from node_loop import NodeLoop, SharedProject
+
+#: Set it to run a failed loop again.
+SEED = int(os.environ.get("KILL_SEED") or random.SystemRandom().randrange(1 << 30))
+
+
+@pytest.fixture
+def shared(quick_path: Path, zygote: Zygote, postgres_url: str) -> SharedProject:
+    """An empty project on an empty PostgreSQL database."""
+    return SharedProject(quick_path, zygote, postgres_url)
+
+
+def play(project: SharedProject, rounds: int) -> None:
+    loop = NodeLoop(project, SEED, rounds)
+    report = loop.run(patience=60 + rounds)
+    print(report)  # noqa: T201 - figures for whoever asks with -s or -rP
+    assert not report.wrong, f"KILL_SEED={SEED} repeats it: {report}"
+    assert report.sent >= 0.95 * report.planned
+    assert report.acknowledged >= 0.5 * report.planned
+    assert report.rounds_with_answers >= 0.5 * report.rounds
+
+
+@pytest.mark.timeout(180)
+def test_three_nodes_of_which_one_is_killed_four_times(shared: SharedProject) -> None:
+    play(shared, 4)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_three_nodes_of_which_one_is_killed_two_hundred_times(shared: SharedProject) -> None:
+    play(shared, 40)
+
+
+STEPS = """
+@job
+async def step(input, ctx: Context):
+    file = os.open("steps", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(file, f"{os.getpid()} {input} {ctx.attempt}\\n".encode())
+    os.close(file)
+    await asyncio.sleep(0.05)
+    return input
+
+@job
+async def climb(input, ctx: Context):
+    return [await step.trigger(number) for number in range(input["steps"])]
+
+climbing = workflow("climbing", climb)
+"""
+
+
+def steps(project: SharedProject) -> list[tuple[int, int]]:
+    """(process, step) of each step that was begun, in order."""
+    path = project.folder / "steps"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(int(pid), int(number)) for pid, number, _ in map(str.split, lines)]
+
+
+@contextlib.contextmanager
+def nodes(project: SharedProject, count: int) -> Iterator[list[Hub]]:
+    """So many nodes, ready; all of them are ended at the end."""
+    hubs = [project.start() for _ in range(count)]
+    try:
+        for hub in hubs:
+            hub.wait_ready()
+        yield hubs
+    finally:
+        for hub in hubs:
+            if hub.process.poll() is None:
+                hub.kill()
+
+
+def of_process(hubs: list[Hub], pid: int) -> Hub:
+    return next(hub for hub in hubs if hub.process.pid == pid)
+
+
+def begin(project: SharedProject, count: int) -> str:
+    """An execution of so many steps, and its id."""
+    started = project.run(
+        "workflow", "start", "climbing", "-m", "workflow-bot", "-a", f'{{"steps": {count}}}', "--json"
+    )
+    return str(started.json["id"])
+
+
+@pytest.mark.timeout(120)
+def test_a_frozen_node_is_taken_over_and_begins_nothing_when_it_wakes(shared: SharedProject) -> None:
+    shared.lay_out(STEPS, lease=1)
+    with nodes(shared, 2) as hubs:
+        execution = begin(shared, 30)
+        until(lambda: len(steps(shared)) > 5)
+        frozen = of_process(hubs, steps(shared)[-1][0])
+        frozen.process.send(signal.SIGSTOP)
+        stopped = time.monotonic()
+        until(lambda: steps(shared)[-1][0] != frozen.process.pid, 10, "nobody takes it over")
+        taken_over = time.monotonic() - stopped
+        assert taken_over < 1 + 5
+        before = steps(shared)
+        frozen.process.send(signal.SIGCONT)
+        assert shared.ended(execution, 20) == "SUCCESS"
+        after = steps(shared)[len(before) :]
+        late = [number for pid, number in after if pid == frozen.process.pid]
+        assert len(late) <= 1, "only what it had checked before it was frozen"
+        # The one that was under way may have run twice; what was stored has not.
+        numbers = [number for _, number in steps(shared)]
+        assert [number for number in range(30) if numbers.count(number) == 0] == []
+        assert sum(numbers.count(number) > 1 for number in range(30)) <= 1
+        until(lambda: len(shared.run("node", "list", "--json").json) == 2, 10, "it is no node any more")
+
+
+@pytest.mark.timeout(120)
+def test_nodes_that_are_replaced_one_by_one_lose_nothing(shared: SharedProject) -> None:
+    shared.lay_out(STEPS, lease=2)
+    with nodes(shared, 2) as hubs:
+        executions = [begin(shared, 60) for _ in range(3)]
+        until(lambda: len(steps(shared)) > 10)
+        for place in (0, 1):
+            assert hubs[place].stop() == 0, hubs[place].log
+            hubs[place] = shared.start()
+            hubs[place].wait_ready()
+        assert [shared.ended(execution, 30) for execution in executions] == ["SUCCESS"] * 3
+        numbers = [number for _, number in steps(shared)]
+        assert len(numbers) <= 3 * 60 + 6, "what was stored does not run again"
+        assert shared.store("SELECT max(crashes) FROM executions") == [(0,)], "to be stopped is no crash"
+
+
+@pytest.mark.timeout(120)
+def test_nodes_are_listed_with_what_they_have_loaded(shared: SharedProject) -> None:
+    shared.lay_out(STEPS)
+    with nodes(shared, 1) as hubs:
+        shared.write("workflows/more.py", "from hub import job\n")
+        other = shared.start()
+        hubs.append(other)
+        other.wait_ready()
+        first, second = sorted(shared.run("node", "list", "--json").json, key=lambda node: node["started_at"])
+        assert [first["address"], second["address"]] == [hub.url for hub in hubs]
+        assert [first["pid"], second["pid"]] == [hub.process.pid for hub in hubs]
+        assert first["revision"] != second["revision"]
+        said = f"node {first['id']}"
+        assert said in shared.run("node", "list").err
+        assert said in shared.run("check").err
+        until(lambda: any(said in message for message in other.messages()), 15, "its log does not say so")
+        (shared.folder / "workflows" / "more.py").unlink()
+        assert said not in shared.run("check").err

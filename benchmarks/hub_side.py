@@ -18,7 +18,6 @@ from hub.assembly.jobs_thread import settle_in
 from hub.engine.registry import Registry
 from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
-from hub.engine.waking import Waker
 from hub.engine.worker import Worker
 from hub.model.clock import SystemClock
 from hub.store import open_store
@@ -49,19 +48,20 @@ class Bench:
         self.clock = SystemClock()
         self.registry, self.surroundings = Registry([counting]), Surroundings()
         self.store = open_store(url or f"sqlite:///{folder}/hub.db", self.clock)
-        self.worker = Worker(self.store, self.registry, self.surroundings, self.clock, "bench")
-        self.settled = Waker()
-        self.settled.bind()
-        self.store.listen(self._rang)
-        self.done = 0
+        self.worker = Worker(
+            self.store, self.registry, self.surroundings, self.clock, "bench", on_ended=lambda _id: self._ended()
+        )
+        self.store.listen(self.worker.hear)
+        self.left = 0
+        self.all_ended = asyncio.Event()
 
     async def run(self, executions: int, length: int) -> float:
         """Start them all at once; seconds until the last one's end is durable."""
         begin = time.perf_counter()
+        self.left = executions
+        self.all_ended.clear()
         await asyncio.gather(*[self._start(length) for _ in range(executions)])
-        self.done += executions
-        while (await self.store.count_by_status()).get("SUCCESS", 0) < self.done:
-            await self.settled.wait(1)
+        await self.all_ended.wait()
         return time.perf_counter() - begin
 
     async def _start(self, length: int) -> None:
@@ -76,8 +76,10 @@ class Bench:
         )
         await self.store.start(request)
 
-    def _rang(self, topic: str) -> None:
-        (self.worker.waker if topic == "executions" else self.settled).ring()
+    def _ended(self) -> None:
+        self.left -= 1
+        if not self.left:
+            self.all_ended.set()
 
 
 async def measure(

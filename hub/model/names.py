@@ -10,6 +10,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 NAME_RULE = "3 to 63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit"
 
+#: A line's worth of names.
+_SHOWN = 12
+
 
 def is_name(text: str) -> bool:
     """Whether `text` may name an executor, workflow, job, machine user or wait point."""
@@ -30,5 +33,5 @@ def advice(name: str, known: Iterable[str]) -> str:
         return f'Did you mean "{near}"?'
     if not names:
         return "There are none yet."
-    listed = ", ".join(names[:8])
-    return f"Known: {listed}{', …' if len(names) > 8 else ''}."  # noqa: PLR2004 - a line's worth of names
+    more = ", …" if len(names) > _SHOWN else ""
+    return f"Known: {', '.join(names[:_SHOWN])}{more}."

@@ -57,7 +57,7 @@ def test_unknown_keys_come_with_the_closest_one():
     assert problems("nmae: abc\nname: abc\n" + _TRIGGER + _TARGET) == ['1:1: unknown key "nmae". Did you mean "name"?']
     assert problems("stor: x\n", "config") == ['1:1: unknown key "stor". Did you mean "store"?']
     assert problems("zzz: x\n", "config") == [
-        '1:1: unknown key "zzz". Known: auth, databases, engine, env, outgoing, retention, server, store.'
+        '1:1: unknown key "zzz". Known: auth, databases, engine, env, outgoing, retention, server, store, store_options.'
     ]
 
 

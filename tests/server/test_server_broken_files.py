@@ -81,7 +81,8 @@ def test_a_validator_that_fails_in_its_own_way_fails_its_delivery_alone(project:
         @field_validator("parts")
         @classmethod
         def whole(cls, value):
-            return 100 // value
+            100 // value
+            return value
 
     @job
     async def divide(input: Share):

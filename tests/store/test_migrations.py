@@ -10,19 +10,24 @@ import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from kit import FakeClock
+from sqlalchemy import Column
 from sqlmodel import SQLModel
 
 from hub.model.errors import StoreUnavailable
-from hub.model.execution import StartRequest
-from hub.store import open_store
+from hub.model.execution import Settled, StartRequest, Status
+from hub.store import Store, open_store, opening
 from hub.store.dialects.choosing import dialect_for
+from hub.store.executions import Claimable, ClaimRequest
+from hub.store.migrations.types import WORD
 from hub.store.tables import SCHEMA_VERSION
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -144,6 +149,45 @@ def test_a_store_of_a_newer_hub_is_refused_and_who_works_on_it_goes_on(old: str)
 
     asyncio.run(story())
     assert run(old, "SELECT id FROM executions ORDER BY id") == [("E1",), ("E2",)]
+
+
+def test_two_versions_work_side_by_side(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node goes on while another one, of the next version, brings the schema up to date and works beside it."""
+
+    def climb(op: Operations) -> None:
+        op.add_column("executions", Column("tomorrow", WORD))
+        op.create_table("tomorrows", Column("id", WORD, primary_key=True))
+
+    tomorrow = ModuleType("hub.store.migrations.step_3")
+    tomorrow.climb = climb  # type: ignore[attr-defined]  # as a step has it
+    monkeypatch.setitem(sys.modules, tomorrow.__name__, tomorrow)
+
+    async def run_some(store: Store, node: str, first: int) -> int:
+        """Start, claim and settle; how many came to their end."""
+        done = 0
+        for number in range(first, first + 20):
+            await store.start(StartRequest(f"X{number:04}", "orders", "{}", None, 5))
+            for claimed in await store.claim(ClaimRequest(node, (Claimable("orders", "r"),), 2, 10)):
+                done += 1
+                await store.settle(Settled(claimed.id, claimed.epoch, Status.SUCCESS, 10, result="1"))
+        return done
+
+    async def story() -> None:
+        older = open_store(old, FakeClock(), checkpoints=False)
+        working = asyncio.create_task(run_some(older, "older", 0))
+        await asyncio.sleep(0)
+        monkeypatch.setattr(opening, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        newer = await asyncio.to_thread(open_store, old, FakeClock(), checkpoints=False)
+        assert version(old) == str(SCHEMA_VERSION + 1)
+        both = await asyncio.gather(working, run_some(newer, "newer", 100), run_some(older, "older", 200))
+        assert sum(both) == 60 + 1  # and the one that was there before
+        monkeypatch.setattr(opening, "SCHEMA_VERSION", SCHEMA_VERSION)
+        with pytest.raises(StoreUnavailable, match="a newer hub has used it"):
+            open_store(old, FakeClock())
+        await older.close()
+        await newer.close()
+
+    asyncio.run(story())
 
 
 #: Opens the store again and again, and ends at the first statement, at the second one, … without tidying anything up.

@@ -76,8 +76,16 @@ _EXECUTION = shape(
 
 COMPONENTS: Mapping[str, Schema] = {
     "Problem": {
-        **shape(type=TEXT, title=TEXT, status=NUMBER, detail=TEXT, id=TEXT),
-        "description": "A problem document (RFC 9457). The hub's log says more under its id.",
+        "type": "object",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": TEXT,
+            "title": TEXT,
+            "status": NUMBER,
+            "detail": TEXT,
+            "id": {**TEXT, "description": "The hub's log says more under it. What is no proper HTTP has none"},
+        },
+        "description": "A problem document (RFC 9457)",
     },
     "ExecutionRow": {**_EXECUTION, "description": "An execution in a list"},
     "Execution": {

@@ -120,6 +120,7 @@ def explore(served: Served, examples: int) -> int:
     return asked
 
 
+@pytest.mark.timeout(240)
 def test_answers_are_as_the_document_says(served: Served) -> None:
     assert explore(served, 5) > 150
 

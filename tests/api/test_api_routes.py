@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from api_site import ApiSite, play
 
+from hub.api import routing
 from hub.api.operations import PUBLIC, Operation, Undeclared, check_declared
 from hub.api.resources import OPERATIONS
 
@@ -235,6 +239,26 @@ def test_every_answer_has_the_headers_that_make_it_harmless(quick_path: Path) ->
             assert "access-control-allow-origin" not in answer.headers
             assert "server" not in answer.headers
             assert len(answer.headers.get_list("cache-control")) == 1
+
+    play(quick_path, story)
+
+
+def test_a_store_that_others_hold_is_not_waited_for_for_ever(quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "PATIENCE", 0.3)
+
+    async def story(hub: ApiSite) -> None:
+        path = "/api/v1/workflows/adding/executions"
+        body = {"invoker": "anonymous", "idempotency_key": "once"}
+        with closing(sqlite3.connect(quick_path / "var/hub.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            begun = time.monotonic()
+            answer = await hub.ask("POST", path, json=body)
+            assert time.monotonic() - begun < 3
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert (await hub.get("/api/v1/executions"))["items"] == [], "reading goes on"
+            other.execute("ROLLBACK")
+        started = await hub.post(path, body, status=201)
+        assert [one["id"] for one in (await hub.get("/api/v1/executions"))["items"]] == [started["id"]], "once"
 
     play(quick_path, story)
 

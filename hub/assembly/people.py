@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from hub.api.live import Live
 from hub.assembly.parts import Parts
+from hub.assembly.releasing import Refusals
 from hub.assembly.webhooks import trusted_proxies
 from hub.console.app import ConsoleRoute
 from hub.console.installation import Installation
@@ -22,6 +23,7 @@ def console_route(parts: Parts, address: str, troubles: Callable[[], Sequence[st
             troubles,
             lambda: parts.files.problems,
             live,
+            Refusals(parts),
             trusted_proxies(parts.config),
         )
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hub.assembly.parts import Parts
+from hub.client import Client
 from hub.model.errors import BadInput
 from hub.model.event import NewEvent, StoredEvent
 from hub.model.rights import require
@@ -32,9 +34,9 @@ def project_seal(root: Path) -> Seal:
     return seal_of(root / "var" / "refused.key")
 
 
-async def check(parts: Parts, refused: RefusedDelivery) -> Checked:
-    """Each step, at the time when it came. Raises BadInput when it cannot be looked at, or Refused."""
-    require(parts.client.principal, "webhook:verify", refused.executor)
+async def check(parts: Parts, refused: RefusedDelivery, client: Client | None = None) -> Checked:
+    """Each step, at the time when it came, for whom the client acts. Raises BadInput when it cannot be looked at, or Refused."""
+    require((client or parts.client).principal, "webhook:verify", refused.executor)
     endpoint = parts.files.endpoints.get(refused.executor)
     if endpoint is None:
         raise BadInput(
@@ -53,7 +55,7 @@ async def check(parts: Parts, refused: RefusedDelivery) -> Checked:
     return Checked(refused, examined.steps, examined.event)
 
 
-async def release_one(parts: Parts, checked: Checked) -> StoredEvent:
+async def release_one(parts: Parts, checked: Checked, client: Client | None = None) -> StoredEvent:
     """Make it an event. One that came again meanwhile and was accepted is a duplicate. Raises Refused."""
     assert checked.event is not None
     refused = checked.refused
@@ -62,7 +64,25 @@ async def release_one(parts: Parts, checked: Checked) -> StoredEvent:
     before = parts.clock.now()
     while parts.clock.now() <= before:
         await parts.clock.sleep(0.001)
-    async with parts.client.changing("webhook:release", refused.executor, what) as entry:
+    async with (client or parts.client).changing("webhook:release", refused.executor, what) as entry:
         stored = await parts.store.store_manual(checked.event, entry)
     await parts.store.drop_refused(checked.refused.id)
     return stored
+
+
+class Refusals:
+    """The same for a face that acts for many."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def check(self, client: Client, refused: RefusedDelivery) -> Sequence[Step]:
+        """Each step that it passes now, and the one that it does not. Raises BadInput or Refused."""
+        return (await check(self._parts, refused, client)).steps
+
+    async def release(self, client: Client, refused: RefusedDelivery) -> StoredEvent:
+        """Make it an event. Raises BadInput when it does not hold now, or Refused."""
+        checked = await check(self._parts, refused, client)
+        if not checked.ok:
+            raise BadInput(f"it does not hold now: {checked.steps[-1].name}: {checked.steps[-1].detail}.")
+        return await release_one(self._parts, checked, client)

@@ -13,6 +13,7 @@ from hub.console.pages import (
     machine_users,
     people,
     records,
+    refused,
     schedules,
     wait_points,
 )
@@ -25,6 +26,7 @@ ALL: tuple[Page, ...] = (
     *executors.PAGES,
     *schedules.PAGES,
     *wait_points.PAGES,
+    *refused.PAGES,
     *machine_users.PAGES,
     *records.PAGES,
     *people.PAGES,

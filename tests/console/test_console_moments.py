@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.console.showing.moments import ago, clock_time, exactly, lasting
@@ -47,6 +47,7 @@ def test_how_long_it_took(ms: int, said: str) -> None:
     assert lasting(ms) == said
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**13), st.integers(0, 10**13))
 def test_every_moment_has_words(moment: int, now: int) -> None:
     assert ago(moment, now)

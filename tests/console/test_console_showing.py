@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.console.showing.days import DAY_MS, day
@@ -37,6 +37,7 @@ def test_every_state_has_a_shape_of_its_tone() -> None:
     assert chip("filtered").tone == "skipped"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**6), max_size=48))
 def test_strips_stay_in_their_frame_and_show_the_least(counts: list[int]) -> None:
     drawn = strip(counts, [str(count) for count in counts])
@@ -51,6 +52,7 @@ def every(node: Node) -> list[Node]:
     return [node, *[below for child in node.children for below in every(child)]]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(), max_size=4).map(lambda items: {"a": {"b c": items, "d": {"e": None}}}))
 def test_a_path_leads_to_its_value(value: dict[str, Any]) -> None:
     nodes = {node.path: node for node in every(tree(value, "args"))}
@@ -60,6 +62,7 @@ def test_a_path_leads_to_its_value(value: dict[str, Any]) -> None:
         assert nodes[f'$.a["b c"][{place}]'].text == str(item)
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_any_value_has_a_tree(value: Any) -> None:
     assert len(every(tree(value))) <= 2 * MOST

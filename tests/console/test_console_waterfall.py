@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.console.showing.waterfall import MOST_ROWS, WIDTH, Waterfall, waterfall
@@ -83,6 +83,7 @@ def test_few_jobs_are_never_folded() -> None:
     assert len(waterfall(record(call("main", 0, 900), *jobs), [], 1_000).rows) == MOST_ROWS + 1
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 3_000), st.integers(0, 3_000)), max_size=8),
     st.lists(st.tuples(st.integers(0, 3_000), st.integers(0, 3_000)), max_size=4),

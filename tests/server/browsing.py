@@ -91,3 +91,18 @@ def at_the_console(hub: Hub, **how: object) -> Iterator[tuple[Page, Watched]]:
         yield page, watched
         watched.look(page)
         assert watched.found == []
+
+
+@contextmanager
+def sign_in(hub: Hub) -> Iterator[Page]:
+    """A page of whoever claimed the hub before it was started again."""
+    with browser() as made:
+        context = made.new_context(base_url=hub.url)
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        page.goto("/console/sign-in")
+        page.get_by_label("Name").fill("ada")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{hub.url}/console")
+        yield page

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import re
 import statistics
 from collections.abc import Iterator
 
 import pytest
-from browsing import at_the_console
+from browsing import at_the_console, sign_in
 from hub_process import Hub, Project, until
 from playwright.sync_api import expect
 from server_projects import lay_out, start
@@ -270,3 +272,37 @@ def test_reading_needs_no_script_and_fits_a_phone(project: Project, shop: Hub) -
         (project.folder / "mended").touch()
         page.get_by_role("button", name="Resume").click()
         assert project.ended(failed) == "SUCCESS"
+
+
+def test_a_refused_delivery_is_let_in_once_the_secret_is_mended(project: Project) -> None:
+    wrong, right = "0123456789abcdef" * 2, "fedcba9876543210" * 2
+    body = b'{"ref": "main"}'
+
+    def hook(secret: str) -> dict[str, object]:
+        verify = {"preset": "github", "secret": secret}
+        return {"trigger": {"webhook": {"verify": verify}}, "target": start("echoing", "JSON.stringify(args.body)")}
+
+    lay_out(project, WORKFLOWS, pushes=hook(wrong))
+    with project.serving() as hub:
+        signed = "sha256=" + hmac.new(right.encode(), body, hashlib.sha256).hexdigest()
+        headers = {"x-github-event": "push", "x-github-delivery": "one", "content-type": "application/json"}
+        assert (
+            hub.post("/webhooks/pushes", content=body, headers={**headers, "x-hub-signature-256": signed}).status_code
+            == 401
+        )
+        with at_the_console(hub) as (page, _):
+            page.locator(".attention li", has_text="pushes refused 1 delivery").get_by_role("link", name="Show").click()
+            page.get_by_role("link", name="no signature matches").click()
+            page.get_by_role("link", name="Check again").click()
+            expect(page.locator(".steps").last).to_contain_text("no signature matches")
+            expect(page.get_by_role("button", name="Let it in")).to_have_count(0)
+            refused = page.url
+        hub.stop()
+    lay_out(project, WORKFLOWS, pushes=hook(right))
+    with project.serving() as hub, sign_in(hub) as page:
+        page.goto(re.sub(r"http://[^/]+", hub.url, refused))
+        expect(page.locator(".steps").last).to_contain_text("it holds")
+        page.get_by_role("button", name="Let it in").click()
+        expect(page.get_by_role("status")).to_contain_text("Let in")
+        page.reload()
+        expect(page.locator(".steps")).to_contain_text("started")

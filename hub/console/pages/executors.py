@@ -109,11 +109,6 @@ async def trigger(visit: Visit) -> Response:
     return visit.back(f"/console/events/{event.id}", "Stored, for this executor alone.")
 
 
-async def refused(visit: Visit) -> Response:
-    one = await visit.client.refused_one(int(visit.request.path_params["id"]))
-    return visit.show("refused.html", one=one, body=one.body.decode(errors="replace"))
-
-
 def listens(one: Executor) -> str:
     """What it listens to, in a few words."""
     match one.trigger:
@@ -188,5 +183,4 @@ PAGES = (
     Page("/executors/{name}/pause", "executor:pause", pause, method="POST"),
     Page("/executors/{name}/resume", "executor:pause", resume, method="POST"),
     Page("/executors/{name}/trigger", "executor:trigger", trigger, method="POST"),
-    Page("/refused/{id:int}", "webhook:read", refused),
 )

@@ -221,6 +221,8 @@ class EngineAndModel(RuleBasedStateMachine):
     @rule(execution=executions)
     def cancel(self, execution: str) -> None:
         known = self.known[execution]
+        if known.kind == "forgotten":
+            return
         try:
             self._do(self.bench.store.cancel(execution))
         except Conflict:
@@ -238,7 +240,7 @@ class EngineAndModel(RuleBasedStateMachine):
     @rule(execution=executions, mend=st.booleans())
     def resume(self, execution: str, mend: bool) -> None:
         known = self.known[execution]
-        if known.kind == "parent":
+        if known.kind in ("parent", "forgotten"):
             return  # a failed one would have its canceled child fail it again: said elsewhere
         if mend:
             self.mended.add(execution)
@@ -284,7 +286,7 @@ class EngineAndModel(RuleBasedStateMachine):
         del gone
         pruned = self._do(self.bench.store.prune(Prune(0, self.clock.now() - 120_000)))
         left = {execution for (execution,) in self._rows("SELECT id FROM executions")}
-        missing = self.known.keys() - left
+        missing = {name for name, one in self.known.items() if one.kind != "forgotten"} - left
         assert pruned.executions == len(missing)
         for execution in missing:
             assert self.known[execution].status in ("SUCCESS", "FAILED", "CANCELED")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hub.api.routing import PATIENCE
 from hub.console.every import ALL
 from hub.console.headers import Headers
 from hub.console.installation import Installation
@@ -97,7 +99,11 @@ def _answering(installation: Installation, page: Page) -> Callable[[Request], Aw
                 return _page(
                     visit, 403, "This form is not from this session's page. Load the page again, and send it anew."
                 )
-        response = await page.answer(visit)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                response = await page.answer(visit)
+        except TimeoutError:
+            return _page(visit, 503, "The store did not answer in time. Try again in a moment.")
         if visit.person is ANONYMOUS and not visitor_secret(request, secure=installation.secure):
             keep_visitor(response, visit.secret, secure=installation.secure)
         return response

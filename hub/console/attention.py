@@ -21,6 +21,8 @@ T = TypeVar("T")
 WINDOW_MS = 7 * 86_400_000
 _DAY_MS = 86_400_000
 _LONGEST = 200
+#: Executions that one button resumes.
+_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Concern:
     label: str
     post: str = ""
     note: str = ""
+    #: What the button sends with it.
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 async def concerns(client: Client, now: int) -> list[Concern]:
@@ -67,14 +71,23 @@ def _failed(group: Sequence[ExecutionRecord], now: int) -> Concern:
     last, first = group[0], group[-1]
     message = str((last.error or {}).get("message", "")) or "no message"
     href = f"/console/executions/{last.id}"
+    resumed = [one.id for one in group[:_AT_ONCE]]
     return Concern(
         "FAILED",
         f"{last.workflow} failed {_times(len(group))} since {clock_time(first.created_at, now)}",
         f"last: {shortened(message, 200)}",
         href if len(group) == 1 else address("/console/executions", status="FAILED", workflow=last.workflow),
-        "Resume" if len(group) == 1 else "Show",
-        post=f"{href}/resume" if len(group) == 1 else "",
+        "Resume" if len(group) == 1 else f"Resume {len(resumed)}",
+        post=f"{href}/resume" if len(group) == 1 else "/console/executions/many",
         note="Goes on under the same id, with the code as it is now.",
+        fields=(
+            ("act", "resume"),
+            ("status", "FAILED"),
+            ("workflow", last.workflow),
+            *[("id", identifier) for identifier in resumed],
+        )
+        if len(group) > 1
+        else (),
     )
 
 

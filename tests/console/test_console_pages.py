@@ -43,8 +43,13 @@ def test_home_tells_what_needs_attention_and_how_to_help(site_root: Path) -> Non
         assert "approval: an answer is awaited by asking" in said
         assert said.count("database shop: it cannot be opened") == 2
         assert f'action="/console/executions/{failed}/resume"' in page.text
-        await site.run("stumbling", {"n": 2})
-        assert "stumbling failed twice since" in words(await site.get("/console"))
+        second = await site.run("stumbling", {"n": 2})
+        page = await site.get("/console")
+        assert "stumbling failed twice since" in words(page)
+        assert "Resume 2" in words(page)
+        hidden = re.search(r'action="/console/executions/many">(.*?)</form>', page.text)
+        assert hidden is not None
+        assert set(re.findall(r'name="id" value="([^"]+)"', hidden[1])) == {failed, second}
 
     visit(site_root, story)
 

@@ -130,7 +130,7 @@ def what_next(stage: Stage, *, project: Path | None, stay: bool) -> None:
         note(f"The server is stopped. To go on: {hub} --project {project} serve, then {address}/console")
         note(f"What happened is kept: {hub} --project {project} event list, or workflow executions")
     else:
-        note(f"The server at {address} is stopped and its project removed. Next:")
+        note(f"The server and its console, {address}/console, are stopped, and the project is removed. Next:")
         note(f"  {hub} demo --stay      the same, and the server stays up until Ctrl-C, with its console")
         note(f"  {hub} demo --keep      the same, and the project stays, to be looked at and changed")
         note(f"  {hub} init DIR         a project of your own")

@@ -13,6 +13,7 @@ from hub.model.clock import iso, iso_or_none
 from hub.model.event import Delivery, Event
 from hub.model.execution import Checkpoint, ExecutionRecord, LogLine
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
+from hub.model.identity import MachineUser
 from hub.model.people import MachineUserState, Person
 from hub.model.wait import WaitRecord
 from hub.store.refused import RefusedDelivery
@@ -187,10 +188,8 @@ def delivery_view(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def executor_view(executor: Executor, *, paused: bool) -> dict[str, Any]:
+def executor_view(executor: Executor, *, paused: bool, invoker: MachineUser | None) -> dict[str, Any]:
     """An executor: kind, what it listens to, what it starts, and where it is written."""
-    goal = aim(executor)
-    invoker = goal.invoker
     return {
         "name": executor.name,
         "description": executor.description,
@@ -198,10 +197,8 @@ def executor_view(executor: Executor, *, paused: bool) -> dict[str, Any]:
         "state": state_of(executor, paused=paused),
         "trigger": _trigger(executor),
         "condition": executor.condition,
-        "target": goal.workflow,
-        "invoker": None
-        if invoker is None
-        else {"type": "machine_user", "auth_namespace": invoker.auth_namespace, "name": invoker.name},
+        "target": aim(executor).workflow,
+        "invoker": None if invoker is None else invoker.as_json(),
         "file": str(executor.at()),
     }
 

@@ -50,7 +50,7 @@ def ref(name: str) -> Schema:
 
 
 _ERROR = nullable(shape(type=TEXT_OR_NULL, message=TEXT_OR_NULL, job=TEXT_OR_NULL))
-_INVOKER = nullable(shape(type={"const": "machine_user"}, auth_namespace=TEXT, name=TEXT))
+_INVOKER = nullable(shape(type={"const": "machine_user"}, auth_namespace=TEXT, name=TEXT, attributes=OBJECT))
 
 _EXECUTION = shape(
     id=ID,

@@ -12,6 +12,8 @@ from hub.model.clock import iso
 from hub.model.errors import BadInput, NotFound
 from hub.model.event import Delivery, Event, NewEvent
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
+from hub.model.identity import MachineUser
+from hub.targets.target import aim
 from hub.triggers.schedule.upcoming import Instant, upcoming
 
 #: 256 random bits in the URL of a `webhook: {}`.
@@ -30,6 +32,16 @@ class ExecutorVerbs(Verbs):
         """Raises NotFound with the closest name."""
         self._require("executor:read", name)
         return self._known(name)
+
+    def invoker_of(self, name: str) -> MachineUser | None:
+        """Whom an executor's executions act as, with attributes and rights as they are now. None: anonymous."""
+        ref = aim(self.executor(name)).invoker
+        if ref is None:
+            return None
+        try:
+            return self._driver.surroundings.machine_user(ref)
+        except NotFound:  # `hub check` says so; here it has a name and nothing else
+            return MachineUser(ref.auth_namespace, ref.name)
 
     def _known(self, name: str) -> Executor:
         if name not in self._driver.executors:

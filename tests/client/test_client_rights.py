@@ -22,6 +22,7 @@ Asking = Callable[[Client, str], Any]
 READS: dict[str, tuple[str, Asking]] = {
     "executors": ("executor:read", lambda client, _: client.executors()),
     "executor": ("executor:read", lambda client, _: client.executor("hook")),
+    "invoker_of": ("executor:read", lambda client, _: client.invoker_of("hook")),
     "paused": ("executor:read", lambda client, _: client.paused()),
     "deliveries": ("executor:read", lambda client, _: client.deliveries("hook")),
     "delivery": ("executor:read", lambda client, _: client.delivery("none")),

@@ -24,13 +24,19 @@ _TRIGGER_BODY = {
 
 
 async def list_executors(call: Call) -> Any:
-    paused = await call.client.paused()
-    return whole([executor_view(one, paused=one.name in paused) for one in call.client.executors()])
+    client, paused = call.client, await call.client.paused()
+    return whole(
+        [
+            executor_view(one, paused=one.name in paused, invoker=client.invoker_of(one.name))
+            for one in client.executors()
+        ]
+    )
 
 
 async def get_executor(call: Call) -> Any:
     executor = call.client.executor(call.path["name"])
-    return executor_view(executor, paused=executor.name in await call.client.paused())
+    paused = executor.name in await call.client.paused()
+    return executor_view(executor, paused=paused, invoker=call.client.invoker_of(executor.name))
 
 
 async def trigger_executor(call: Call) -> Any:

@@ -32,7 +32,7 @@ async def executors(visit: Visit) -> Response:
     rows = []
     for one in found[:PAGE]:
         latest = await visit.client.deliveries(one.name, _LATEST)
-        view = executor_view(one, paused=one.name in paused)
+        view = executor_view(one, paused=one.name in paused, invoker=visit.client.invoker_of(one.name))
         rows.append(
             {
                 **view,
@@ -62,7 +62,9 @@ async def executor(visit: Visit) -> Response:
         refused = (await visit.client.refused_page(one.name, limit=_REFUSED)).items
     return visit.show(
         "executor.html",
-        view=executor_view(one, paused=one.name in await visit.client.paused()),
+        view=executor_view(
+            one, paused=one.name in await visit.client.paused(), invoker=visit.client.invoker_of(one.name)
+        ),
         here_page=f"/console/executors/{one.name}",
         listens=listens(one),
         webhook=await _webhook(visit, one),

@@ -3,55 +3,77 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-_PLAIN = (str, int, float, bool, type(None), bytes)
+#: Compared by themselves; nothing is in them.
+_PLAIN = frozenset((str, int, float, bool, type(None), bytes))
+
+_TEXT = frozenset((str,))
+
+#: Where they differ, below the value itself, and what stands there in each.
+_Found = tuple[str, Any, Any]
 
 
-def difference(one: Any, other: Any, path: str = "$") -> tuple[str, Any, Any] | None:
-    """The first place where they differ, and what stands there in each; None: they are the same.
+def difference(one: Any, other: Any) -> _Found | None:
+    """The first place where they differ (`$.items[3].at`), and what stands there in each; None: they are the same.
 
     A list is the same as a tuple of the same items: JSON has one kind of them, and where the annotation does not tell
     them apart code does not either.
     """
-    if type(one) in _PLAIN:
-        return None if type(other) is type(one) and other == one else (path, one, other)
-    if (
-        isinstance(one, list | tuple)
-        and isinstance(other, list | tuple)
-        and not _is_named(one)
-        and not _is_named(other)
-    ):
-        if len(one) != len(other):
-            return path, one, other
-        return _first((f"{path}[{index}]", *pair) for index, pair in enumerate(zip(one, other, strict=True)))
-    if type(one) is not type(other):
-        return path, one, other
-    if isinstance(one, Mapping):
-        return _of_mappings(one, other, path)
+    found = _difference(one, other)
+    return None if found is None else (f"${found[0]}", *found[1:])
+
+
+def _difference(one: Any, other: Any) -> _Found | None:
+    kind = type(one)
+    if kind in _PLAIN:
+        return None if type(other) is kind and other == one else ("", one, other)
+    if kind is list or (isinstance(one, list | tuple) and not hasattr(one, "_fields")):
+        return _of_lists(one, other)
+    if type(other) is not kind:
+        return "", one, other
+    if kind is dict or isinstance(one, Mapping):
+        return _of_mappings(one, other)
     fields = _fields(one)
     if fields is not None:
-        return _first((f"{path}.{name}", getattr(one, name), getattr(other, name)) for name in fields)
-    cannot_be_equal = getattr(type(one), "__eq__", None) is getattr(object, "__eq__", None)
-    return None if cannot_be_equal or one == other else (path, one, other)
+        return _first(fields, [getattr(one, name) for name in fields], [getattr(other, name) for name in fields])
+    cannot_be_equal = getattr(kind, "__eq__", None) is getattr(object, "__eq__", None)
+    return None if cannot_be_equal or one == other else ("", one, other)
 
 
-def _of_mappings(one: Any, other: Any, path: str) -> tuple[str, Any, Any] | None:
+def _of_lists(one: Any, other: Any) -> _Found | None:
+    if not isinstance(other, list | tuple) or hasattr(other, "_fields") or len(one) != len(other):
+        return "", one, other
+    if _all_plain(one, other):
+        return None
+    return _first(range(len(one)), one, other)
+
+
+def _of_mappings(one: Any, other: Any) -> _Found | None:
     if one.keys() != other.keys():
-        return path, one, other
-    keys = {key: key for key in other}
-    return _first((f"{path}.{key}", key, keys[key]) for key in one) or _first(
-        (f"{path}.{key}", value, other[key]) for key, value in one.items()
-    )
-
-
-def _first(pairs: Iterator[tuple[str, Any, Any]]) -> tuple[str, Any, Any] | None:
-    for path, one, other in pairs:
-        if one is not other and (found := difference(one, other, path)) is not None:
+        return "", one, other
+    keys, values, theirs = list(one), list(one.values()), [other[key] for key in one]
+    if not _TEXT.issuperset(map(type, keys)):  # 1 and True are equal keys, and not the same
+        found = _first(keys, keys, list(map({key: key for key in other}.__getitem__, keys)))
+        if found is not None:
             return found
+    return None if _all_plain(values, theirs) else _first(keys, values, theirs)
+
+
+def _all_plain(one: Any, other: Any) -> bool:
+    """Whether these hold plain values alone, and the same ones. Quick: it asks for no path."""
+    kinds = list(map(type, one))
+    return _PLAIN.issuperset(kinds) and kinds == list(map(type, other)) and all(map(operator.eq, one, other))
+
+
+def _first(steps: Sequence[Any], one: Sequence[Any], other: Sequence[Any]) -> _Found | None:
+    for step, mine, theirs in zip(steps, one, other, strict=True):
+        if mine is not theirs and (found := _difference(mine, theirs)) is not None:
+            return f"[{step}]{found[0]}" if isinstance(steps, range) else f".{step}{found[0]}", found[1], found[2]
     return None
 
 
@@ -61,10 +83,6 @@ def _fields(value: Any) -> list[str] | None:
         return list(value.__dict__)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return [field.name for field in dataclasses.fields(value) if hasattr(value, field.name)]
-    if _is_named(value):
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
         return list(value._fields)
     return None
-
-
-def _is_named(value: Any) -> bool:
-    return isinstance(value, tuple) and hasattr(value, "_fields")

@@ -194,9 +194,12 @@ class Trying:
                 result = await job.invoke(value, context)
             else:
                 variables = copy_context()
-                result = await asyncio.get_running_loop().run_in_executor(
-                    self._run.tools.threads, lambda: variables.run(job.invoke, value, context)
-                )
+
+                def in_thread() -> Any:
+                    self._run.refuse_if_stopped()  # it may have stood in line for its thread
+                    return variables.run(job.invoke, value, context)
+
+                result = await asyncio.get_running_loop().run_in_executor(self._run.tools.threads, in_thread)
         finally:
             await context.let_go()
         while scope.children:

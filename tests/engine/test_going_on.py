@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit import Bench, FakeClock, of, play
 
@@ -287,6 +287,7 @@ calls = st.lists(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(calls, st.data())
 def test_nothing_unfinished_later_above_or_below_is_kept(made, data):
     history = [

@@ -176,7 +176,7 @@ def test_after_an_outage_what_is_overdue_does_not_begin_at_once(tell):
     tell(story, flow, clock=clock)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     limit=st.integers(1, 3),
     period=st.integers(1, 40),

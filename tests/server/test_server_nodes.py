@@ -28,7 +28,7 @@ def play(project: SharedProject, rounds: int) -> None:
     loop = NodeLoop(project, SEED, rounds)
     # What dies with its node twice begins again by itself, one after the other: at the end that takes its time.
     report = loop.run(patience=240)
-    print(report)  # noqa: T201 - figures for whoever asks with -s or -rP
+    print(report, f"{loop.left_alone} left alone after three deaths, and resumed")  # noqa: T201 - for whoever asks with -s
     assert not report.wrong, f"KILL_SEED={SEED} repeats it: {report}"
     assert report.sent >= 0.95 * report.planned
     assert report.acknowledged >= 0.5 * report.planned

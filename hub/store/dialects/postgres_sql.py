@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -79,14 +79,17 @@ def arrays(columns: str, rows: Sequence[Sequence[Any]]) -> list[bytes | None]:
     return found
 
 
-def _elements(kind: str, values: Sequence[Any]) -> Iterator[bytes]:
-    pack, length = _INT.pack, _LENGTH.pack
+def _elements(kind: str, values: Sequence[Any]) -> list[bytes]:
+    """Each behind its length."""
+    if kind == "int":
+        pack = _INT.pack
+        return [_NULL if value is None else pack(8, value) for value in values]
+    made: list[bytes] = []
+    length = _LENGTH.pack
     for value in values:
         if value is None:
-            yield _NULL
-        elif kind == "int":
-            yield pack(8, value)
+            made.append(_NULL)
         else:
             raw = value.encode() if kind == "text" else bytes(value)
-            yield length(len(raw))
-            yield raw
+            made += (length(len(raw)), raw)
+    return made

@@ -26,6 +26,9 @@ from hub.store.dialects.sqlite_file import FileWatch, network_dangers
 
 #: How long one attempt to begin waits for another process. The writer tries again; callers have their own deadlines.
 _BUSY_MS = 100
+_READ_BUSY_MS = 5_000
+#: How long one process waits while another one makes the tables, or brings them up to date.
+_SCHEMA_BUSY_MS = 60_000
 #: After so many pages the WAL is moved into the file, and used again from its beginning.
 _WAL_PAGES = 2_000
 #: Of one statement. A few hundred rows: the prepared statements of every size are kept, and those of a thousand rows took 20 MiB.
@@ -215,7 +218,8 @@ class SqliteDialect:
                 self._engine = create_engine("sqlite://", creator=self._memory_connection, poolclass=StaticPool)
             else:
                 self._engine = create_engine(
-                    f"sqlite:///{self._path}", connect_args={"timeout": 5, "check_same_thread": False}
+                    f"sqlite:///{self._path}",
+                    connect_args={"timeout": _READ_BUSY_MS / 1000, "check_same_thread": False},
                 )
         return self._engine
 
@@ -227,7 +231,10 @@ class SqliteDialect:
         try:
             with self.engine().begin() as connection:
                 if self._path is not None:
+                    # Whoever is at it needs its time, and this one has to wait for it.
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout={_SCHEMA_BUSY_MS}")
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout={_READ_BUSY_MS}")
                 yield connection
         except OperationalError as error:
             raise StoreBusy(str(error.orig)) from error

@@ -75,6 +75,7 @@ class Worker:
         self._to_sweep = False
         self._sweeping: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     def _made(self, registry: Registry, surroundings: Surroundings) -> Tools:
         return Tools(
@@ -221,6 +222,12 @@ class Worker:
         self._gate.open_until(until)
         self.waker.ring()
 
+    async def _try_next_suspect(self) -> None:
+        try:
+            await self._store.next_suspect()
+        except HubError as error:
+            log.warning("the next suspect has to wait for its turn: %s", error)
+
     def _begin_sweep(self) -> None:
         if self._sweeping is None or self._sweeping.done():
             self._sweeping = asyncio.Task(self._sweep_all(), loop=asyncio.get_running_loop())
@@ -266,6 +273,12 @@ class Worker:
             log.warning("execution %s could not be settled and is let go soon: %s", claimed.id, error)
         elif error is not None:
             log.error("execution %s stopped with a fault of the hub", claimed.id, exc_info=error)
+        if (
+            self._may_claim
+            and claimed.crashes > 1
+            and not any(one.claimed.crashes > 1 for one, _ in self._runs.values())
+        ):
+            self._asking = asyncio.Task(self._try_next_suspect(), loop=task.get_loop())
         if run.cut_off or isinstance(error, StoreUnavailable):
             self._be_unsure()
         workflow = self._tools.registry.workflows.get(claimed.workflow)

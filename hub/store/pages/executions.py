@@ -24,7 +24,7 @@ from hub.store.executions import (
 from hub.store.pages.page import Page
 from hub.store.reads import executions as reads
 from hub.store.resuming import FORK, RESUME, Fork, Resumption
-from hub.store.suspects import CLEAR, Cleared
+from hub.store.suspects import CLEAR, NEXT_SUSPECT, Cleared
 
 
 class ExecutionsPage(Page):
@@ -84,6 +84,10 @@ class ExecutionsPage(Page):
     def clear(self, execution_id: str, epoch: int) -> None:
         """Its worker lives, in spite of it: the last death was not its doing. Nobody waits for it."""
         self._writer.ride(CLEAR, execution_id, Cleared(execution_id, epoch))
+
+    async def next_suspect(self) -> int:
+        """What was tried by itself has ended: the next one may begin; how many are left to try."""
+        return await self._writer.submit(NEXT_SUSPECT, self._clock.now())
 
     async def execution(self, execution_id: str) -> ExecutionRecord | None:
         """With its jobs."""

@@ -56,6 +56,22 @@ def test_one_of_many_who_claim_at_once_is_the_first(store_url: str) -> None:
     tell(store_url, story)
 
 
+@pytest.mark.parametrize("store_url", ["sqlite", "postgres"], indirect=True)
+def test_of_two_processes_that_claim_at_once_one_is_the_first(store_url: str) -> None:
+    async def story(store: Store) -> None:
+        other = open_store(store_url, FakeClock(), checkpoints=False)
+        try:
+            for n in range(5):
+                await store.invite(Invite(f"secret-{n}", "grace", "viewer", NOON, LATER))
+                claims = [one.claim_place(Claim(f"secret-{n}", "grace", f"hash-{n}", NOON)) for one in (store, other)]
+                found = await asyncio.gather(*map(outcome, claims))
+                assert found.count(Unauthenticated) == 1
+        finally:
+            await other.close()
+
+    tell(store_url, story)
+
+
 def test_invitations_end_and_are_replaced(store_url: str) -> None:
     async def story(store: Store) -> None:
         await store.invite(Invite("one", "grace", "viewer", NOON, LATER), entry())
@@ -64,6 +80,7 @@ def test_invitations_end_and_are_replaced(store_url: str) -> None:
         assert await outcome(store.claim_place(Claim("two", "grace", "hash", LATER))) is Unauthenticated, "too late"
         await store.invite(Invite("three", "grace", "admin", NOON, LATER))
         assert (await store.claim_place(Claim("three", "x", "hash", NOON), entry())).role == "viewer", "the role stays"
+        assert await outcome(store.claim_place(Claim("three", "x", "stolen", NOON))) is Unauthenticated, "it works once"
         assert await store.password_of("grace") == "hash"
         assert await store.password_of("nobody") is None
 

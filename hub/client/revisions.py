@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from hub.client.executions import subject
 from hub.client.verbs import Verbs
-from hub.engine.compatibility import Judged, Verdict, judge
+from hub.engine.compatibility import Judged, Verdict, judge, not_judged
 from hub.store.revisions import Doubt
 
 #: Of each workflow and revision; the others have most likely come as far.
 _MOST_JUDGED = 100
+#: For all rehearsals of one answer together, in seconds.
+_MOST_SECONDS = 20.0
 
 
 class RevisionVerbs(Verbs):
@@ -17,10 +19,11 @@ class RevisionVerbs(Verbs):
     async def changed(self, *, limit: int = _MOST_JUDGED) -> list[Judged]:
         """Parked executions that began with another definition, and whether the code as it is now can go on with them.
 
-        At most `limit` of each workflow and revision. Nothing is executed: see `hub.engine.compatibility`.
+        At most `limit` of each workflow and revision, and as far as one comes in 20 s. Nothing is executed: see `hub.engine.compatibility`.
         """
         self._require("execution:read")
-        registry, surroundings = self._driver.registry, self._driver.surroundings
+        registry, surroundings, clock = self._driver.registry, self._driver.surroundings, self._driver.clock
+        until = clock.monotonic() + _MOST_SECONDS
         found: list[Judged] = []
         for workflow, revision in await self._store.parked_revisions():
             if workflow in registry.workflows and registry.revision(workflow) == revision:
@@ -29,8 +32,10 @@ class RevisionVerbs(Verbs):
                 continue
             for execution_id in await self._store.parked(workflow, revision, limit):
                 record = await self._store.execution(execution_id)
-                if record is not None and record.revision == revision:
-                    found.append(await judge(record, registry, surroundings))
+                if record is None or record.revision != revision:
+                    continue
+                late = clock.monotonic() > until
+                found.append(not_judged(record, registry) if late else await judge(record, registry, surroundings))
         return found
 
     async def tell_changed(self) -> list[Judged]:

@@ -55,6 +55,14 @@ async def judge(record: ExecutionRecord, registry: Registry, surroundings: Surro
     return Judged(record.id, record.workflow, record.status, record.revision, revision, verdict, reason)
 
 
+def not_judged(record: ExecutionRecord, registry: Registry) -> Judged:
+    """One for which there was no time."""
+    known = record.workflow in registry.workflows
+    revision = registry.revision(record.workflow) if known else None
+    reason = "it was not looked at: others before it took too long."
+    return Judged(record.id, record.workflow, record.status, record.revision, revision, Verdict.UNKNOWN, reason)
+
+
 async def _rehearsed(record: ExecutionRecord, registry: Registry, surroundings: Surroundings) -> tuple[Verdict, str]:
     """In a thread of its own: code that blocks, or never ends, holds nobody up."""
     told: asyncio.Future[tuple[Verdict, str]] = asyncio.get_running_loop().create_future()

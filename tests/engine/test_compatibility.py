@@ -11,7 +11,7 @@ from kit import Bench
 
 from hub import Context, job, patched, workflow
 from hub.assembly.parts import operator
-from hub.client import Client
+from hub.client import Client, revisions
 from hub.drivers import ProjectDriver
 from hub.engine import compatibility
 from hub.engine.compatibility import Judged, Verdict
@@ -166,6 +166,18 @@ def test_a_parked_execution_is_held_against_the_code(
 
     database = Database("shop", "sqlite://")
     tell(story, _code(first), users=[keeper], databases={"shop": database})
+
+
+def test_rehearsals_together_have_a_limit(tell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revisions, "_MOST_SECONDS", -1.0)
+
+    async def story(bench: Bench) -> None:
+        await bench.run("changing")
+        bench.redefine(_code(other_arguments))
+        (judged,) = await _judged(bench)
+        assert (judged.verdict, judged.reason[:22]) == (Verdict.UNKNOWN, "it was not looked at: ")
+
+    tell(story, _code(first))
 
 
 def test_a_workflow_that_is_gone_needs_a_person(tell: Any) -> None:

@@ -15,7 +15,7 @@ _LIVELY_POLL_SECONDS = 0.005
 _LIVELY_SECONDS = 1.0
 
 _TROUBLE_SECONDS = 0.5
-_UNWANTED_SECONDS = 2.0
+_UNWANTED_SECONDS = 0.5
 
 #: Triggers can be changed without the schema's number moving (a file restored in place), so they are looked at now and then.
 _CHECK_SECONDS = 3600.0

@@ -152,6 +152,6 @@ def test_it_looks_more_often_where_rows_have_just_come_and_seldom_where_nobody_a
         shop.clock.seconds += 1
         assert loop._pause() == 0.03
         loop.want({})
-        assert (loop.is_wanted, loop._pause()) == (False, 2.0)
+        assert (loop.is_wanted, loop._pause()) == (False, 0.5)
 
     asyncio.run(story())

@@ -6,13 +6,16 @@ would make of it: `python tests/api/test_api_authorisation.py FOLDER`, with a ne
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from api_site import EXECUTORS, TOKENS, ApiSite, play
+from api_site import EXECUTORS, TOKENS, ApiSite, opened, play
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hub.api.operations import PUBLIC, Operation
 from hub.identity.gate import Gate
@@ -205,6 +208,39 @@ def test_no_spelling_of_a_path_is_a_way_around(quick_path: Path) -> None:
         return asked
 
     assert play(quick_path, story) > 3_000
+
+
+_PIECES = st.text(alphabet="/.;%\\\\?#:@ ~abzAZ019_-", max_size=6)
+_CODED = st.sampled_from(
+    ["%2e", "%2f", "%00", "%5c", "%3b", "%ff", "%c0%ae", "..", "//", "/./", ";a=b", "configs", ".json"]
+)
+
+
+def test_no_made_up_path_is_answered_to_somebody_unknown(quick_path: Path) -> None:
+    async def begin() -> tuple[Any, ApiSite]:
+        opening = opened(quick_path)
+        return opening, await opening.__aenter__()
+
+    with asyncio.Runner() as runner:
+        opening, hub = runner.run(begin())
+        guarded = [one for one in hub.operations if one.action != PUBLIC]
+
+        @settings(max_examples=400, deadline=None, database=None)
+        @given(data=st.data())
+        def one(data: st.DataObject) -> None:
+            operation = data.draw(st.sampled_from(guarded))
+            path = operation.path.format(id="01ARZ3NDEKTSV4RRFFQ69G5FAV", name="number-hook", key="approval")
+            at = data.draw(st.integers(0, len(path)))
+            strange = f"{path[:at]}{data.draw(_PIECES)}{data.draw(_CODED)}{path[at:]}"
+            if strange.startswith("/webhooks/"):
+                return
+            status = runner.run(hub.raw(operation.method, strange))
+            assert status in (401, 404, 405, 414), (strange, status)
+
+        try:
+            one()
+        finally:
+            runner.run(opening.__aexit__(None, None, None))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from hub.model.event import Delivery, Event, Outcome
 from hub.model.execution import ExecutionRecord, LogLine, Status
 from hub.model.executor import Executor, ScheduleTrigger
 from hub.model.wait import WaitRecord
+from hub.store.listed import Listed
 from hub.store.refused import RefusedDelivery
 
 T = TypeVar("T")
@@ -25,7 +26,7 @@ T = TypeVar("T")
 class Page(Generic[T]):
     """A part of a list."""
 
-    #: Fewer than were asked for when some of them may not be seen.
+    #: Fewer than were asked for when some of them may not be seen, or are large.
     items: list[T]
     #: The key of the last one: the next page begins behind it. None: this was all.
     last: Any = None
@@ -160,8 +161,9 @@ class ListingVerbs(Verbs):
         self, action: str, found: Sequence[T], limit: int, name: Callable[[T], str], key: Callable[[T], Any]
     ) -> Page[T]:
         """Of `limit + 1` rows; whether there is a next page does not depend on what may be seen of this one."""
-        visible = self._visible(action, found[:limit], name)
-        return Page(visible, key(found[limit - 1]) if len(found) > limit else None)
+        here = found[:limit]
+        more = len(found) > limit or (isinstance(found, Listed) and found.cut)
+        return Page(self._visible(action, here, name), key(here[-1]) if more else None)
 
 
 def _place(before: str | None) -> tuple[int, str, str] | None:

@@ -14,6 +14,7 @@ from api_site import ApiSite, play
 from hub.api import routing
 from hub.api.operations import PUBLIC, Operation, Undeclared, check_declared
 from hub.api.resources import OPERATIONS
+from hub.model.event import NewEvent
 
 
 def test_executors_are_listed_triggered_paused_and_resumed(quick_path: Path) -> None:
@@ -239,6 +240,26 @@ def test_every_answer_has_the_headers_that_make_it_harmless(quick_path: Path) ->
             assert "access-control-allow-origin" not in answer.headers
             assert "server" not in answer.headers
             assert len(answer.headers.get_list("cache-control")) == 1
+
+    play(quick_path, story)
+
+
+def test_a_page_of_large_things_is_shorter_and_the_next_one_goes_on(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        now = hub.parts.clock.now()
+        for n in range(5):
+            await hub.parts.store.store_event(
+                NewEvent("webhook:number-hook", str(n), "push", now, {}, body=b"x" * 3_000_000)
+            )
+            await hub.run("adding", {"n": n})
+        seen, query = [], {}
+        for size in (2, 2, 1):
+            page = await hub.get("/api/v1/events", **query)
+            seen += [one["key"] for one in page["items"]]
+            assert len(page["items"]) == size
+            query = {"cursor": page["next_cursor"]}
+        assert (sorted(seen), page["next_cursor"]) == (["0", "1", "2", "3", "4"], None)
+        assert len((await hub.get("/api/v1/executions"))["items"]) == 5
 
     play(quick_path, story)
 

@@ -6,6 +6,7 @@ order of the list. Statuses are written out rather than bound where an index is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import literal_column, text
@@ -15,6 +16,8 @@ from hub.model.clock import first_id
 from hub.model.event import Delivery, Event
 from hub.model.execution import ENDED, ExecutionRecord, Status
 from hub.model.wait import WaitRecord
+from hub.store.contents import is_reference
+from hub.store.listed import within
 from hub.store.reads.contents import Texts
 from hub.store.reads.events import delivery_of, event_of
 from hub.store.reads.executions import execution_of
@@ -22,6 +25,8 @@ from hub.store.reads.waits import wait_of
 from hub.store.refused import RefusedDelivery, delivery_refused
 from hub.store.tables import CheckpointRow, DeliveryRow, EventRow, ExecutionRow, RefusedRow, SlotRow, WaitRow
 
+#: Rows that are fetched at once, where one of them may be large.
+_AT_ONCE = 20
 #: Of these there are most, or few at any time: they are not in the indexes for statuses.
 _USUAL = ("RUNNING", "SUCCESS")
 _UNUSUAL = text("status NOT IN ('RUNNING', 'SUCCESS')")
@@ -40,7 +45,7 @@ def executions(
     """Without their jobs."""
     # The running ones are few and have an index of their own; in the order of ids it would not be used.
     order: Any = col(ExecutionRow.id) if status != Status.RUNNING else col(ExecutionRow.id) + ""
-    statement = select(ExecutionRow).order_by(order.desc()).limit(limit)
+    statement = select(ExecutionRow).order_by(order.desc())
     if workflow is not None:
         statement = statement.where(ExecutionRow.workflow == workflow)
     if executor is not None:
@@ -55,9 +60,16 @@ def executions(
         statement = statement.where(ExecutionRow.id >= first_id(since))
     if before is not None:
         statement = statement.where(ExecutionRow.id < before)
-    rows = session.exec(statement).all()
-    texts = Texts(session, [row.result for row in rows])
-    return [execution_of(row, texts) for row in rows]
+    return within(_sized_executions(session, statement, limit))
+
+
+def _sized_executions(session: Session, statement: Any, limit: int) -> Iterator[tuple[ExecutionRecord, int]]:
+    for rows in _by_and_by(session, statement, ExecutionRow.id, limit):
+        texts = Texts(session, [row.result for row in rows])
+        for row in rows:
+            record = execution_of(row, texts)
+            result = row.result or ""
+            yield record, len(row.args) + len((texts(result) or "") if is_reference(result) else result)
 
 
 def events(
@@ -72,7 +84,7 @@ def events(
     """Those that an executor met, or that ended in an outcome anywhere."""
     if executor is None and outcome is None:
         statement = _window(select(EventRow), EventRow.id, since, before)
-        return [event_of(row) for row in session.exec(statement.order_by(col(EventRow.id).desc()).limit(limit))]
+        return within(_sized_events(session, statement.order_by(col(EventRow.id).desc()), limit))
     found: list[str] = []
     behind = before
     while len(found) < limit:
@@ -87,8 +99,27 @@ def events(
         if len(ids) < limit:
             break
         behind = ids[-1]
-    rows = session.exec(select(EventRow).where(col(EventRow.id).in_(found)).order_by(col(EventRow.id).desc()))
-    return [event_of(row) for row in rows]
+    these = select(EventRow).where(col(EventRow.id).in_(found)).order_by(col(EventRow.id).desc())
+    return within(_sized_events(session, these, limit))
+
+
+def _sized_events(session: Session, statement: Any, limit: int) -> Iterator[tuple[Event, int]]:
+    for rows in _by_and_by(session, statement, EventRow.id, limit):
+        for row in rows:
+            yield event_of(row), len(row.payload) + len(row.body or b"")
+
+
+def _by_and_by(session: Session, statement: Any, key: Any, limit: int) -> Iterator[list[Any]]:
+    """A few rows at a time, by their ids downwards: any of them may be large, and then the next ones are not wanted."""
+    before = None
+    while limit > 0:
+        size = min(limit, _AT_ONCE)
+        asked = statement if before is None else statement.where(col(key) < before)
+        rows = list(session.exec(asked.limit(size)))
+        yield rows
+        if len(rows) < size:
+            return
+        before, limit = rows[-1].id, limit - size
 
 
 def deliveries(session: Session, *, executor: str, before: str | None, limit: int) -> list[Delivery]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from hub.store import Store, open_store
 log = logging.getLogger(__name__)
 
 #: How often the other nodes are looked at, in seconds.
-_LOOK_SECONDS = 10.0
+_LOOK_SECONDS = 5.0
 
 
 def revision_of(root: Path) -> str:
@@ -58,21 +58,25 @@ async def other_nodes(files: Files) -> list[str]:
 
 
 class Comparing:
-    """Says in the log when another node has other definitions than this one, once each."""
+    """Says in the log when another node goes on having other definitions than this one, once each."""
 
-    def __init__(self, store: Store, clock: Clock, revision: str) -> None:
+    def __init__(self, store: Store, clock: Clock, revision: Callable[[], str]) -> None:
         self._store = store
         self._clock = clock
         self._revision = revision
+        #: What was different the last time, and what of it was said. Nodes take in changed files a moment after each other.
+        self._seen: set[str] = set()
         self._said: set[str] = set()
 
     async def run_once(self) -> int:
         """How many differences were new."""
-        found = set(differences(self._revision, await self._store.nodes(), self._clock.now()))
-        for sentence in sorted(found - self._said):
+        found = set(differences(self._revision(), await self._store.nodes(), self._clock.now()))
+        new = (found & self._seen) - self._said
+        for sentence in sorted(new):
             log.warning("%s", sentence)
-        new, self._said = len(found - self._said), found
-        return new
+        self._said = (self._said & found) | new
+        self._seen = found
+        return len(new)
 
     async def serve(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

@@ -124,7 +124,7 @@ class Serving:
         self._begin(self._lease.serve(self._stop))
         self._begin(tell_changed(parts, self._stop))
         if parts.store.shared:
-            self._begin(Comparing(parts.store, parts.clock, parts.about.revision).serve(self._stop))
+            self._begin(Comparing(parts.store, parts.clock, lambda: parts.about.revision).serve(self._stop))
         retention = parts.config.retention
         results = ResultPruner(parts.store, parts.surroundings.databases, parts.clock, retention)
         self._begin(Pruner(parts.store, parts.clock, retention, results).serve(self._stop))

@@ -138,20 +138,20 @@ def test_nodes_that_are_replaced_one_by_one_lose_nothing(shared: SharedProject) 
 
 
 @pytest.mark.timeout(120)
-def test_nodes_are_listed_with_what_they_have_loaded(shared: SharedProject) -> None:
+def test_nodes_are_listed_with_what_they_have_loaded(shared: SharedProject, quick_path: Path, zygote: Zygote) -> None:
+    (quick_path / "elsewhere").mkdir()
     shared.lay_out(STEPS)
-    with nodes(shared, 1) as hubs:
-        shared.write("workflows/more.py", "from hub import job\n")
-        other = shared.start()
-        hubs.append(other)
-        other.wait_ready()
+    elsewhere = SharedProject(quick_path / "elsewhere", zygote, shared.url)
+    elsewhere.lay_out(STEPS, hook={"trigger": {"webhook": {}}})
+    with nodes(shared, 1) as hubs, nodes(elsewhere, 1) as others:
         first, second = sorted(shared.run("node", "list", "--json").json, key=lambda node: node["started_at"])
-        assert [first["address"], second["address"]] == [hub.url for hub in hubs]
-        assert [first["pid"], second["pid"]] == [hub.process.pid for hub in hubs]
+        assert [first["address"], second["address"]] == [hubs[0].url, others[0].url]
+        assert [first["pid"], second["pid"]] == [hubs[0].process.pid, others[0].process.pid]
         assert first["revision"] != second["revision"]
-        said = f"node {first['id']}"
+        said = f"node {second['id']}"
         assert said in shared.run("node", "list").err
         assert said in shared.run("check").err
-        until(lambda: any(said in message for message in other.messages()), 15, "its log does not say so")
-        (shared.folder / "workflows" / "more.py").unlink()
-        assert said not in shared.run("check").err
+        assert f"node {first['id']}" in elsewhere.run("check").err
+        until(lambda: any(said in message for message in hubs[0].messages()), 20, "its log does not say so")
+        (elsewhere.folder / "executors" / "hook.yaml").unlink()
+        until(lambda: said not in shared.run("check").err, 20, "it has not taken in the changed file")

@@ -225,7 +225,7 @@ KILLED = textwrap.dedent(
 )
 
 
-@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("stride", [17, pytest.param(1, marks=pytest.mark.long)])
 def test_killed_at_a_statement_it_is_the_old_store_or_the_new_one(old: str, stride: int) -> None:
     points, states = 0, set()
     with subprocess.Popen(

@@ -183,7 +183,7 @@ def test_the_hub_goes_on_when_the_network_does(proxy: Proxy, how: str) -> None:
                 number += 10
 
         loads = [asyncio.create_task(load(place)) for place in range(10)]
-        for _ in range(6):
+        for _ in range(3):
             await asyncio.sleep(0.15)
             if how == "delay":
                 proxy.delay = 0.02

@@ -304,6 +304,9 @@ class KillLoop:
     def _check_store(self) -> None:
         if (broken := self._project.store("PRAGMA integrity_check")) != [("ok",)]:
             self.report.wrong.append(f"the store is damaged: {broken}")
+            return
+        books = self._project.run("verify", "--json").json
+        self.report.wrong += [f"the books: {one['object']}: {one['reason']}" for one in books["findings"]]
 
     def _check_delivery(self, sent: Sent, stored: list[str], executions: dict[str, list[tuple[str, str, Any]]]) -> None:
         report = self.report

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from hub import Context, job, workflow
+from hub.api.server import new_loop
 from hub.assembly.jobs_thread import settle_in
 from hub.engine.registry import Registry
 from hub.engine.starting import start_request
@@ -112,7 +113,8 @@ def main() -> None:
     parser.add_argument("--store", help="postgresql://… of an empty database, in place of a SQLite file")
     given = parser.parse_args()
     profile = cProfile.Profile() if given.profile else None
-    found = asyncio.run(measure(given.folder, given.store, given.executions, given.chain, profile))
+    with asyncio.Runner(loop_factory=new_loop) as runner:  # as `hub serve` has it
+        found = runner.run(measure(given.folder, given.store, given.executions, given.chain, profile))
     if profile is not None:
         pstats.Stats(profile).sort_stats("tottime").print_stats(30)
     print(json.dumps(found))

@@ -7,6 +7,7 @@ import gc
 import logging
 import threading
 
+from hub.api.server import new_loop
 from hub.engine.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,8 @@ class JobsThread:
             asyncio.run_coroutine_threadsafe(self._worker.sweep(), self._loop)
 
     def _run(self) -> None:
-        asyncio.run(self._main())
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(self._main())
 
     async def _main(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from json import encoder
 from typing import Any
 
 from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
@@ -21,14 +22,21 @@ from hub.model.typed_dicts import portable
 
 Json = Any
 
-_encode: Callable[[Any], str] = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
-).encode
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+#: What the encoder makes anew for each value, which takes longer than a small value itself. Only CPython has it.
+_make_writer = getattr(encoder, "c_make_encoder", None)
+_write: Callable[[Any, int], Iterable[str]] | None = _make_writer and _make_writer(
+    None, _ENCODER.default, encoder.encode_basestring, None, ":", ",", True, False, False
+)
 _decoder = json.JSONDecoder()
 _encode_any: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":")).encode
 _dump: Callable[[Any], bytes] = TypeAdapter(Any).dump_json
 
 _MOST_DEPTH = 200
+
+
+def _encode(value: Any) -> str:
+    return _ENCODER.encode(value) if _write is None else "".join(_write(value, 0))
 
 
 def canonical(value: Json) -> str:

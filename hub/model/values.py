@@ -138,6 +138,8 @@ class Shape:
         """
         if self._adapter is None:
             return round_trip(value)
+        if type(value) is self.annotation and (type(value) in _EXACT or (type(value) is str and value.isascii())):
+            return canonical(value), value  # what validation and the way back would come to
         checked = self._checked(self._adapter.validate_python, value)
         try:
             plain = self._adapter.dump_python(checked, mode="json", warnings="error")
@@ -217,4 +219,5 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
+_EXACT = (int, bool)
 _PLAIN: tuple[Any, ...] = (Any, None, dict, list, object)

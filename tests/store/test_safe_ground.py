@@ -11,7 +11,7 @@ import pytest
 from kit import FakeClock
 from postgres_cluster import Cluster
 
-from hub.model.errors import StoreUnavailable
+from hub.model.errors import BadInput, StoreUnavailable
 from hub.store import open_store
 from hub.store.dialects.postgres_ground import dangers
 from hub.store.dialects.postgres_link import Link
@@ -90,6 +90,14 @@ def test_a_server_that_is_not_there_is_told_without_its_password() -> None:
     with pytest.raises(StoreUnavailable, match=r"postgresql://hub@127\.0\.0\.1:1/hub cannot be opened") as told:
         open_store("postgresql://hub:secret-word@127.0.0.1:1/hub", FakeClock())
     assert "secret-word" not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://hub:secret%zzword@host/hub", "postgresql://hub:secret/word@host:x/hub"])
+def test_an_address_that_cannot_be_read_is_not_told(url: str) -> None:
+    with pytest.raises((BadInput, StoreUnavailable)) as told:
+        open_store(url, FakeClock())
+    assert "word" not in str(told.value).replace("a password", "")
+    assert "secret" not in str(told.value)
 
 
 @pytest.mark.parametrize(("kind", "refused"), [("nfs4", True), ("cifs", True), ("ext4", False), ("tmpfs", False)])

@@ -34,10 +34,7 @@ class PostgresDialect:
     shared = True
 
     def __init__(self, url: str) -> None:
-        try:
-            parts = conninfo_to_dict(url)
-        except psycopg.Error as error:
-            raise BadInput(f"the address of the store cannot be read: {error}") from None
+        parts = read_address(url)
         self._url = url
         self.shown = shown(parts)
         self._engine: Engine | None = None
@@ -120,6 +117,20 @@ def in_byte_order(declared: MetaData) -> MetaData:
             elif isinstance(column.type, String | AutoString):
                 column.type = String(collation="C")
     return made
+
+
+def read_address(url: str) -> Mapping[str, object]:
+    """The parts of an address. Raises BadInput, which tells nothing of it: what stands in the wrong place may be a password."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.Error:
+        parts = {"port": "unreadable"}
+    if "@" in str(parts.get("dbname", "")) or not set(str(parts.get("port", ""))) <= set("0123456789,"):
+        raise BadInput(
+            "the address of the store cannot be read: write postgresql://user@host/db, and %XX for each special character of a "
+            "password, such as %2F for / and %25 for %"
+        )
+    return parts
 
 
 def shown(parts: Mapping[str, object]) -> str:

@@ -8,8 +8,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import settings
 from kit import Bench, play
 from postgres_cluster import Cluster, Emptied, running
+
+# How long an example takes says something about the machine, and nothing about the hub.
+settings.register_profile("hub", deadline=None)
+settings.load_profile("hub")
 
 MEMORY_DISK = Path("/dev/shm")
 

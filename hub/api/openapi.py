@@ -22,6 +22,7 @@ _REASONS: Mapping[int, str] = {
     403: "Whoever holds the token may not do this.",
     404: "There is no such thing.",
     413: "The body is larger than 1 MiB.",
+    414: "Path and query are longer than 8 KiB.",
     415: "The body is not application/json.",
     422: "The body, or what it asks for, does not have the shape that is asked for.",
     429: "Too many wrong tokens came from there; Retry-After says when to come back.",
@@ -41,6 +42,8 @@ def statuses_of(operation: Operation) -> dict[int, str]:
         usual += [401, 403, 429, *([] if operation.storeless else [503])]
     if operation.in_path:
         usual.append(404)
+    if operation.in_path or operation.query:
+        usual.append(414)
     if operation.body is not None and operation.body_type == JSON_BODY:
         usual += [413, 415, 422]
     elif operation.method == "POST":

@@ -73,6 +73,8 @@ class Driver:
         path, how = await self.path(operation), await self.spoilt(operation, status)
         if status == 404:
             path = operation.path.format(id=NOBODY, name="nobody-knows", key="nothing")
+        if status == 414:
+            path += "?" + "x" * 9_000
         if status == 400 and operation.method == "GET":
             path += "?nothing=1"
         if status == 422 and operation.body is None:

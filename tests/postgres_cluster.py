@@ -85,7 +85,8 @@ class Cluster:
         return made
 
     def stop(self) -> None:
-        self._call("pg_ctl", "-w", "-m", "immediate", "stop")
+        """Also when it was killed, and nobody has started it again."""
+        self._ends("pg_ctl", "-w", "-m", "immediate", "stop")
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def execute(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:

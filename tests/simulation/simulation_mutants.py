@@ -190,6 +190,16 @@ def tries_forgotten_at_a_restart(patch: Patch) -> None:
     patch.setattr(replay, "decide", forgetful)
 
 
+def tried_again_though_at_most_once(patch: Patch) -> None:
+    decide = replay.decide
+
+    def careless(*args: Any, **how: Any) -> replay.Decision:
+        decision = decide(*args, **how)
+        return replay.Perform(1) if isinstance(decision, replay.Unknown) else decision
+
+    patch.setattr(replay, "decide", careless)
+
+
 def history_forgotten(patch: Patch) -> None:
     claim = Store.claim
 
@@ -252,6 +262,7 @@ MUTANTS: list[tuple[Mutant, tuple[str, ...], tuple[str, ...]]] = [
     (silence_of_the_store_forgotten, ("fan",), SILENCES),
     (starts_not_bound_to_their_call, ("children",), DEATHS),
     (timers_early, ("signals",), DEATHS),
+    (tried_again_though_at_most_once, ("once",), DEATHS),
     (tries_counted_after_they_began, ("flaky",), DEATHS),
     (tries_forgotten_at_a_restart, ("flaky",), DEATHS),
     (waits_end_twice, ("question",), DEATHS),

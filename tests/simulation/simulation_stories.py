@@ -10,7 +10,7 @@ from typing import Any
 
 from simulated_world import Client, World
 
-from hub import ConcurrencyPolicy, Context, JobFailed, RetryPolicy, Workflow, job, wait_point, workflow
+from hub import ConcurrencyPolicy, Context, JobFailed, RateLimit, RetryPolicy, Workflow, job, wait_point, workflow
 from hub.model.errors import Conflict, NonRetryable
 from hub.model.execution import Status
 from hub.model.wait import Resolution, WaitState
@@ -305,6 +305,69 @@ def _check_flaky(world: World) -> None:
             world.wrong(f"{path}: {tries} effects and {recorded} tries, of at most {most} in {claims} claims")
 
 
+# --- what must not happen twice
+
+
+def _once(world: World) -> list[Workflow[Any, Any]]:
+    @job(at_most_once=True, on_unknown="fail")
+    async def pay(ctx: Context) -> str:
+        world.target(ctx)
+        await asyncio.sleep(0.05)
+        return "paid"
+
+    @job(name="once-main")
+    async def main(ctx: Context) -> list[str]:
+        told = []
+        for _ in range(2):
+            try:
+                told.append(await world.target.given(pay.trigger()))
+            except JobFailed:
+                told.append("unknown")
+        return told
+
+    return [workflow("once", main)]
+
+
+async def _tell_once(client: Client) -> None:
+    await client.start("once", {}, "one", again=True)
+
+
+def _check_once(world: World) -> None:
+    for (_, path), count in world.target.count.items():
+        if count > 1:
+            world.wrong(f"{path} was to happen at most once, and did {count} times")
+    for execution, status, text in world.statuses("once"):
+        told = json.loads(text or "[]")
+        if status != "SUCCESS" or len(told) != 2 or not set(told) <= {"paid", "unknown"}:
+            world.wrong(f"{execution} is {status} with {text}")
+        if told.count("paid") > len(world.target.count):
+            world.wrong(f"{execution} was told {told}, and {len(world.target.count)} were paid")
+
+
+# --- no more than two in five seconds
+
+
+def _paced(world: World) -> list[Workflow[Any, Any]]:
+    @job(name="paced-main")
+    async def main(ctx: Context) -> str:
+        world.target(ctx)
+        return "done"
+
+    return [workflow("paced", main, rate_limit=RateLimit(2, "5s"))]
+
+
+async def _tell_paced(client: Client) -> None:
+    for number in range(5):
+        await client.start("paced", {}, f"p{number}")
+
+
+def _check_paced(world: World) -> None:
+    _expect(world, "paced", "done", 5)
+    begun = [at for (at,) in world.database.rows("SELECT started_at FROM executions ORDER BY started_at")]
+    if not world.stepped and any(later - at < 5_000 for at, later in zip(begun, begun[2:], strict=False)):
+        world.wrong(f"more than two began in five seconds: {begun}")
+
+
 # --- one at a time for each key
 
 
@@ -335,5 +398,7 @@ STORIES = [
     Story("answering", _answering, _tell_answering, _check_answering),
     Story("children", _children, _tell_children, _check_children),
     Story("flaky", _flaky, _tell_flaky, _check_flaky),
+    Story("once", _once, _tell_once, _check_once),
+    Story("paced", _paced, _tell_paced, _check_paced),
     Story("keyed", _keyed, _tell_keyed, lambda world: _expect(world, "keyed", "done", 5)),
 ]

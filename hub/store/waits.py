@@ -326,16 +326,16 @@ def _resolve_one(tx: Tx, item: Resolution) -> WaitState | Exception:
         ending = Ending(WaitState.RESOLVED, item.now, result=item.result, by=item.by)
         end_wait(tx, item.execution_id, path, ending)
         return WaitState.RESOLVED
+    if item.once and tx.rows(
+        "SELECT 1 FROM answers WHERE execution_id = ? AND key = ? AND by = ?", (item.execution_id, item.key, item.by)
+    ):
+        return WaitState.WAITING
     if found[0][0] in ENDED:
         return Conflict(f"execution {item.execution_id} has ended ({found[0][0]}); nobody waits for an answer.")
     if waits:
         how = {WaitState.TIMED_OUT: "timed out", WaitState.DROPPED: "is not asked any more: another wait ended first"}
         ended = how.get(waits[-1][2], "was answered before")
         return Conflict(f'the wait point "{item.key}" of execution {item.execution_id} {ended}.')
-    if item.once and tx.rows(
-        "SELECT 1 FROM answers WHERE execution_id = ? AND key = ? AND by = ?", (item.execution_id, item.key, item.by)
-    ):
-        return WaitState.WAITING
     kept = tx.run(
         "INSERT INTO answers (execution_id, key, result, by, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (execution_id, key) DO NOTHING",
         (item.execution_id, item.key, item.result, item.by, item.now),

@@ -197,9 +197,12 @@ class Worker:
         """Take down what was cancelled, or what somebody else has by now; how many executions that were."""
         claims = [(run.claimed.id, run.claimed.epoch) for run, _ in self._runs.values()]
         lost = await self._store.lost(claims) if claims else []
+        asked = dict(claims)
         for execution_id in lost:
-            if execution_id in self._runs:
-                self._runs[execution_id][0].stop()
+            run = self._runs.get(execution_id, (None, None))[0]
+            # Meanwhile it may have been claimed anew, here: that claim is not the one that was asked about.
+            if run is not None and run.claimed.epoch == asked[execution_id]:
+                run.stop()
         for run, _ in self._runs.values():
             if run.waits.any_open:
                 run.waits.wake()

@@ -192,7 +192,18 @@ def _answering(world: World) -> list[Workflow[Any, Any]]:
 async def _tell_answering(client: Client) -> None:
     asking = await client.start("asking", {}, "a")
     await asyncio.sleep(client.random.choice([0, 0.1, 2]))
-    await client.start("answering", asking, "b")
+    answering = await client.start("answering", asking, "b")
+    # Three deaths in a row, and whoever asks has failed before it was answered: the answer is refused, and its giver
+    # fails. When the first has been resumed, a person lets the second go on, too. No other refusal is forgiven.
+    while await client.ended(answering) is Status.FAILED:
+        ((error,),) = client.world.database.rows("SELECT error FROM executions WHERE id = ?", answering)
+        refused = f"execution {asking} has ended (FAILED)" in error
+        if not refused and "WorkerLost" not in error:
+            client.world.wrong(f"the answer was refused: {error}")
+            return
+        if refused and await client.status(asking) is not Status.FAILED:
+            await client.resume(answering)
+        await asyncio.sleep(0.2)
 
 
 def _check_answering(world: World) -> None:

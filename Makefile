@@ -27,4 +27,4 @@ test:  ## the suite
 	$(BIN)/python -m pytest
 
 long:  ## the batteries that take long
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -m long -n 0

@@ -66,7 +66,7 @@ def test_wrong_credentials_are_all_told_the_same(project: Path) -> None:
 def test_two_secrets_are_good_while_they_are_rotated(project: Path) -> None:
     async def story(parts: Parts) -> None:
         first, second = await parts.client.new_secret("bot"), await parts.client.new_secret("bot")
-        with pytest.raises(Conflict, match=f"--revoke {first.id}"):
+        with pytest.raises(Conflict, match=f"--revoke ({first.id}|{second.id})"):
             await parts.client.new_secret("bot")
         tokens = [(await nobody(parts).exchange("bot", one.secret)).token for one in (first, second)]
         assert await parts.client.revoke_secret("bot", first.id) == [first.id]

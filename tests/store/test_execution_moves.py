@@ -23,7 +23,9 @@ from hub.model.execution import ENDED, LEGAL_MOVES, Claimed, Settled, StartReque
 from hub.store import executions, open_store
 from hub.store.executions import Claimable, ClaimRequest
 from hub.store.nodes import About
+from hub.store.suspects import ALONE
 
+_TURNS = 16
 NODES = ["node-1", "node-2"]
 SETTLED = [Status.SUCCESS, Status.FAILED, Status.PENDING_RETRY, Status.PENDING, Status.WAITING]
 LIMIT = 2
@@ -40,6 +42,8 @@ class Known:
     owner: str | None = None
     key: str | None = None
     claims: list[Claimed] = field(default_factory=list)
+    #: Workers in a row that died with it: nothing is ever finished here.
+    crashes: int = 0
 
 
 class Moves(RuleBasedStateMachine):
@@ -107,6 +111,7 @@ class Moves(RuleBasedStateMachine):
             fresh = one.status in (Status.PENDING_RETRY, Status.PENDING_RESUME)
             one.attempts += one.attempts == 0 or fresh
             one.epoch += 1
+            one.crashes = one.crashes + 1 if one.status is Status.RUNNING else 0
             assert (found.epoch, found.attempt) == (one.epoch, one.attempts)
             assert (found.base_epoch == found.epoch) or not fresh
             self.moved(one, Status.RUNNING)
@@ -176,6 +181,14 @@ class Moves(RuleBasedStateMachine):
         assert self.wait(self.store.rescue(dead)) == len(lost)
         for one in lost:
             one.due_at = now
+        suspects = sorted(
+            (-one.crashes, name)
+            for name, one in self.known.items()
+            if one.status is Status.RUNNING and one.due_at == now and one.crashes
+        )
+        assert len(suspects) <= _TURNS, "otherwise several share a turn"
+        for turn, (_, name) in enumerate(suspects):
+            self.known[name].due_at = now + turn * ALONE
 
     @precondition(lambda self: any(one.status is Status.RUNNING for one in self.known.values()))
     @rule(node=st.sampled_from(NODES))

@@ -290,8 +290,8 @@ def test_after_a_storage_failure_every_caller_hears_of_it_and_nothing_more_is_ta
             await setting.writer.submit(NOTE, "later")
         assert [str(error) for error in setting.broken] == ["fsync failed"]
         assert setting.book.committed == []
-        assert setting.book.closed
         await setting.writer.close()
+        assert setting.book.closed
 
     asyncio.run(story())
 

@@ -22,11 +22,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub_process import Project, until
+from looking import Looking
 from server_projects import lay_out, noted, start
 
 WORKFLOWS = """
+def leave(ctx, stage):
+    note(ctx, stage, ctx._run.claimed.epoch, time.monotonic())
+
 async def work(input, ctx):
-    note(ctx, input["stage"])
+    leave(ctx, input["stage"])
     await asyncio.sleep(input["ms"] / 1000)
     return input["stage"]
 
@@ -44,7 +48,7 @@ async def third(input, ctx: Context):
 
 @job
 def fourth(input, ctx: Context):
-    note(ctx, input["stage"])
+    leave(ctx, input["stage"])
     time.sleep(input["ms"] / 1000)
     return input["stage"]
 
@@ -61,7 +65,7 @@ async def several(input, ctx: Context):
         done.append(await fourth.trigger({"stage": 3, "ms": ms}))
     if input["jobs"] > 4:
         done.append(await fifth.trigger({"stage": 4, "ms": ms}))
-    note(ctx, 9)
+    leave(ctx, 9)
     return done
 
 chain = workflow("chain", several)
@@ -92,6 +96,8 @@ class Sent:
     body: dict[str, Any]
     #: Event ids that it was answered with.
     answers: list[str] = field(default_factory=list)
+    #: When the first of them had come.
+    answered_at: float = 0
     #: Requests that got no answer: the event may be stored or not.
     unknown: int = 0
     refused: int = 0
@@ -147,6 +153,7 @@ class KillLoop:
         self._over = threading.Event()
         self._committed: dict[int, int] = {}
         self._answers = 0
+        self._looking = Looking(project, rounds)
 
     def run(self, patience: float = 60.0) -> Report:
         """Kill it so many times under load, let everything come to its end, and look."""
@@ -189,6 +196,7 @@ class KillLoop:
                 continue
             until(lambda hub=hub: hub.listening(), 20, f"it does not come back: {hub.log}")
             report.restarts.append(time.monotonic() - asked)
+            self._looking.after_a_round()
         hub.kill()
 
     def _drain(self, threads: list[threading.Thread], patience: float) -> None:
@@ -254,6 +262,7 @@ class KillLoop:
             connection.close()
             return None
         if answer.status == 202:
+            sent.answered_at = sent.answered_at or time.monotonic()
             sent.answers.append(json.loads(body)["event_id"])
             self._answers += 1
         else:
@@ -307,6 +316,14 @@ class KillLoop:
             return
         books = self._project.run("verify", "--json").json
         self.report.wrong += [f"the books: {one['object']}: {one['reason']}" for one in books["findings"]]
+        self._check_history()
+
+    def _check_history(self) -> None:
+        self.report.wrong += self._looking.wrong(
+            [sent.id for sent in self._sent],
+            {sent.id: sent.answered_at for sent in self._sent if sent.answers},
+            {event for sent in self._sent for event in sent.answers},
+        )
 
     def _check_delivery(self, sent: Sent, stored: list[str], executions: dict[str, list[tuple[str, str, Any]]]) -> None:
         report = self.report
@@ -348,7 +365,7 @@ class KillLoop:
         """Once a later job of an execution has begun, no earlier one ever runs again."""
         reached: dict[str, int] = {}
         ran: Counter[str] = Counter()
-        for path, _, stage in noted(self._project):
+        for path, _, stage, *_ in noted(self._project):
             execution = path.split("/")[0]
             ran[path] += int(stage) != 9
             if int(stage) < reached.get(execution, 0):

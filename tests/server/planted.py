@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,22 @@ def deduplicate_nothing(_: bool) -> None:
     Endpoint.key = lambda _self, _request, _value: None  # type: ignore[method-assign]  # the planted bug
 
 
+def epoch_goes_back(_: bool) -> None:
+    """The bug: whoever claims an execution after the first one does so under a lower epoch."""
+    import hub.store.executions as verbs
+    from hub.store.dialects.base import Tx
+
+    lease = verbs._lease
+
+    def back(tx: Tx, *how: Any) -> list[Any]:
+        claimed = [replace(one, epoch=2 if one.epoch == 1 else 1) for one in lease(tx, *how)]
+        for one in claimed:
+            tx.run("UPDATE executions SET epoch = ? WHERE id = ?", (one.epoch, one.id))
+        return claimed
+
+    verbs._lease = back
+
+
 PLANTS: dict[str, Callable[[Any], None]] = {
     function.__name__: function
     for function in (
@@ -180,6 +197,7 @@ PLANTS: dict[str, Callable[[Any], None]] = {
         checkpoint_unawaited,
         crash_at,
         deduplicate_nothing,
+        epoch_goes_back,
         note_commits,
         outbox_deleted_first,
         storage_fails_at,

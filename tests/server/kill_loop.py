@@ -118,6 +118,7 @@ class Report:
     rows: int = 0
     jobs_run_twice: int = 0
     rounds_with_answers: int = 0
+    looks: int = 0
     restarts: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -196,7 +197,7 @@ class KillLoop:
                 continue
             until(lambda hub=hub: hub.listening(), 20, f"it does not come back: {hub.log}")
             report.restarts.append(time.monotonic() - asked)
-            self._looking.after_a_round()
+            self._looking.after_a_round(hub)
         hub.kill()
 
     def _drain(self, threads: list[threading.Thread], patience: float) -> None:
@@ -207,6 +208,7 @@ class KillLoop:
         for thread in threads:
             thread.join(patience)
         until(self._settled, patience, "not everything comes to its end")
+        self._looking.ask(hub)
         if hub.stop() != 0:
             self.report.wrong.append(f"the last server did not stop in order: {hub.log[-500:]}")
 
@@ -319,6 +321,7 @@ class KillLoop:
         self._check_history()
 
     def _check_history(self) -> None:
+        self.report.looks = len(self._looking.deliveries)
         self.report.wrong += self._looking.wrong(
             [sent.id for sent in self._sent],
             {sent.id: sent.answered_at for sent in self._sent if sent.answers},

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping
+from typing import Any
 
+import httpx
 from history import Epochs, Seen, Work, epochs, set_full, total_queue
-from hub_process import Project
+from hub_process import Hub, Project
 from server_projects import noted
 
 #: In a loop however long: each look reads everything.
 _LOOKS = 30
+#: Of so many looks one asks the hub as well.
+_ASKED = 8
 
 _EPOCHS = (
     "SELECT e.id, e.epoch, c.path, c.epoch FROM executions e LEFT JOIN checkpoints c ON c.execution_id = e.id "
@@ -30,13 +34,33 @@ class Looking:
         self._project = project
         self._every = max(1, rounds // _LOOKS)
         self._rounds = 0
+        self._head: dict[str, str] = {}
         self.deliveries: list[Seen] = []
         self.epochs: list[Epochs] = []
 
-    def after_a_round(self) -> None:
+    def after_a_round(self, hub: Hub) -> None:
         self._rounds += 1
         if self._rounds % self._every == 0:
             self.look()
+        if self._rounds % (_ASKED * self._every) == 0:
+            self.ask(hub)
+
+    def ask(self, hub: Hub) -> None:
+        """The hub itself, page by page, as the console does. What it shows has to be in later looks past it, too."""
+        if not self._head:
+            token = self._project.run("machine-user", "token", "reader").out.strip()
+            self._head = {"authorization": f"Bearer {token}"}
+        begun = time.monotonic()
+        found: list[str] = []
+        query: dict[str, Any] = {"limit": 1000}
+        while True:
+            answer = httpx.get(f"{hub.url}/api/v1/events", params=query, headers=self._head, timeout=20)
+            page = answer.raise_for_status().json()
+            found += [one["payload"]["body"]["delivery"] for one in page["items"] if one["source"] == "webhook:hook"]
+            if page["next_cursor"] is None:
+                break
+            query["cursor"] = page["next_cursor"]
+        self.deliveries.append(Seen(begun, time.monotonic(), found))
 
     def look(self) -> None:
         """Past the hub: what it has committed by now."""

@@ -19,6 +19,7 @@ auth:
     machine_users:
       workflow-bot: {permissions: ["workflow:start:*", "database:write:shop"]}
       visitor: {permissions: ["workflow:start:nothing"]}
+      reader: {permissions: ["event:read"]}
 """
 
 BOT = "{machine_user: {auth_namespace: main-auth, name: workflow-bot}}"

@@ -26,6 +26,7 @@ def check(report: Report) -> None:
     assert report.acknowledged >= 0.5 * report.planned
     assert report.rounds_with_answers >= 0.5 * report.rounds
     assert report.rows > report.rounds
+    assert report.looks > 20, "histories of a few looks prove little"
     assert report.jobs_run_twice > 0, "kills that never hit a job prove nothing"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from hub import Context, job, wait_point, workflow
 from hub.assembly.jobs_thread import settle_in
+from hub.assembly.tidying import let_memory_go
 from hub.engine.registry import Registry
 from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
@@ -103,7 +103,7 @@ async def park(folder: Path, count: int) -> dict[str, float]:
             await process.until("WAITING", first)
     await process.until("WAITING", count)
     seconds = time.perf_counter() - begin
-    gc.collect()
+    let_memory_go()  # as a hub does within a minute of rest
     found = {"baseline_mib": before, "parked_mib": resident(), "seconds": seconds}
     await process.close()
     return found
@@ -172,6 +172,8 @@ def main() -> None:
         part = park if given.part == "park" else wake
         print(json.dumps(asyncio.run(part(given.folder, given.count))))
         return
+    if given.folder is not None:
+        given.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         parked = child("park", Path(name), given.executions)
         woken = child("wake", Path(name), given.wake)

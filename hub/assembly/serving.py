@@ -29,6 +29,7 @@ from hub.assembly.planning import Planning, said
 from hub.assembly.reloading import Reloading
 from hub.assembly.retention import Pruner
 from hub.assembly.revisions import tell_changed
+from hub.assembly.tidying import Tidying
 from hub.assembly.tracing import tracing
 from hub.assembly.webhooks import open_door, trusted_proxies
 from hub.engine.worker import Worker
@@ -127,6 +128,7 @@ class Serving:
             self._begin(Comparing(parts.store, parts.clock, lambda: parts.about.revision).serve(self._stop))
         retention = parts.config.retention
         results = ResultPruner(parts.store, parts.surroundings.databases, parts.clock, retention)
+        self._begin(Tidying(lambda: self._worker.running).serve(self._stop))
         self._begin(Pruner(parts.store, parts.clock, retention, results).serve(self._stop))
         self._jobs.start()
         parts.store.listen_to_others(self._others_did)

@@ -312,7 +312,7 @@ class SqliteDialect:
             raise StoreBroken(f"{self._path} cannot be put in WAL mode; is it on a network file system?")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA cache_size=-16384")
+        connection.execute("PRAGMA cache_size=-8192")
         # A statement of many rows can be taken back by itself; what that takes need not be written to a file.
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES if self._checkpoints else 0}")

@@ -102,7 +102,7 @@ def test_the_steps_lead_to_the_tables_that_are_declared(old: str) -> None:
     open_and_close(old)
     assert version(old) == str(SCHEMA_VERSION)
     assert differences(old) == [], (
-        "write what was added to hub/store/tables.py into the newest step of hub/store/migrations"
+        "write what was added to hub/store/tables/ into the newest step of hub/store/migrations"
     )
     assert run(old, "SELECT id, workflow, after_id FROM executions") == [("E1", "orders", None)]
 

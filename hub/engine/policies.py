@@ -66,7 +66,8 @@ class RetryPolicy:
 class ConcurrencyPolicy:
     """How many executions of a workflow may run at once; with `key`, how many of each value of it.
 
-    `key` is a path into the input, such as "input.customer_id". Raises ValueError beyond the limits.
+    `key` is a path into the input, such as "input.customer_id". With one at once, the executions of a key run in the order in which they
+    were started; one that is parked (a question, a retry that is due later) lets the next one begin. Raises ValueError beyond the limits.
     """
 
     __slots__ = ("key", "max_concurrent_executions")

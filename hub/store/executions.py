@@ -96,14 +96,15 @@ _DUE = (
     "ORDER BY due_at, id LIMIT ?"
 )
 
-#: As many of each key as its limit leaves room for.
+#: As many of each key as its limit leaves room for. What has begun comes first, and keeps its place while its worker is dead: else
+#: the next of its key would overtake it.
 _DUE_BY_KEY = (
     "SELECT id FROM executions WHERE due_at IS NOT NULL AND id IN "
     "(SELECT id FROM (SELECT id, concurrency_key, row_number() OVER "
-    "(PARTITION BY concurrency_key ORDER BY priority DESC, due_at, id) AS place FROM executions "
-    "WHERE workflow = ? AND due_at IS NOT NULL AND due_at <= ?) due "
+    "(PARTITION BY concurrency_key ORDER BY CASE epoch WHEN 0 THEN 1 ELSE 0 END, priority DESC, due_at, id) AS place "
+    "FROM executions WHERE workflow = ? AND due_at IS NOT NULL AND due_at <= ?) due "
     "WHERE place <= ? - (SELECT count(*) FROM executions held WHERE held.workflow = ? AND held.status = 'RUNNING' "
-    "AND held.due_at IS NULL AND held.concurrency_key = due.concurrency_key)) "
+    "AND (held.due_at IS NULL OR held.due_at > ?) AND held.concurrency_key = due.concurrency_key)) "
     "ORDER BY priority DESC, due_at, id LIMIT ?"
 )
 
@@ -185,7 +186,7 @@ def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
             looked_at = _ANY if workflow.by_key else room
             put_off_what_is_too_much(tx, workflow.workflow, *workflow.rate, looked_at, request.now)
         if workflow.by_key:
-            due = (workflow.workflow, request.now, workflow.limit, workflow.workflow, room)
+            due = (workflow.workflow, request.now, workflow.limit, workflow.workflow, request.now, room)
             claimed += _lease(tx, request, workflow, _DUE_BY_KEY, due)
             continue
         priority = highest

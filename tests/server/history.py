@@ -171,3 +171,39 @@ def _claims(steps: Sequence[Step]) -> list[Step]:
         Step("a claim", epoch - 1, epoch, -inf, min(step.ended for step in steps if step.found >= epoch))
         for epoch in range(1, newest + 1)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Somebody has begun to work on a key, or come to the end of it."""
+
+    key: str
+    who: str
+    ended: bool = False
+
+
+def one_at_a_time(turns: Iterable[Turn], order: Sequence[str]) -> list[str]:
+    """Of each key nobody begins before the one before has ended, and all begin in their order.
+
+    Whoever was cut off begins again before anybody else does. `order`: who came after whom.
+    """
+    wrong: list[str] = []
+    place = {who: number for number, who in enumerate(order)}
+    under_way: dict[str, str] = {}
+    latest: dict[str, str] = {}
+    for turn in turns:
+        before = under_way.get(turn.key, turn.who)
+        if before != turn.who:
+            wrong.append(
+                f"key {turn.key}: {turn.who} {'ended' if turn.ended else 'began'} while {before} was under way"
+            )
+        if turn.ended:
+            under_way.pop(turn.key, None)
+            continue
+        under_way[turn.key] = turn.who
+        last = latest.setdefault(turn.key, turn.who)
+        if place[turn.who] < place[last]:
+            wrong.append(f"key {turn.key}: {turn.who} began after {last}, which came later")
+        else:
+            latest[turn.key] = turn.who
+    return wrong

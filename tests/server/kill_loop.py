@@ -16,7 +16,7 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -143,12 +143,8 @@ class KillLoop:
         self._plant = plant
         self._port = free_port(self._random)
         self._path = ""
-        self.report = Report(seed)
-        self._sent = [
-            Sent(name, {"delivery": name, "jobs": self._random.randint(3, 5), "ms": self._random.randint(0, 15)})
-            for name in (f"delivery-{seed}-{number}" for number in range(rounds * PER_ROUND))
-        ]
-        self._queue: Iterator[Sent] = iter(self._sent)
+        self.report = Report(seed, planned=rounds * PER_ROUND)
+        self._sent: list[Sent] = []
         self._lock = threading.Lock()
         self._killing = threading.Event()
         self._over = threading.Event()
@@ -227,9 +223,10 @@ class KillLoop:
         earlier: list[Sent] = []
         while not self._over.is_set():
             with self._lock:
-                one = next(self._queue, None)
-            if one is None:
-                break
+                if not self._sends_another():
+                    break
+                one = self._planned(len(self._sent))
+                self._sent.append(one)
             earlier.append(one)
             todo = [one] if choose.random() > REPEATED else [one, choose.choice(earlier)]
             for sent in todo:
@@ -244,6 +241,14 @@ class KillLoop:
                 time.sleep(choose.uniform(0.01, 0.06))
         if connection is not None:
             connection.close()
+
+    def _sends_another(self) -> bool:
+        """Whether there is more to send than has been taken."""
+        return len(self._sent) < self.report.planned
+
+    def _planned(self, number: int) -> Sent:
+        name = f"delivery-{self.report.seed}-{number}"
+        return Sent(name, {"delivery": name, "jobs": self._random.randint(3, 5), "ms": self._random.randint(0, 15)})
 
     def _post(self, sent: Sent, connection: http.client.HTTPConnection | None) -> http.client.HTTPConnection | None:
         """Send it once; the connection when it was answered."""
@@ -298,7 +303,6 @@ class KillLoop:
 
     def _check(self) -> None:
         report, store = self.report, self._project.store
-        report.planned = len(self._sent)
         report.rows = len(self._committed)
         events: dict[str, list[str]] = {}
         for identifier, body in store("SELECT id, body FROM events WHERE source = 'webhook:hook'"):
@@ -316,9 +320,12 @@ class KillLoop:
         if (broken := self._project.store("PRAGMA integrity_check")) != [("ok",)]:
             self.report.wrong.append(f"the store is damaged: {broken}")
             return
-        books = self._project.run("verify", "--json").json
-        self.report.wrong += [f"the books: {one['object']}: {one['reason']}" for one in books["findings"]]
+        self._check_books()
         self._check_history()
+
+    def _check_books(self) -> None:
+        books = self._project.run("verify", "--json", seconds=120).json
+        self.report.wrong += [f"the books: {one['object']}: {one['reason']}" for one in books["findings"]]
 
     def _check_history(self) -> None:
         self.report.looks = len(self._looking.deliveries)

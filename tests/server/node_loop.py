@@ -1,7 +1,7 @@
-"""Three nodes on one PostgreSQL, of which one is killed every now and then: the books of `kill_loop`, and those of order.
+"""Three nodes on one PostgreSQL, of which one is killed every now and then: the books of `kill_loop`, and those of order and slots.
 
 Deliveries go to whichever node answers. Beside the chains there are executions of which only one of each key may run at once:
-each notes its begin and its end.
+each notes its begin and its end. And there are schedules, due every minute, which all nodes look at.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import json
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import psycopg
+from history import Turn, one_at_a_time
 from hub_process import Hub, Project, Zygote, until
 from kill_loop import EXECUTORS, WORKFLOWS, KillLoop, free_port
 from server_projects import CONFIG, lay_out, start
@@ -22,6 +24,8 @@ from server_projects import CONFIG, lay_out, start
 NODES = 3
 LEASE_SECONDS = 2.0
 KEYS = 4
+SCHEDULES = 5
+MINUTE = 60_000
 LEFT_ALONE = "workers in a row died with this execution"
 
 ORDERED = """
@@ -65,13 +69,13 @@ class NodeLoop(KillLoop):
     """`run()` once."""
 
     def __init__(self, project: SharedProject, seed: int, rounds: int, plant: Mapping[str, Any] | None = None) -> None:
-        # A round of three nodes takes longer than one of a single one: the load has to last.
-        super().__init__(project, seed, rounds * 6, plant)
-        self._rounds = rounds
+        super().__init__(project, seed, rounds, plant)
         self._ports = [free_port(self._random) for _ in range(NODES)]
         self._port = self._ports[0]
         self._hubs: list[Hub] = []
-        self.left_alone = 0
+        #: What there was beside the deliveries and rows: executions with a key, slots of schedules, and executions that were left
+        #: alone after three deaths, and resumed.
+        self.beside = {"turns": 0, "slots": 0, "left alone": 0}
 
     def _lay_out(self) -> None:
         assert isinstance(self._project, SharedProject)
@@ -79,7 +83,12 @@ class NodeLoop(KillLoop):
             "trigger": {"webhook": {"dedupe": {"key": "header:x-delivery"}}},
             "target": start("keyed", f"({{ key: args.body.number % {KEYS}, ms: 5 }})"),
         }
-        self._project.lay_out(WORKFLOWS + ORDERED, **EXECUTORS, keyed=keyed)
+        schedule = {
+            "trigger": {"schedule": {"cron": "* * * * *", "missed": "all"}},
+            "target": start("chain", "({ jobs: 3, ms: 1 })"),
+        }
+        schedules = {f"minute_{number}": schedule for number in range(SCHEDULES)}
+        self._project.lay_out(WORKFLOWS + ORDERED, **EXECUTORS, keyed=keyed, **schedules)
 
     def _settled(self) -> bool:
         """Also what was left alone, because three nodes in a row had died with it: a person lets it go on."""
@@ -91,8 +100,12 @@ class NodeLoop(KillLoop):
         )
         for (execution,) in left:
             assert self._project.run("workflow", "resume", execution).code == 0
-        self.left_alone += len(left)
+        self.beside["left alone"] += len(left)
         return not left
+
+    def _sends_another(self) -> bool:
+        """The load lasts as long as the killing, however many that are; fewer than planned would be too few."""
+        return not self._killing.is_set()
 
     def _address(self) -> int:
         with self._lock:
@@ -127,6 +140,7 @@ class NodeLoop(KillLoop):
         self._hubs[number] = fresh = self._project.start(port=self._ports[number], plant=self._plant)
         until(fresh.listening, 20, f"it does not come back: {fresh.log}")
         self.report.restarts.append(time.monotonic() - asked)
+        self._looking.after_a_round(fresh)
 
     def _feed(self, path: str) -> None:
         """Executions with a key, more than can run at once."""
@@ -141,37 +155,44 @@ class NodeLoop(KillLoop):
             time.sleep(0.03)
 
     def _check_store(self) -> None:
+        self._check_books()
+        self._check_history()
         self._check_order()
+        self._check_slots()
         self._check_slips()
 
     def _check_order(self) -> None:
-        """Of one key, one at a time: a second one begins only when the first has ended, or has died with its node."""
-        ended = {found for (found,) in self._project.store("SELECT id FROM executions WHERE status = 'SUCCESS'")}
-        running: dict[str, set[str]] = {}
+        """Of each key one at a time, in the order in which they were started; and all of them succeed."""
         lines = [line.split() for line in (self._project.folder / "turns").read_text().splitlines()]
-        ran = {execution for execution, *_ in lines}
-        if not ran:
-            self.report.wrong.append("no execution with a key ran")
-        for place, (execution, what, key) in enumerate(lines):
-            here = running.setdefault(key, set())
-            if what == "end":
-                here.discard(execution)
-                continue
-            # One that was cut off by a kill begins again later: until then it does not run.
-            alive = {one for one in here - {execution} if self._ends_before_beginning_again(lines, place, one)}
-            if alive:
-                self.report.wrong.append(f"key {key}: {execution} began while {sorted(alive)} ran")
-            here.add(execution)
-        left = ran - ended
-        if left:
-            self.report.wrong.append(f"executions with a key have not succeeded: {sorted(left)[:5]}")
+        turns = [Turn(key, execution, what == "end") for execution, what, key in lines]
+        rows = self._project.store("SELECT id, status FROM executions WHERE workflow = 'keyed' ORDER BY created_at, id")
+        self.report.wrong += one_at_a_time(turns, [execution for execution, _ in rows])
+        ended = {turn.who for turn in turns if turn.ended}
+        self.report.wrong += [
+            f"{one} with a key is {status} and has {'' if one in ended else 'not '}come to its end"
+            for one, status in rows
+            if status != "SUCCESS" or one not in ended
+        ]
+        self.beside["turns"] = len(ended)
 
-    @staticmethod
-    def _ends_before_beginning_again(lines: list[list[str]], place: int, execution: str) -> bool:
-        for one, what, _ in lines[place + 1 :]:
-            if one == execution:
-                return what == "end"
-        return False
+    def _check_slots(self) -> None:
+        """Every minute from the first record to the last has one of each schedule, and one execution that has ended."""
+        store, report = self._project.store, self.report
+        events = Counter(store("SELECT source, time FROM events WHERE type = 'schedule'"))
+        executions = dict(store("SELECT event_id, status FROM executions"))
+        minutes = {at for (at,) in store("SELECT at FROM slots")}
+        whole = range(min(minutes, default=0), max(minutes, default=-1) + 1, MINUTE)
+        recorded = store("SELECT executor, at, event_id FROM slots")
+        self.beside["slots"] = len(recorded)
+        wanted = sorted((f"minute-{number}", at) for number in range(SCHEDULES) for at in whole)
+        if sorted((executor, at) for executor, at, _ in recorded) != wanted:
+            report.wrong.append(f"slots: {len(recorded)} are recorded, {len(wanted)} were due")
+        for executor, at, event in recorded:
+            fired = events[f"schedule:{executor}", at]
+            if fired != 1 or executions.get(event) != "SUCCESS":
+                report.wrong.append(
+                    f"slot {at} of {executor}: {fired} events, its execution is {executions.get(event)}"
+                )
 
     def _check_slips(self) -> None:
         """Servers that stopped in order have taken their slips along."""

@@ -189,6 +189,15 @@ def epoch_goes_back(_: bool) -> None:
     verbs._lease = back
 
 
+def keys_overtake(_: bool) -> None:
+    """The bug: what was begun and lost its worker queues up again behind the others of its key."""
+    import hub.store.executions as verbs
+
+    verbs._DUE_BY_KEY = verbs._DUE_BY_KEY.replace("CASE epoch WHEN 0 THEN 1 ELSE 0 END, ", "").replace(
+        "(held.due_at IS NULL OR held.due_at > ?)", "(held.due_at IS NULL OR ? < 0)"
+    )
+
+
 PLANTS: dict[str, Callable[[Any], None]] = {
     function.__name__: function
     for function in (
@@ -198,6 +207,7 @@ PLANTS: dict[str, Callable[[Any], None]] = {
         crash_at,
         deduplicate_nothing,
         epoch_goes_back,
+        keys_overtake,
         note_commits,
         outbox_deleted_first,
         storage_fails_at,

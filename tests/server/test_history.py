@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import permutations
 
 import pytest
-from history import Epochs, Seen, Step, Work, epochs, read, register, set_full, total_queue
+from history import Epochs, Seen, Step, Turn, Work, epochs, one_at_a_time, read, register, set_full, total_queue
 
 # --- a set
 
@@ -129,3 +129,30 @@ def test_a_broken_fence_is_told(effects: list[tuple[str, int, float]], reads: li
     found = epochs(effects, reads)
     assert found
     assert all(one.startswith(("e: an epoch of ", "e: a write of first carried ")) for one in found)
+
+
+# --- turns
+
+
+def _turns(text: str) -> list[Turn]:
+    """ "a1" begins and "-a1" ends, each of the key that its letter is."""
+    return [Turn(one.strip("-")[0], one.strip("-"), one.startswith("-")) for one in text.split()]
+
+
+@pytest.mark.parametrize("text", ["", "a1 -a1 a2 -a2", "a1 b1 -b1 b2 -a1 -b2 a2 -a2", "a1 a1 -a1 a2 a2 a2 -a2"])
+def test_turns_one_after_the_other_are_fine_and_one_that_was_cut_off_begins_again(text: str) -> None:
+    assert one_at_a_time(_turns(text), ["a1", "b1", "a2", "b2"]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a1 a2 -a1 -a2", "key a: a2 began while a1 was under way"),
+        ("a1 a2 -a2 a1 -a1", "key a: a2 began while a1 was under way"),
+        ("a2 -a2 a1 -a1", "key a: a1 began after a2, which came later"),
+        ("a1 -a1 a2 -a2 a1 -a1", "key a: a1 began after a2, which came later"),
+        ("a1 -a2 -a1", "key a: a2 ended while a1 was under way"),
+    ],
+)
+def test_a_turn_that_somebody_else_had_is_told(text: str, told: str) -> None:
+    assert told in one_at_a_time(_turns(text), ["a1", "a2"])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from hub_process import Hub, Zygote, until
+from kill_loop import Report
 from node_loop import NodeLoop, SharedProject
 
 #: Set it to run a failed loop again.
@@ -24,11 +25,14 @@ def shared(quick_path: Path, zygote: Zygote, postgres_url: str) -> SharedProject
     return SharedProject(quick_path, zygote, postgres_url)
 
 
-def play(project: SharedProject, rounds: int) -> None:
-    loop = NodeLoop(project, SEED, rounds)
-    # What dies with its node twice begins again by itself, one after the other: at the end that takes its time.
-    report = loop.run(patience=240)
-    print(report, f"{loop.left_alone} left alone after three deaths, and resumed")  # noqa: T201 - for whoever asks with -s
+def play(project: SharedProject, kills: int, **plant: object) -> Report:
+    loop = NodeLoop(project, SEED, kills, plant)
+    report = loop.run(patience=120 + kills / 2)
+    print(report, loop.beside)  # noqa: T201 - figures for whoever asks with -s or -rP
+    return report
+
+
+def check(report: Report) -> None:
     assert not report.wrong, f"KILL_SEED={SEED} repeats it: {report}"
     assert report.sent >= 0.95 * report.planned
     assert report.acknowledged >= 0.5 * report.planned
@@ -37,13 +41,27 @@ def play(project: SharedProject, rounds: int) -> None:
 
 @pytest.mark.timeout(180)
 def test_three_nodes_of_which_one_is_killed_four_times(shared: SharedProject) -> None:
-    play(shared, 4)
+    check(play(shared, 4))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_three_nodes_of_which_one_is_killed_two_hundred_times(shared: SharedProject) -> None:
-    play(shared, 200)
+    """`NODE_KILLS` sets another number."""
+    report = play(shared, int(os.environ.get("NODE_KILLS", "200")))
+    check(report)
+    assert report.looks > 20, "histories of a few looks prove little"
+    assert report.jobs_run_twice > 0, "kills that never hit a job prove nothing"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("plant", "found"), [("epoch_goes_back", ": an epoch of "), ("keys_overtake", " was under way")]
+)
+def test_a_bug_planted_in_three_nodes_is_found(shared: SharedProject, plant: str, found: str) -> None:
+    report = play(shared, 20, **{plant: True})
+    assert any(found in sentence for sentence in report.wrong), report
 
 
 STEPS = """

@@ -1,0 +1,72 @@
+"""Of one concurrency key, executions run in the order in which they were started, also past the death of a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from kit import FakeClock
+
+from hub.model.execution import Settled, StartRequest, Status
+from hub.store import Store, open_store
+from hub.store import executions as verbs
+from hub.store.executions import Claimable, ClaimRequest
+
+
+def play(url: str, story: Callable[[Store, FakeClock], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        clock = FakeClock()
+        store = open_store(url, clock)
+        try:
+            await story(store, clock)
+        finally:
+            await store.close()
+
+    asyncio.run(whole())
+
+
+async def start(store: Store, clock: FakeClock, *names: str, priority: int = 0) -> None:
+    for name in names:
+        clock.advance(1)
+        key = name[0]
+        await store.start(StartRequest(name, "orders", "{}", None, clock.now(), priority=priority, concurrency_key=key))
+
+
+async def claim(store: Store, clock: FakeClock, node: str, limit: int = 1) -> list[str]:
+    request = ClaimRequest(node, (Claimable("orders", "r", limit, by_key=True),), 10, clock.now())
+    return sorted(one.id for one in await store.claim(request))
+
+
+async def _overtaken(store: Store, clock: FakeClock) -> None:
+    await start(store, clock, "a1", "a2", "b1")
+    assert await claim(store, clock, "n1") == ["a1", "b1"]
+    clock.advance(20)
+    assert await store.rescue(["n1"]) == 2
+    await start(store, clock, "a3", priority=9)
+    assert await claim(store, clock, "n2") == ["a1", "b1"], "what had begun comes before what is due for longer"
+    await store.settle(Settled("a1", 2, Status.SUCCESS, clock.now(), "1"))
+    assert await claim(store, clock, "n2") == ["a3"]
+
+
+def test_what_had_begun_is_not_overtaken(store_url: str) -> None:
+    play(store_url, _overtaken)
+
+
+def test_that_it_is_overtaken_is_found(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verbs, "_DUE_BY_KEY", verbs._DUE_BY_KEY.replace("CASE epoch WHEN 0 THEN 1 ELSE 0 END, ", ""))
+    with pytest.raises(AssertionError, match="what had begun"):
+        play(store_url, _overtaken)
+
+
+def test_the_key_is_taken_while_what_had_begun_waits_for_its_turn(store_url: str) -> None:
+    async def story(store: Store, clock: FakeClock) -> None:
+        await start(store, clock, "a1", "a2", "a3")
+        for node in ("n1", "n2"):
+            assert await claim(store, clock, node, limit=2) == ["a1", "a2"]
+            await store.rescue([node])
+        # Two died with two workers: they are tried one after the other.
+        assert await claim(store, clock, "n3", limit=2) == ["a1"]
+        assert await claim(store, clock, "n3", limit=2) == []
+
+    play(store_url, story)

@@ -12,11 +12,14 @@ from hub.engine.surroundings import Surroundings
 from hub.identity.gate import Gate
 from hub.model.audit import AuditEntry
 from hub.model.clock import Clock
+from hub.model.errors import NotFound
 from hub.model.event import Delivery, Event
 from hub.model.executor import Executor
 from hub.model.identity import Principal
 from hub.model.plan import Plan
 from hub.store import Store, open_store
+from hub.store.refused import RefusedDelivery
+from hub.triggers.webhook.examine import Examined
 
 
 class Planner(Protocol):
@@ -37,6 +40,10 @@ class NoFiles:
         del plan, entry
 
 
+async def _no_webhooks(refused: RefusedDelivery) -> Examined:
+    raise NotFound("webhook executor", refused.executor)
+
+
 @dataclass(slots=True)
 class ProjectDriver:
     """The parts of a project's hub, as its faces need them."""
@@ -55,6 +62,10 @@ class ProjectDriver:
     gate: Gate
     #: What changed files would change, and doing it.
     files: Planner = field(default_factory=NoFiles)
+    #: Hold a refused delivery against its executor as the files are now. Raises HubError when it cannot be looked at.
+    examine: Callable[[RefusedDelivery], Awaitable[Examined]] = _no_webhooks
+    #: What executors and workflows are now, in a short word; other nodes should have the same. "": nobody knows.
+    revision: Callable[[], str] = lambda: ""
     #: Told of each right that a machine user makes use of.
     uses: Callable[[Principal, str, str | None], None] = lambda _principal, _action, _name: None
 

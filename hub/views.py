@@ -19,6 +19,7 @@ from hub.model.wait import WaitRecord
 from hub.store.refused import RefusedDelivery
 from hub.targets.target import aim
 from hub.triggers.schedule.upcoming import Instant
+from hub.triggers.webhook.examine import Examined
 
 
 def execution_view(record: ExecutionRecord) -> dict[str, Any]:
@@ -248,6 +249,16 @@ def refused_view(one: RefusedDelivery) -> dict[str, Any]:
         "body": one.body.decode("utf-8", "replace"),
         "size": one.size,
         "whole": one.whole,
+    }
+
+
+def examined_view(one: RefusedDelivery, examined: Examined) -> dict[str, Any]:
+    """Whether a delivery that was turned away holds now, and each step up to the one that does not."""
+    return {
+        "id": one.id,
+        "executor": one.executor,
+        "ok": examined.ok,
+        "steps": [{"step": step.name, "ok": step.ok, "detail": step.detail} for step in examined.steps],
     }
 
 

@@ -36,7 +36,7 @@ _OWN_REFUSALS = frozenset({400, 401, 429})
 def statuses_of(operation: Operation) -> dict[int, str]:
     """Every status besides success that an operation may give, with the reason."""
     usual: list[int] = []
-    if operation.query or operation.body is not None or operation.method == "POST":
+    if operation.query or operation.body is not None or operation.method != "GET":
         usual.append(400)
     if operation.action != PUBLIC:
         usual += [401, 403, 429, *([] if operation.storeless else [503])]
@@ -46,7 +46,7 @@ def statuses_of(operation: Operation) -> dict[int, str]:
         usual.append(414)
     if operation.body is not None and operation.body_type == JSON_BODY:
         usual += [413, 415, 422]
-    elif operation.method == "POST":
+    elif operation.method != "GET":
         usual.append(413)
     return dict(sorted({**{status: _REASONS[status] for status in usual}, **operation.problems}.items()))
 
@@ -105,7 +105,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {
         "name": parameter.name,
         "in": "query",
-        "required": False,
+        "required": parameter.required,
         "description": parameter.description,
         "schema": dict(parameter.schema),
     }

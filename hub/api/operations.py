@@ -34,6 +34,7 @@ class Parameter:
     #: JSON Schema of its value: a string, an integer or a boolean.
     schema: Schema
     description: str
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Call:
     query: Mapping[str, Any] = field(default_factory=dict)
     #: The JSON value of the body, which fits the operation's schema.
     body: Any = None
+    #: How long a handler that could look on and on does so, in seconds: somebody waits for the answer.
+    seconds: float = 6.0
     #: The HTTP request as the face has it; None when it is called without one.
     request: Any = None
 

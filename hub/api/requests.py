@@ -40,6 +40,8 @@ def query_of(request: Request, operation: Operation) -> dict[str, Any]:
             raise Unreadable(f"the parameter {name} is given more than once.")
         given.add(name)
         found[name] = _value(known[name], text)
+    if missing := [one.name for one in operation.query if one.required and one.name not in given]:
+        raise Unreadable(f"the parameter {missing[0]} is missing.")
     return found
 
 

@@ -110,7 +110,7 @@ async def _done(request: Request, operation: Operation, client: Client, face: Fa
         await asked.refuse_unless_allowed(operation.action, name, what, changes=operation.method != "GET")
     query = query_of(request, operation)
     body = await body_of(request, operation) if request.method not in ("GET", "HEAD") else None
-    call = Call(client.acting_as(principal), principal, path, query, body, request)
+    call = Call(client.acting_as(principal), principal, path, query, body, request=request)
     async with asyncio.timeout(PATIENCE):
         made = await operation.handle(call)
     return made if isinstance(made, Response) else answer(made, operation.status)

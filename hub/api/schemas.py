@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hub.engine.compatibility import Verdict
 from hub.model.event import Outcome
 from hub.model.execution import JobStatus, Status
+from hub.model.identity import ROLES
 from hub.model.wait import WaitState
 
 Schema = dict[str, Any]
@@ -92,6 +94,15 @@ COMPONENTS: Mapping[str, Schema] = {
         **shape(**_EXECUTION["properties"], jobs=array(ref("Job"))),
         "description": "An execution with its jobs",
     },
+    "ChangedExecution": shape(
+        execution_id=ID,
+        workflow=TEXT,
+        status=one_of(Status),
+        began_with=TEXT_OR_NULL,
+        revision=TEXT_OR_NULL,
+        verdict=one_of(Verdict),
+        reason=TEXT,
+    ),
     "Job": shape(
         name=TEXT,
         path=TEXT,
@@ -152,6 +163,7 @@ COMPONENTS: Mapping[str, Schema] = {
         size=NUMBER,
         whole=YES_NO,
     ),
+    "Verification": shape(id=NUMBER, executor=TEXT, ok=YES_NO, steps=array(shape(step=TEXT, ok=YES_NO, detail=TEXT))),
     "WorkflowRow": shape(
         name=TEXT,
         main_job=TEXT,
@@ -198,6 +210,9 @@ COMPONENTS: Mapping[str, Schema] = {
         secrets=array(shape(id=TEXT, created_at=TIME, last_used_at=nullable(TIME))),
         last_used_at=nullable(TIME),
     ),
+    "MachineSecret": shape(id=TEXT, client_id=TEXT, client_secret=TEXT),
+    "AccessToken": shape(access_token=TEXT, token_type={"const": "Bearer"}, expires_in=NUMBER),
+    "Person": shape(name=NAME, role=one_of(ROLES), invited=YES_NO, created_at=TIME, last_sign_in_at=TIME_OR_NULL),
     "Node": shape(id=TEXT, host=TEXT, pid=NUMBER, started_at=TIME, lease_until=TIME, address=TEXT, revision=TEXT),
     "AuditRecord": shape(
         number=NUMBER,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from hub.assembly.files import Files
+from hub.client.nodes import differences
 from hub.declare.config import sqlite_path
 from hub.model.clock import Clock, SystemClock
 from hub.model.errors import HubError
@@ -28,16 +28,6 @@ def revision_of(root: Path) -> str:
         content = path.read_bytes() if path.is_file() else b""
         seen.update(f"{path.relative_to(root)} {len(content)}\n".encode() + content)
     return seen.hexdigest()[:12]
-
-
-def differences(revision: str, nodes: Sequence[Any], now: int) -> list[str]:
-    """A sentence for each living node that has loaded other definitions than these."""
-    return [
-        f"node {node.id} ({node.host}, process {node.pid}) has loaded other executors or workflows: "
-        f"{node.revision}, and here they are {revision}."
-        for node in nodes
-        if node.revision and node.revision != revision and node.lease_until > now
-    ]
 
 
 async def other_nodes(files: Files) -> list[str]:

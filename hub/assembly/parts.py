@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from hub.assembly.definitions import revision_of
 from hub.assembly.files import Files, database_url
 from hub.assembly.planning import Planning
+from hub.assembly.releasing import Examiner
 from hub.client import Client
 from hub.declare.config import Config
 from hub.dispatch.deliver import Dispatcher, Rules
@@ -150,6 +151,8 @@ async def open_parts(
         broken=broken,
     )
     driver.files = Planning(lambda: parts.files, store, clock)
+    driver.examine = Examiner(lambda: parts.files)
+    driver.revision = lambda: parts.about.revision
     return parts
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from hub.api.live import Live
 from hub.assembly.parts import Parts
-from hub.assembly.releasing import Refusals
 from hub.assembly.webhooks import trusted_proxies
 from hub.console.app import ConsoleRoute
 from hub.console.installation import Installation
@@ -23,7 +22,6 @@ def console_route(parts: Parts, address: str, troubles: Callable[[], Sequence[st
             troubles,
             lambda: parts.files.problems,
             live,
-            Refusals(parts),
             trusted_proxies(parts.config),
         )
     )

@@ -14,6 +14,7 @@ from hub.api.paging import MOST
 from hub.api.resources import OPERATIONS
 from hub.assembly.parts import run_in_process
 from hub.cli.session import opened, server_and_token
+from hub.client.revisions import MOST_SECONDS
 from hub.model.identity import MachineUser
 from hub.views import execution_view, log_view
 
@@ -91,7 +92,8 @@ class LocalDesk:
         found = BY_ID[operation]
         path, query, body = sorted_out(found, arguments)
         usual = {one.name: one.schema["default"] for one in found.query if "default" in one.schema}
-        return await found.handle(Call(self._client, self._client.principal, path, {**usual, **query}, body))
+        call = Call(self._client, self._client.principal, path, {**usual, **query}, body, seconds=MOST_SECONDS)
+        return await found.handle(call)
 
     async def wait(self, execution_id: str, *, seconds: float | None, poll: float, tell: Tell | None) -> dict[str, Any]:
         """Without a server, the work is done here."""

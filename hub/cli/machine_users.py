@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from hub.cli.desk import desk
+from hub.cli.desk import Desk, desk
 from hub.cli.printing import note, print_json, show
 from hub.cli.session import FAILED, command, json_option, opened, project_option
-
-if TYPE_CHECKING:
-    from hub.client import Client
 
 _COLUMNS = ("name", "auth_namespace", "permissions", "unused_permissions", "secrets", "last_used_at")
 
@@ -20,6 +17,12 @@ def _namespace_option(function: Any) -> Any:
     return click.option("-n", "--namespace", help="Its auth namespace, when several have a machine user of this name.")(
         function
     )
+
+
+def _who(name: str, namespace: str | None) -> dict[str, Any]:
+    """NAME, or NAMESPACE/NAME: a path of the API holds the name alone."""
+    space, slash, rest = name.partition("/")
+    return {"name": rest, "namespace": space} if slash else {"name": name, "namespace": namespace}
 
 
 @click.group("machine-user")
@@ -49,22 +52,25 @@ async def list_machine_users(as_json: bool) -> None:
 @command
 async def secret(name: str, revoke: str | None, namespace: str | None, as_json: bool) -> None:
     """Make a secret for POST /oauth2/token. It is shown this once; two can be good at the same time."""
-    async with opened() as parts:
+    async with desk() as here:
         if revoke is not None:
-            await _revoke(parts.client, name, None if revoke == "all" else revoke, namespace, as_json=as_json)
+            await _revoke(here, name, None if revoke == "all" else revoke, namespace, as_json=as_json)
             return
-        made = await parts.client.new_secret(name, namespace)
+        made = await here.ask("makeMachineSecret", **_who(name, namespace))
         if as_json:
-            print_json({"id": made.id, "client_id": made.client_id, "client_secret": made.secret})
+            print_json(made)
             return
         note(
-            f"client_id {made.client_id}; the secret is shown once, and stored as a hash. To end it: --revoke {made.id}"
+            f"client_id {made['client_id']}; the secret is shown once, and stored as a hash. "
+            f"To end it: --revoke {made['id']}"
         )
-        click.echo(made.secret)
+        click.echo(made["client_secret"])
 
 
-async def _revoke(client: Client, name: str, secret_id: str | None, namespace: str | None, *, as_json: bool) -> None:
-    gone = await client.revoke_secret(name, secret_id, namespace)
+async def _revoke(here: Desk, name: str, secret_id: str | None, namespace: str | None, *, as_json: bool) -> None:
+    which = {} if secret_id is None else {"id": secret_id}
+    operation = "revokeMachineUser" if secret_id is None else "revokeMachineSecret"
+    gone = (await here.ask(operation, **_who(name, namespace), **which))["revoked"]
     if as_json:
         print_json({"revoked": gone})
     elif gone:
@@ -82,13 +88,13 @@ async def _revoke(client: Client, name: str, secret_id: str | None, namespace: s
 @command
 async def token(name: str, scope: str | None, namespace: str | None, as_json: bool) -> None:
     """Make an access token for the API, good for an hour."""
-    async with opened() as parts:
-        made = await parts.client.make_token(name, namespace, scope)
+    async with desk() as here:
+        made = await here.ask("makeMachineToken", **_who(name, namespace), scope=scope)
         if as_json:
-            print_json({"access_token": made.token, "token_type": "Bearer", "expires_in": made.lifetime})
+            print_json(made)
             return
-        note(f"good for {made.lifetime // 60} minutes")
-        click.echo(made.token)
+        note(f"good for {made['expires_in'] // 60} minutes")
+        click.echo(made["access_token"])
 
 
 @machine_user.command("can")
@@ -103,17 +109,17 @@ async def can(name: str, permission: str, namespace: str | None, as_json: bool) 
     from hub.model.actions import ACTIONS
     from hub.model.names import closest
 
-    async with opened() as parts:
-        may = parts.client.can(name, permission, namespace)
+    async with desk() as here:
+        asked = await here.ask("canMachineUser", permission=permission, **_who(name, namespace))
     action = ":".join(permission.split(":")[:2])
     if action not in ACTIONS:
         near = closest(action, ACTIONS)
         note(f"the hub itself asks for no {action}" + (f'. Did you mean "{near}"?' if near else "."))
     if as_json:
-        print_json({"machine_user": name, "permission": permission, "allowed": may})
+        print_json(asked)
     else:
-        click.echo("yes" if may else "no")
-    return 0 if may else FAILED
+        click.echo("yes" if asked["allowed"] else "no")
+    return 0 if asked["allowed"] else FAILED
 
 
 @machine_user.command("keys")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from hub.cli.desk import desk
 from hub.cli.printing import note, show
-from hub.cli.session import command, json_option, opened, project_option
+from hub.cli.session import command, json_option, project_option
 
 _COLUMNS = ("id", "host", "pid", "address", "started_at", "lease_until", "revision")
 
@@ -21,11 +22,8 @@ def node() -> None:
 @command
 async def list_nodes(as_json: bool) -> None:
     """Each process, until when its lease holds, and the revision of the definitions that it has loaded."""
-    from hub.assembly.definitions import differences
-    from hub.views import node_view
-
-    async with opened() as parts:
-        nodes = await parts.client.nodes()
-        show([node_view(one) for one in nodes], as_json=as_json, columns=_COLUMNS, empty="no process serves this hub")
-        for sentence in differences(parts.about.revision, nodes, parts.clock.now()):
+    async with desk() as here:
+        found = await here.ask("listNodes")
+        show(found["items"], as_json=as_json, columns=_COLUMNS, empty="no process serves this hub")
+        for sentence in found["differences"]:
             note(sentence)

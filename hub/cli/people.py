@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from hub.cli.desk import desk
 from hub.cli.printing import note, print_json, show
-from hub.cli.session import command, json_option, opened, project_option
-
-if TYPE_CHECKING:
-    from hub.assembly.parts import Parts
+from hub.cli.session import command, json_option, project_option
 
 _ROLES = click.Choice(["viewer", "operator", "admin"])
 _COLUMNS = ("name", "role", "invited", "created_at", "last_sign_in_at")
@@ -27,10 +23,8 @@ def person() -> None:
 @command
 async def list_people(as_json: bool) -> None:
     """People, by name."""
-    from hub.views import person_view
-
-    async with opened() as parts:
-        rows = [person_view(one) for one in await parts.client.people()]
+    async with desk() as here:
+        rows = (await here.ask("listPeople"))["items"]
         show(
             rows, as_json=as_json, columns=_COLUMNS, empty="nobody yet: `hub serve` prints the address of the first one"
         )
@@ -44,13 +38,13 @@ async def list_people(as_json: bool) -> None:
 @command
 async def add(name: str, role: str, as_json: bool) -> None:
     """Invite somebody, or let somebody set a new password: prints a one-time address."""
-    async with opened() as parts:
-        address = claim_address(parts, await parts.client.invite_person(name, role))
+    async with desk() as here:
+        invited = await here.ask("invitePerson", name=name, role=role)
         if as_json:
-            print_json({"name": name, "address": address})
+            print_json(invited)
             return
         note(f"{name} opens this address once, within a week, and sets a password there:")
-        click.echo(address)
+        click.echo(invited["address"])
 
 
 @person.command("role")
@@ -60,8 +54,8 @@ async def add(name: str, role: str, as_json: bool) -> None:
 @command
 async def role_of(name: str, role: str) -> None:
     """Give somebody another role. It holds from their next click on."""
-    async with opened() as parts:
-        await parts.client.set_role(name, role)
+    async with desk() as here:
+        await here.ask("setRole", name=name, role=role)
         note(f"{name} is {role}")
 
 
@@ -71,13 +65,6 @@ async def role_of(name: str, role: str) -> None:
 @command
 async def remove(name: str) -> None:
     """Let somebody in no more. Their sessions end at once."""
-    async with opened() as parts:
-        await parts.client.remove_person(name)
+    async with desk() as here:
+        await here.ask("removePerson", name=name)
         note(f"{name} is removed")
-
-
-def claim_address(parts: Parts, secret: str, base: str | None = None) -> str:
-    """The one-time address behind a secret; `base`: where the hub is reached, by default as config/hub.yaml says."""
-    from hub.assembly.parts import public_url
-
-    return f"{base or public_url(parts.config)}/console/claim/{secret}"

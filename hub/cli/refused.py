@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from hub.cli.desk import desk, listed
+from hub.cli.desk import Desk, desk, listed
 from hub.cli.printing import note, print_json, print_table, show
-from hub.cli.session import FAILED, command, json_option, opened, project_option
-from hub.model.errors import BadInput, NotFound
+from hub.cli.session import FAILED, command, json_option, project_option
+from hub.model.errors import BadInput
 
-if TYPE_CHECKING:
-    from hub.assembly.parts import Parts
-    from hub.assembly.releasing import Checked
-
+#: More than are kept of one executor.
+_ALL = 10_000
 _COLUMNS = ("id", "executor", "received_at", "step", "reason")
 
 
@@ -40,18 +38,19 @@ async def rejected(name: str | None, limit: int, as_json: bool) -> None:
 @command
 async def verify(identifier: int, as_json: bool) -> int:
     """Check a refused delivery again, with the files and secrets as they are now, at the time when it came."""
-    async with opened() as parts:
-        checked = await _checked(parts, identifier)
+    async with desk() as here:
+        checked = await here.ask("verifyRefusedDelivery", id=identifier)
         if as_json:
-            print_json(_checked_view(checked))
+            print_json(checked)
         else:
             steps = [
-                {"step": step.name, "holds": "yes" if step.ok else "NO", "why": step.detail} for step in checked.steps
+                {"step": step["step"], "holds": "yes" if step["ok"] else "NO", "why": step["detail"]}
+                for step in checked["steps"]
             ]
             print_table(steps, ("step", "holds", "why"), "nothing to check")
-            if checked.ok:
+            if checked["ok"]:
                 note(f"it would be accepted now: `hub webhook release {identifier}` makes it an event.")
-        return 0 if checked.ok else FAILED
+        return 0 if checked["ok"] else FAILED
 
 
 @click.command("release")
@@ -62,48 +61,23 @@ async def verify(identifier: int, as_json: bool) -> int:
 @command
 async def release(which: str, everything: bool, as_json: bool) -> int:
     """Make refused deliveries events, in the order in which they came, where they hold now."""
-    from hub.assembly.releasing import release_one
-
-    async with opened() as parts:
+    async with desk() as here:
         if everything:
-            parts.client.executor(which)
-            ids = [one.id for one in reversed(await parts.store.refused(which, 10_000))]
+            await here.ask("getExecutor", name=which)
+            ids = [one["id"] for one in reversed(await listed(here, "listRefusedDeliveries", _ALL, executor=which))]
         elif which.isascii() and which.isdigit():
             ids = [int(which)]
         else:
             raise BadInput(f'"{which}" is no number of a refused delivery; for all of an executor write --all {which}.')
-        rows: list[dict[str, Any]] = []
-        for identifier in ids:
-            checked = await _checked(parts, identifier)
-            stored = await release_one(parts, checked) if checked.ok else None
-            rows.append(
-                {
-                    "id": identifier,
-                    "released": stored is not None,
-                    "event_id": None if stored is None else stored.id,
-                    "duplicate": stored is not None and stored.duplicate,
-                    "reason": "" if checked.ok else checked.steps[-1].detail,
-                }
-            )
-        while await parts.dispatcher.run_once():
-            pass
+        rows = [await _released(here, identifier) for identifier in ids]
         show(rows, as_json=as_json, columns=("id", "released", "event_id", "duplicate", "reason"), empty="none is kept")
         return 0 if all(row["released"] for row in rows) else FAILED
 
 
-async def _checked(parts: Parts, identifier: int) -> Checked:
-    from hub.assembly.releasing import check
-
-    found = await parts.store.refused_one(identifier)
-    if found is None:
-        raise NotFound("refused delivery", str(identifier))
-    return await check(parts, found)
-
-
-def _checked_view(checked: Checked) -> dict[str, Any]:
-    return {
-        "id": checked.refused.id,
-        "executor": checked.refused.executor,
-        "ok": checked.ok,
-        "steps": [{"step": step.name, "ok": step.ok, "detail": step.detail} for step in checked.steps],
-    }
+async def _released(here: Desk, identifier: int) -> dict[str, Any]:
+    """One that does not hold now stays, and says why."""
+    row = {"id": identifier, "released": False, "event_id": None, "duplicate": False, "reason": ""}
+    checked = await here.ask("verifyRefusedDelivery", id=identifier)
+    if not checked["ok"]:
+        return {**row, "reason": checked["steps"][-1]["detail"]}
+    return {**row, "released": True, **await here.ask("releaseRefusedDelivery", id=identifier)}

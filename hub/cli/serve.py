@@ -12,7 +12,6 @@ from functools import partial
 
 import click
 
-from hub.cli.people import claim_address
 from hub.cli.session import FAILED, command, project_option, project_root
 from hub.model.clock import iso
 from hub.model.errors import ConfigError
@@ -40,6 +39,7 @@ async def serve(host: str | None, port: int | None, reload: bool, log_format: st
     from hub.assembly.jobs_thread import settle_in
     from hub.assembly.parts import open_parts, operator
     from hub.assembly.serving import Serving
+    from hub.client.people import claim_address
 
     hiding = Hiding()
     log_to_stderr(hiding, log_format)
@@ -64,7 +64,7 @@ async def serve(host: str | None, port: int | None, reload: bool, log_format: st
     log.info("serving %s at %s", files.root.name, serving.address)
     first = await parts.client.acting_as(operator()).offer_claim()
     if first is not None:
-        address = claim_address(parts, first, parts.config.server.public_url or serving.address)
+        address = claim_address(parts.config.server.public_url or serving.address, first)
         log.info("nobody can sign in yet: whoever opens this address becomes the first admin, once: %s", address)
     if rescued:
         log.info("%d executions of an earlier process go on", rescued)

@@ -46,9 +46,13 @@ def project_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _given(name: str) -> str | None:
+    value: str | None = click.get_current_context().find_root().meta.get(f"hub.{name}")
+    return value
+
+
 def _place(name: str) -> str | None:
-    given: str | None = click.get_current_context().find_root().meta.get(f"hub.{name}")
-    return given or os.environ.get(f"HUB_{name.upper()}") or None
+    return _given(name) or os.environ.get(f"HUB_{name.upper()}") or None
 
 
 def server_and_token() -> tuple[str | None, str | None]:
@@ -67,7 +71,9 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def project_root() -> Path:
-    """The project's folder. Ends the command when there is none."""
+    """The project's folder. Ends the command when there is none, or when another hub was to be asked."""
+    if (server := _given("server")) is not None:
+        raise _not_from_afar(server)
     root = Path(_place("project") or ".").resolve()
     if not (root / "config" / "hub.yaml").exists() and not (root / "executors").is_dir():
         raise click.UsageError(
@@ -75,6 +81,13 @@ def project_root() -> Path:
             "Make one with `hub init DIR`, or name one with --project DIR."
         )
     return root
+
+
+def _not_from_afar(server: str) -> click.UsageError:
+    return click.UsageError(
+        f"this command works on a project's own files and store, and cannot be asked of {server}: "
+        "leave --server and $HUB_SERVER out."
+    )
 
 
 def as_called() -> str:
@@ -92,10 +105,7 @@ async def opened() -> AsyncIterator[Parts]:
     from hub.assembly.parts import open_parts
 
     if (server := server_and_token()[0]) is not None:
-        raise click.UsageError(
-            f"this command works on a project's own files and store, and cannot be asked of {server}: "
-            "leave --server and $HUB_SERVER out."
-        )
+        raise _not_from_afar(server)
     files = read_files(project_root())
     if files.config is None:
         raise ConfigError(files.problems)

@@ -8,7 +8,7 @@ from hub.cli.desk import desk, listed
 from hub.cli.options import parse_json, wait_options
 from hub.cli.printing import note, show
 from hub.cli.resuming import fork, resume, settle
-from hub.cli.session import command, json_option, opened, project_option
+from hub.cli.session import command, json_option, project_option
 from hub.model.execution import Status
 
 _CHANGED = ("execution_id", "workflow", "status", "verdict", "reason")
@@ -48,10 +48,8 @@ async def get_workflow(name: str, as_json: bool) -> None:
 @command
 async def changed(as_json: bool) -> None:
     """Executions whose workflow has changed since they began, and whether they can go on. Nothing is executed."""
-    from hub.views import judged_view
-
-    async with opened() as parts:
-        rows = [judged_view(one) for one in await parts.client.changed()]
+    async with desk() as here:
+        rows = (await here.ask("listChangedExecutions"))["items"]
         show(rows, as_json=as_json, columns=_CHANGED, empty="every execution began with the definition that there is")
 
 

@@ -9,8 +9,10 @@ from hub.client.events import EventVerbs
 from hub.client.executors import ExecutorVerbs
 from hub.client.listing import ListingVerbs
 from hub.client.machine_users import MachineUserVerbs
+from hub.client.nodes import NodeVerbs
 from hub.client.overview import OverviewVerbs
 from hub.client.people import PersonVerbs
+from hub.client.refused import RefusedVerbs
 from hub.client.resuming import ResumingVerbs
 from hub.client.revisions import RevisionVerbs
 from hub.client.wait_points import WaitPointVerbs
@@ -30,6 +32,8 @@ class Client(
     AuditVerbs,
     BooksVerbs,
     ListingVerbs,
+    RefusedVerbs,
+    NodeVerbs,
     OverviewVerbs,
     MachineUserVerbs,
     PersonVerbs,

@@ -147,11 +147,6 @@ class ListingVerbs(Verbs):
         visible = self._visible("schedule:read", found, lambda one: one.name)
         return await self._store.paused_executors(), [(one, due.get(one.name)) for one in visible]
 
-    async def nodes(self) -> list[Any]:
-        """The processes that serve the hub."""
-        self._require("node:read", "")
-        return await self._store.nodes()
-
     def _declared(self, executor: str) -> Executor:
         if executor not in self._driver.executors:
             raise NotFound("executor", executor, self._driver.executors)

@@ -15,7 +15,6 @@ from hub.model.event import Delivery
 from hub.model.execution import ExecutionRecord
 from hub.model.executor import Executor, ScheduleTrigger
 from hub.model.wait import WaitRecord
-from hub.store.refused import RefusedDelivery
 from hub.triggers.schedule.upcoming import Instant, upcoming
 from hub.triggers.schedule.zones import next_change
 
@@ -185,15 +184,6 @@ class OverviewVerbs(Verbs):
         """The status of each of these executions that there still is."""
         self._require("execution:read", "")
         return await self._store.statuses(ids) if ids else {}
-
-    async def refused_one(self, identifier: int) -> RefusedDelivery:
-        """Raises NotFound."""
-        self._require("webhook:read")
-        found = await self._store.refused_one(identifier)
-        if found is None:
-            raise NotFound("refused delivery", str(identifier))
-        self._require("webhook:read", found.executor)
-        return found
 
     def answer_schema(self, wait_point: str) -> dict[str, Any]:
         """The JSON Schema of a wait point's answer; `{}` where anything goes, or the point is not declared any more."""

@@ -101,7 +101,7 @@ class PersonVerbs(Verbs):
 
     async def people(self) -> list[Person]:
         """By name."""
-        self._require("person:manage")
+        self._require("person:manage", "")
         return await self._store.people()
 
     async def invite_person(self, name: str, role: str) -> str:
@@ -116,6 +116,10 @@ class PersonVerbs(Verbs):
             secret, now = new_secret(INVITATION), self._driver.clock.now()
             await self._store.invite(Invite(digest_of(secret), name, role, now, now + _INVITED_FOR), entry)
             return secret
+
+    def claim_address(self, secret: str) -> str:
+        """The one-time address behind a secret, as config/hub.yaml says where the hub is reached."""
+        return claim_address(self._driver.public_url, secret)
 
     async def set_role(self, name: str, role: str) -> None:
         """Raises NotFound, or Conflict for the only admin."""
@@ -137,6 +141,11 @@ class PersonVerbs(Verbs):
     def _entry(self, action: str, object: str, who: str) -> AuditEntry:
         """The record of somebody who shows only now who they are."""
         return AuditEntry(self._driver.clock.now(), who, action, object)
+
+
+def claim_address(base: str, secret: str) -> str:
+    """The one-time address behind a secret; `base`: where the hub is reached."""
+    return f"{base}/console/claim/{secret}"
 
 
 def _check_role(role: str) -> None:

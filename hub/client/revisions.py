@@ -10,20 +10,20 @@ from hub.store.revisions import Doubt
 #: Of each workflow and revision; the others have most likely come as far.
 _MOST_JUDGED = 100
 #: For all rehearsals of one answer together, in seconds.
-_MOST_SECONDS = 20.0
+MOST_SECONDS = 20.0
 
 
 class RevisionVerbs(Verbs):
     """Executions whose workflow has changed since they began."""
 
-    async def changed(self, *, limit: int = _MOST_JUDGED) -> list[Judged]:
+    async def changed(self, *, limit: int = _MOST_JUDGED, seconds: float = MOST_SECONDS) -> list[Judged]:
         """Parked executions that began with another definition, and whether the code as it is now can go on with them.
 
-        At most `limit` of each workflow and revision, and as far as one comes in 20 s. Nothing is executed: see `hub.engine.compatibility`.
+        At most `limit` of each workflow and revision, and as far as one comes in so many seconds. Nothing is executed: see `hub.engine.compatibility`.
         """
         self._require("execution:read")
         registry, surroundings, clock = self._driver.registry, self._driver.surroundings, self._driver.clock
-        until = clock.monotonic() + _MOST_SECONDS
+        until = clock.monotonic() + seconds
         found: list[Judged] = []
         for workflow, revision in await self._store.parked_revisions():
             if workflow in registry.workflows and registry.revision(workflow) == revision:

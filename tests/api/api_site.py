@@ -39,6 +39,10 @@ auth:
       bot: {attributes: {role: worker}, permissions: ["workflow:start:adding"]}
       reader: {permissions: ["executor:read", "execution:read", "execution:logs", "event:read"]}
       idle: {permissions: []}
+      twin: {permissions: []}
+  other-auth:
+    machine_users:
+      twin: {permissions: []}
 """
 
 WORKFLOWS = """\

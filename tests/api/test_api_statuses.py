@@ -12,7 +12,10 @@ from api_site import ApiSite, play
 
 from hub.api.openapi import document, statuses_of
 from hub.api.operations import PUBLIC, Operation
+from hub.assembly.releasing import project_seal
 from hub.declare.body_schema import BodySchema, flaws
+from hub.store.refused import RefusedDelivery
+from hub.triggers.webhook.request import RawRequest
 
 NOBODY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
@@ -32,6 +35,10 @@ BODIES: dict[str, Any] = {
     "settleCall": {"path": "fall-over", "said": {"result": 1}},
     "resolveWaitPoint": {"result": True},
     "replayEvent": {},
+    "makeMachineSecret": {},
+    "makeMachineToken": {},
+    "invitePerson": {"name": "grace"},
+    "setRole": {"role": "viewer"},
 }
 
 
@@ -40,17 +47,26 @@ class Driver:
 
     def __init__(self, hub: ApiSite) -> None:
         self.hub = hub
-        self.names = {"schedules": "nightly", "workflows": "adding", "executors": "number-hook"}
+        self.names = {
+            "schedules": "nightly",
+            "workflows": "adding",
+            "executors": "number-hook",
+            "machine-users": "bot",
+            "people": "grace",
+        }
 
     async def path(self, operation: Operation) -> str:
         """The operation's path, with things in it for which it succeeds."""
         found = {"name": self.names.get(operation.path.split("/")[3], "") if operation.in_path else ""}
         if "id" in operation.in_path:
             found["id"] = await self.identifier(operation)
+        if operation.id in ("setRole", "removePerson"):
+            await self.hub.post("/api/v1/people", {"name": "grace"}, status=201)
         if operation.id == "resolveWaitPoint":
             (asked,) = (await self.hub.get("/api/v1/wait-points", execution=found["id"]))["items"]
             found["key"] = asked["key"]
-        return operation.path.format(**found)
+        needed = "?permission=workflow:start" if operation.id == "canMachineUser" else ""
+        return operation.path.format(**found) + needed
 
     async def identifier(self, operation: Operation) -> str:
         match operation.id:
@@ -61,8 +77,40 @@ class Driver:
                 return await self.hub.run("failing")
             case "cancelExecution" | "resolveWaitPoint":
                 return await self.hub.run("asking")
+            case "verifyRefusedDelivery" | "releaseRefusedDelivery":
+                return await self.refused(b"{}")
+            case "revokeMachineSecret":
+                await self.hub.ask("DELETE", "/api/v1/machine-users/bot/secrets")
+                made = await self.hub.post("/api/v1/machine-users/bot/secrets", status=201)
+                return str(made["id"])
             case _:
                 return await self.hub.run("adding", {"n": 1})
+
+    async def refused(self, body: bytes, *, sealed: bool = True) -> str:
+        """The number of a delivery that was turned away; with a body that is JSON it would be taken now."""
+        parts = self.hub.parts
+        request = RawRequest("POST", "/webhooks/number-hook", [(b"content-type", b"application/json")], body)
+        seal = project_seal(parts.files.root).close(request) if sealed else b"made elsewhere"
+        at = parts.clock.now()
+        parts.store.keep_refused(
+            RefusedDelivery("number-hook", at, "POST", request.url, {}, body, len(body), "body", "it was not", seal)
+        )
+        await parts.store.flush()
+        return str((await self.hub.get("/api/v1/refused-deliveries", limit=1))["items"][0]["id"])
+
+    async def conflicting(self, operation: Operation, path: str) -> str:
+        """A path for which the operation is in conflict with what is so."""
+        match operation.id:
+            case "releaseRefusedDelivery":
+                return operation.path.format(id=await self.refused(b"no JSON"))
+            case "setRole" | "removePerson":
+                ada = {"name": "ada", "role": "admin"}
+                address = (await self.hub.post("/api/v1/people", ada, status=201))["address"]
+                await self.hub.parts.client.claim(address.rpartition("/")[2], "ada", "a password that is long enough")
+                return path.replace("grace", "ada")
+            case _:
+                await self.call(operation, path)
+                return path
 
     async def call(self, operation: Operation, path: str, token: str | None = "admin", **how: Any) -> httpx.Response:
         if not how and operation.id in BODIES:
@@ -72,15 +120,19 @@ class Driver:
     async def give(self, operation: Operation, status: int) -> httpx.Response:
         path, how = await self.path(operation), await self.spoilt(operation, status)
         if status == 404:
-            path = operation.path.format(id=NOBODY, name="nobody-knows", key="nothing")
+            _, question, query = path.partition("?")
+            path = operation.path.format(id=NOBODY, name="nobody-knows", key="nothing") + question + query
+        more = "&" if "?" in path else "?"
         if status == 414:
-            path += "?" + "x" * 9_000
-        if status == 400 and operation.method == "GET":
-            path += "?nothing=1"
+            path += more + "x" * 9_000
+        if status == 400 and operation.body is None and operation.query:
+            path += more + "nothing=1"
         if status == 422 and operation.body is None:
-            path = path.replace("nightly", "number-hook")
+            path = path.replace("nightly", "number-hook").replace("/bot/", "/twin/")
+            if "refused" in path:
+                path = operation.path.format(id=await self.refused(b"{}", sealed=False))
         if status == 409:
-            await self.call(operation, path)
+            path = await self.conflicting(operation, path)
         if status == 503:
             self.hub.troubles.append("it rains.")
         return await self.call(operation, path, **how)
@@ -92,10 +144,12 @@ class Driver:
             400: {"content": b"{", **typed} if operation.body is not None else {"json": {"nothing": 1}},
             413: {"content": b" " * 1_048_577, **typed},
             415: {"content": b"{}", "headers": {"content-type": "text/plain"}},
-            422: {"json": {"nothing": 1}},
+            422: {} if operation.body is None else {"json": {"nothing": 1}},
         }
         tokens: dict[int, Any] = {401: {"token": None}, 403: {"token": "idle"}, 429: {"token": "one too many"}}
-        return tokens.get(status) or (bodies.get(status, {}) if operation.method == "POST" else {})
+        if operation.id == "makeMachineToken" and status == 422:
+            return {"json": {"scope": "admin"}}
+        return tokens.get(status) or (bodies.get(status, {}) if operation.method != "GET" else {})
 
 
 def test_every_documented_status_is_given(quick_path: Path) -> None:

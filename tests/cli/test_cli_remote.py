@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from cli_kit import Hub, Ran, Serving, make_project, serving
 from click.testing import CliRunner
@@ -51,7 +53,12 @@ READS = (
     "event list --since 1h --outcome filtered",
     "schedule next nightly -n 3",
     "webhook rejected",
+    "workflow changed",
+    "node list",
     "machine-user list",
+    "machine-user can main-auth/bot workflow:start:adding",
+    "machine-user can bot secret:read",
+    "person list",
 )
 
 
@@ -89,6 +96,56 @@ def test_executions_are_started_followed_resumed_and_cancelled_from_afar(hub: Hu
     assert {one["action"] for one in records} >= {"workflow:start", "execution:resume", "execution:cancel"}
 
 
+def test_a_refused_delivery_is_let_in_from_afar(hub: Hub, remote: Remote, server: Serving) -> None:
+    headers = {"x-github-event": "push", "x-github-delivery": "d-1", "x-hub-signature-256": "sha256=" + 64 * "0"}
+    answer = httpx.post(f"{server.address}/webhooks/github-push", json={"ref": "main"}, headers=headers)
+    assert answer.status_code == 401
+    (one,) = remote("webhook", "rejected", "--json").json
+    ran = remote("webhook", "verify", str(one["id"]), "--json")
+    assert (ran.status, ran.json["steps"][-1]["step"]) == (1, "signature")
+    ran = remote("webhook", "release", "--all", "github-push", "--json")
+    assert (ran.status, [row["released"] for row in ran.json]) == (1, [False])
+    assert ran.json[0]["reason"] == one["reason"]
+
+    # The file is mended: signatures are not asked for any more.
+    file = hub.root / "executors/github-push.yaml"
+    file.write_text(
+        file.read_text()
+        .replace('{preset: github, secret: "${secret:PUSH_SECRET}"}', "{type: none}")
+        .replace("events: [push]", "")
+    )
+    deadline = time.monotonic() + 10
+    while remote("webhook", "verify", str(one["id"])).status == 1 and time.monotonic() < deadline:
+        pass
+    ran = remote("webhook", "release", str(one["id"]), "--json")
+    assert (ran.status, ran.json[0]["released"]) == (0, True), ran
+    event = remote("event", "show", ran.json[0]["event_id"], "--json").json
+    assert [(row["executor"], row["outcome"]) for row in event["deliveries"]] == [("github-push", "started")]
+    assert remote("webhook", "rejected", "--json").json == []
+    assert remote("webhook", "verify", "77").err.startswith('error: there is no refused delivery "77"')
+
+
+def test_secrets_tokens_and_people_are_looked_after_from_afar(remote: Remote, server: Serving) -> None:
+    made = remote("machine-user", "secret", "main-auth/bot", "--json").json
+    grant = {"grant_type": "client_credentials", "client_id": made["client_id"], "client_secret": made["client_secret"]}
+    assert httpx.post(f"{server.address}/oauth2/token", data=grant).status_code == 200
+    assert remote("machine-user", "secret", "bot", "--revoke", made["id"], "--json").json == {"revoked": [made["id"]]}
+    assert httpx.post(f"{server.address}/oauth2/token", data=grant).status_code == 401
+    narrow = remote("machine-user", "token", "bot", "--scope", "workflow:start:*").out.strip()
+    asked = httpx.get(f"{server.address}/api/v1/executors", headers={"authorization": f"Bearer {narrow}"})
+    assert asked.status_code == 403
+    assert remote("machine-user", "secret", "bot", "--revoke", "all").status == 0
+    asked = httpx.get(f"{server.address}/api/v1/executors", headers={"authorization": f"Bearer {narrow}"})
+    assert asked.status_code == 401
+
+    address = remote("person", "add", "grace", "--role", "operator").out.strip()
+    assert httpx.get(f"{server.address}/console/claim/{address.rpartition('/')[2]}").status_code == 200
+    assert remote("person", "role", "grace", "viewer").err == "grace is viewer\n"
+    assert [(one["name"], one["role"]) for one in remote("person", "list", "--json").json] == [("grace", "viewer")]
+    assert remote("person", "remove", "grace").status == 0
+    assert remote("person", "list", "--json").json == []
+
+
 def test_what_goes_wrong_is_said_in_a_sentence(remote: Remote, server: Serving) -> None:
     assert remote("executor", "get", "number-webhok").err == (
         'error: there is no executor "number-webhok". Did you mean "number-webhook"?\n'
@@ -96,9 +153,10 @@ def test_what_goes_wrong_is_said_in_a_sentence(remote: Remote, server: Serving) 
     ran = remote("workflow", "start", "adding", "-m", "bot", "-a", '{"n": "x"}')
     assert (ran.status, ran.out) == (1, "")
     assert "$.n" in ran.err
-    ran = remote("db", "status", "shop")
-    assert ran.status == 2
-    assert "leave --server and $HUB_SERVER out" in ran.err
+    for words in ("db status shop", "verify", "audit verify", "plan", "machine-user keys", "check", "serve"):
+        ran = remote(*words.split())
+        assert ran.status == 2, words
+        assert "leave --server and $HUB_SERVER out" in ran.err
 
     def elsewhere(address: str, token: str = "none") -> Ran:
         result = CliRunner().invoke(cli, ["event", "list", "--server", address, "--token", token])

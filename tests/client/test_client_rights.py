@@ -54,6 +54,7 @@ READS: dict[str, tuple[str, Asking]] = {
     "waits_of": ("execution:read", lambda client, one: client.waits_of(one)),
     "statuses": ("execution:read", lambda client, one: client.statuses([one])),
     "refused_one": ("webhook:read", lambda client, _: client.refused_one(1)),
+    "check_refused": ("webhook:verify", lambda client, _: client.check_refused(1)),
     "answer_schema": ("wait-point:read", lambda client, _: client.answer_schema("approval")),
     "audit": ("audit:read", lambda client, _: client.audit()),
     "executions_page": ("execution:read", lambda client, _: client.executions_page()),
@@ -82,7 +83,7 @@ READS: dict[str, tuple[str, Asking]] = {
 #: These ask nobody, or for a proof instead of a right; `apply` takes several rights, and has a test of its own.
 OPEN = {
     "refuse_unless_allowed",
-    "acting_as", "may", "invoker", "is_claimed", "claim", "sign_in", "session", "sign_out", "exchange", "authenticate", "check_keys", "apply", "changing",
+    "acting_as", "may", "invoker", "is_claimed", "claim", "sign_in", "session", "sign_out", "exchange", "authenticate", "check_keys", "apply", "changing", "claim_address",
 }  # fmt: skip
 
 CHANGES: dict[str, tuple[str, Asking]] = {
@@ -102,6 +103,7 @@ CHANGES: dict[str, tuple[str, Asking]] = {
     "set_role": ("person:manage", lambda client, _: client.set_role("grace", "viewer")),
     "remove_person": ("person:manage", lambda client, _: client.remove_person("grace")),
     "trigger_and_see": ("executor:trigger", lambda client, _: client.trigger_and_see("hook", {"n": 1})),
+    "release": ("webhook:release", lambda client, _: client.release(1)),
     "replay": ("event:replay", lambda client, _: client.replay("none")),
     "resolve_wait_point": ("wait-point:resolve", lambda client, one: client.resolve_wait_point(one, "approval", 1)),
 }

@@ -13,7 +13,6 @@ import httpx
 from hub.api.live import Live
 from hub.assembly.files import read_files
 from hub.assembly.parts import Parts, open_parts
-from hub.assembly.releasing import Refusals
 from hub.console.app import create_console
 from hub.console.installation import Installation
 from hub.console.proof import FIELD, form_proof
@@ -126,7 +125,6 @@ class Site:
             lambda: self.troubles,
             lambda: (),
             self.live,
-            Refusals(parts),
         )
         self._http = httpx.AsyncClient(
             transport=httpx.ASGITransport(create_console(self.installation), raise_app_exceptions=False),

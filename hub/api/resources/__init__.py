@@ -6,6 +6,8 @@ from hub.api.operations import Operation
 from hub.api.resources.events import EVENTS
 from hub.api.resources.executions import EXECUTIONS
 from hub.api.resources.executors import EXECUTORS
+from hub.api.resources.machine_users import MACHINE_USERS
+from hub.api.resources.people import PEOPLE
 from hub.api.resources.schedules import SCHEDULES
 from hub.api.resources.upkeep import UPKEEP
 from hub.api.resources.wait_points import WAIT_POINTS
@@ -21,5 +23,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *WAIT_POINTS,
     *SCHEDULES,
     *WEBHOOKS,
+    *MACHINE_USERS,
+    *PEOPLE,
     *UPKEEP,
 )

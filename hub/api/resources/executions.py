@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from hub.api.operations import Call, Operation, Parameter
-from hub.api.paging import LIMIT, PAGED, after, numbered, page, paged, since
+from hub.api.paging import LIMIT, PAGED, after, numbered, page, paged, since, whole
 from hub.api.schemas import ANY, ID, NUMBER, TEXT, TIME, YES_NO, one_of, ref, shape
 from hub.engine.going_on import Again, Failed
 from hub.engine.points import MISSING
 from hub.model.execution import JobStatus, Status
 from hub.model.wait import WaitState
-from hub.views import execution_row, execution_view, log_view
+from hub.views import execution_row, execution_view, judged_view, log_view
 
 _FILTERS = (
     Parameter("workflow", TEXT, "Only of this workflow."),
@@ -31,6 +31,10 @@ async def list_executions(call: Call) -> Any:
         limit=call.query["limit"],
     )
     return page("executions", found, execution_row)
+
+
+async def list_changed(call: Call) -> Any:
+    return whole([judged_view(one) for one in await call.client.changed(seconds=call.seconds)])
 
 
 async def get_execution(call: Call) -> Any:
@@ -124,6 +128,15 @@ EXECUTIONS = (
         handle=list_executions,
         query=(*_FILTERS, *PAGED),
         answer=paged(ref("ExecutionRow")),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/executions/changed",
+        id="listChangedExecutions",
+        summary="Parked executions whose workflow has changed since they began, and whether they can go on. Nothing is executed.",
+        action="execution:read",
+        handle=list_changed,
+        answer=paged(ref("ChangedExecution")),
     ),
     Operation(
         method="GET",

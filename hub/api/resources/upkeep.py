@@ -1,4 +1,4 @@
-"""What runs the hub, who may use it, and who changed what."""
+"""What runs the hub, and who changed what."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from typing import Any
 
 from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import PAGED, numbered, page, paged, whole
-from hub.api.schemas import TEXT, ref
-from hub.views import audit_view, machine_user_view, node_view
-
-
-async def list_machine_users(call: Call) -> Any:
-    return whole([machine_user_view(one) for one in await call.client.machine_users()])
+from hub.api.schemas import TEXT, TEXTS, ref
+from hub.views import audit_view, node_view
 
 
 async def list_nodes(call: Call) -> Any:
-    return whole([node_view(one) for one in await call.client.nodes()])
+    nodes, differences = await call.client.nodes()
+    return {**whole([node_view(one) for one in nodes]), "differences": differences}
 
 
 async def list_audit(call: Call) -> Any:
@@ -28,16 +25,11 @@ async def list_audit(call: Call) -> Any:
     return page("audit", found, audit_view)
 
 
+_NODES = paged(ref("Node"))
+_NODES["required"].append("differences")
+_NODES["properties"]["differences"] = {**TEXTS, "description": "Nodes that have loaded other definitions, in sentences"}
+
 UPKEEP = (
-    Operation(
-        method="GET",
-        path="/api/v1/machine-users",
-        id="listMachineUsers",
-        summary="The machine users and their permissions.",
-        action="machine-user:read",
-        handle=list_machine_users,
-        answer=paged(ref("MachineUser")),
-    ),
     Operation(
         method="GET",
         path="/api/v1/nodes",
@@ -45,7 +37,7 @@ UPKEEP = (
         summary="The processes that serve the hub.",
         action="node:read",
         handle=list_nodes,
-        answer=paged(ref("Node")),
+        answer=_NODES,
     ),
     Operation(
         method="GET",

@@ -6,8 +6,9 @@ from typing import Any
 
 from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import PAGED, numbered, page, paged, whole
-from hub.api.schemas import TEXT, ref
-from hub.views import refused_view
+from hub.api.schemas import ID, NUMBER, TEXT, YES_NO, ref, shape
+from hub.model.errors import NotFound
+from hub.views import examined_view, refused_view
 
 
 async def list_webhooks(call: Call) -> Any:
@@ -20,6 +21,26 @@ async def list_refused(call: Call) -> Any:
     )
     return page("refused", found, refused_view)
 
+
+async def verify_refused(call: Call) -> Any:
+    refused, examined = await call.client.check_refused(_number(call))
+    return examined_view(refused, examined)
+
+
+async def release_refused(call: Call) -> Any:
+    stored = await call.client.release(_number(call))
+    return {"id": _number(call), "event_id": stored.id, "duplicate": stored.duplicate}
+
+
+def _number(call: Call) -> int:
+    """Refused deliveries are counted. What is no number is nobody's."""
+    text = call.path["id"]
+    if not (text.isascii() and text.isdigit() and len(text) < 19):  # noqa: PLR2004 - fits 64 bits
+        raise NotFound("refused delivery", text)
+    return int(text)
+
+
+_BY_NUMBER: dict[str, Any] = {"path_schemas": {"id": {"type": "integer", "minimum": 1}}}
 
 WEBHOOKS = (
     Operation(
@@ -40,5 +61,30 @@ WEBHOOKS = (
         handle=list_refused,
         query=(Parameter("executor", TEXT, "Only those of this executor."), *PAGED),
         answer=paged(ref("RefusedDelivery")),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/refused-deliveries/{id}/verification",
+        id="verifyRefusedDelivery",
+        summary="Check one again, step by step, with the files and secrets as they are now. It changes nothing.",
+        action="webhook:verify",
+        handle=verify_refused,
+        answer=ref("Verification"),
+        problems={422: "It can only be looked at: it was sealed elsewhere, or its executor has no webhook now."},
+        **_BY_NUMBER,
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/refused-deliveries/{id}/release",
+        id="releaseRefusedDelivery",
+        summary="Let one in that holds now: it becomes an event, as of when it came.",
+        action="webhook:release",
+        handle=release_refused,
+        answer=shape(id=NUMBER, event_id=ID, duplicate=YES_NO),
+        problems={
+            409: "It does not hold now.",
+            422: "It can only be looked at: it was sealed elsewhere, or its executor has no webhook now.",
+        },
+        **_BY_NUMBER,
     ),
 )

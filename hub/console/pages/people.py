@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from hub.client.people import claim_address
 from hub.console.page import Page
 from hub.console.visit import Visit
 from hub.model.identity import ROLES
@@ -19,7 +20,7 @@ async def invite(visit: Visit) -> Response:
     """The address is shown once, on the page that answers: it is in no cookie, no log and no other address."""
     name = visit.text("name").strip()
     secret = await visit.client.invite_person(name, visit.text("role"))
-    shown = f"{visit.installation.address}/console/claim/{secret}"
+    shown = claim_address(visit.installation.address, secret)
     found = await visit.client.people()
     return visit.show("people.html", people=found, roles=list(ROLES), invitation=(name, shown))
 

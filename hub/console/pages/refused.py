@@ -9,16 +9,17 @@ from hub.console.visit import Visit
 
 
 async def refused(visit: Visit) -> Response:
-    one = await visit.client.refused_one(int(visit.request.path_params["id"]))
+    number = int(visit.request.path_params["id"])
+    one = await visit.client.refused_one(number)
     steps = None
     if visit.asked("again") is not None:
-        steps = await visit.installation.refusals.check(visit.client, one)
+        _, examined = await visit.client.check_refused(number)
+        steps = examined.steps
     return visit.show("refused.html", one=one, body=one.body.decode(errors="replace"), steps=steps)
 
 
 async def release(visit: Visit) -> Response:
-    one = await visit.client.refused_one(int(visit.request.path_params["id"]))
-    stored = await visit.installation.refusals.release(visit.client, one)
+    stored = await visit.client.release(int(visit.request.path_params["id"]))
     said = "It came again meanwhile, and was accepted then." if stored.duplicate else "Let in: it is an event now."
     return visit.back(f"/console/events/{stored.id}", said)
 

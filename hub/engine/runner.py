@@ -108,7 +108,7 @@ class Run:
         try:
             await self._run_main()
         except Fenced:
-            log.info("execution %s went on elsewhere or was cancelled", self.claimed.id)
+            self.lose()
         except (Unwind, asyncio.CancelledError):
             if self._fatal is not None:
                 await self._fail(self._fatal, None)
@@ -127,6 +127,12 @@ class Run:
             # It holds the exception that took it down, and with that every frame, each of which holds this run again.
             self._main = None
 
+    def lose(self) -> None:
+        """The claim is over: what it was for went on elsewhere or was cancelled."""
+        log.info("execution %s went on elsewhere or was cancelled", self.claimed.id)
+        self.stop()
+        self.tools.store.stopped(self.claimed.id, self.claimed.epoch)
+
     def stop(self) -> None:
         """The claim is over or has to be given up: take every job's stack down."""
         self.stopped = True
@@ -137,7 +143,7 @@ class Run:
         try:
             await self.tools.store.park(self.waits.parking())
         except Fenced:
-            log.info("execution %s went on elsewhere or was cancelled", self.claimed.id)
+            self.lose()
 
     async def release(self) -> None:
         """Give the execution back, to go on at once on another worker or after a restart."""
@@ -211,7 +217,7 @@ class Run:
         try:
             await self.tools.store.finish(write, self._settled(status, **how))
         except Fenced:
-            log.info("execution %s went on elsewhere or was cancelled", claimed.id)
+            self.lose()
 
     def _settled(self, status: Status, **how: Any) -> Settled:
         return Settled(self.claimed.id, self.claimed.epoch, status, self.tools.clock.now(), **how)
@@ -405,7 +411,7 @@ class Run:
         try:
             return await write
         except Fenced:
-            self.stop()
+            self.lose()
             raise Unwind from None
         except StoreUnavailable as error:
             self._cut_off(error)

@@ -44,6 +44,8 @@ class Trying:
         self._run = run
         #: Calls that wait for their next try.
         self._resting: set[asyncio.Task[Any] | None] = set()
+        #: The store has said that the claim holds, after the cancel of this number.
+        self._undoubted = -1
 
     async def until_ended(
         self,
@@ -61,23 +63,19 @@ class Trying:
             await pausing.rest_on(run, made, call, stored)
         while True:
             if not run.tools.gate.open:
-                await self._pass_the_gate()
+                await self._until_it_may(None)
             attempts += 1
             mark = _state(call, JobStatus.RUNNING, attempts, clock.now(), epoch=self._run.claimed.epoch)
             if parent is None or (attempts == 1 and not job.at_most_once):
                 # The main job's tries are counted by the claim; a first try is told apart from none by its effect.
-                if run.tools.doubt.open:
-                    # It may be this execution that was cancelled: then nothing of it begins any more.
-                    await run.durably(run.tools.store.checkpoint(run.write(mark)))
-                else:
-                    run.tools.store.mark(run.write(mark))
+                run.tools.store.mark(run.write(mark))
             else:
                 run.forget_failures(path)
                 await run.durably(run.tools.store.begin(run.write(mark)))
-                if not run.tools.gate.open:  # that took its time
-                    await self._pass_the_gate()
+            if not self._may_begin():
+                await self._until_it_may(mark)
             try:
-                text, result = await self._try(made, job, call, value, attempts)
+                text, result = await self._try(made, job, mark, value)
             except (Unwind, KeyboardInterrupt, GeneratorExit):
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever a job raises is its failure, sys.exit() too
@@ -98,10 +96,25 @@ class Trying:
                 _state(mark, JobStatus.SUCCESS, attempts, mark.started_at, result=text, finished_at=clock.now()), result
             )
 
-    async def _pass_the_gate(self) -> None:
-        """Wait for the lease. Meanwhile another node may have taken the execution over."""
-        await self._run.tools.gate.passed()
-        self._run.refuse_if_stopped()
+    def _may_begin(self) -> bool:
+        """Whether a job may begin at this moment: the claim and the lease hold, and no cancel is in doubt. From any thread."""
+        run, tools = self._run, self._run.tools
+        return not run.stopped and tools.gate.open and (not tools.doubt.open or tools.doubt.look() == self._undoubted)
+
+    async def _until_it_may(self, mark: Checkpoint | None) -> None:
+        """Wait for the lease, then have the store say that the claim holds; without a mark that is left for later.
+
+        Meanwhile another node may have taken the execution over, or somebody may have cancelled it.
+        """
+        run, doubt = self._run, self._run.tools.doubt
+        while True:
+            await run.tools.gate.passed()
+            run.refuse_if_stopped()
+            if mark is None or self._may_begin():
+                return
+            looked = doubt.look()
+            await run.durably(run.tools.store.checkpoint(run.write(mark)))
+            self._undoubted = looked
 
     async def _rest(
         self, made: Call, job: Job[Any, Any], call: Checkpoint, attempts: int, error: BaseException
@@ -128,11 +141,9 @@ class Trying:
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise error
 
-    async def _try(
-        self, made: Call | None, job: Job[Any, Any], call: Checkpoint, value: Any, attempt: int
-    ) -> tuple[str, Any]:
+    async def _try(self, made: Call | None, job: Job[Any, Any], mark: Checkpoint, value: Any) -> tuple[str, Any]:
         """One try of a job; its result as JSON text, and as a replay would rebuild it."""
-        run, path = self._run, call.path
+        run, path = self._run, mark.path
         scope = Scope(run, path)
         scope.once = job.at_most_once
         if made is None:
@@ -146,9 +157,10 @@ class Trying:
             run.surroundings.hiding.refuse("the result is", text)
             return text, rebuilt
 
-        kept = JobResult(run.claimed.id, path, call.args_hash, dump, run.tools.threads)
+        kept = JobResult(run.claimed.id, path, mark.args_hash, dump, run.tools.threads)
         try:
-            body = self._body(job, scope, value, Context(run, path, value, attempt, kept, plain=not job.is_async))
+            context = Context(run, path, value, mark.attempts, kept, plain=not job.is_async)
+            body = self._body(job, scope, value, context, mark)
             result = await (body if job.timeout is None else _within(job.timeout, body))
             text, rebuilt = (
                 dump(result) if kept.committed is None else (kept.committed, job.output.load(kept.committed))
@@ -185,21 +197,25 @@ class Trying:
                 child.cancel()
             raise
 
-    async def _body(self, job: Job[Any, Any], scope: Scope, value: Any, context: Context) -> Any:
+    async def _body(self, job: Job[Any, Any], scope: Scope, value: Any, context: Context, mark: Checkpoint) -> Any:
         """The job itself, and the calls that it did not wait for."""
         enter(scope)
         scope.plain = not job.is_async
         try:
             if job.is_async:
+                if self._run.tools.doubt.open and not self._may_begin():  # the last thing before the job's first line
+                    await self._until_it_may(mark)
                 result = await job.invoke(value, context)
             else:
-                variables = copy_context()
+                variables, loop = copy_context(), asyncio.get_running_loop()
 
                 def in_thread() -> Any:
-                    self._run.refuse_if_stopped()  # it may have stood in line for its thread
+                    if not self._may_begin():  # it may have stood in line for its thread
+                        self._run.refuse_if_stopped()
+                        asyncio.run_coroutine_threadsafe(self._until_it_may(mark), loop).result()
                     return variables.run(job.invoke, value, context)
 
-                result = await asyncio.get_running_loop().run_in_executor(self._run.tools.threads, in_thread)
+                result = await loop.run_in_executor(self._run.tools.threads, in_thread)
         finally:
             await context.let_go()
         while scope.children:

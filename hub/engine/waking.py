@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from itertools import count
 
 from hub.model.clock import Clock
@@ -75,23 +76,29 @@ class Gate:
 
 
 class Doubt:
-    """Whether a cancel has committed since anybody looked which executions it was for. From any thread."""
+    """Whether a cancel may have committed since anybody looked which executions it was for. From any thread.
 
-    def __init__(self) -> None:
+    Cancels have numbers. Whoever looks, and then hears from the store, behind a write transaction, that an execution is still
+    his, need not ask again until `look` gives another number.
+    """
+
+    def __init__(self, foretold: Callable[[], int] = lambda: 0) -> None:
+        """`foretold` counts cancels that are about to be committed, in whatever process."""
+        self._foretold = foretold
         self._raised = count(1)
         self._last = 0
-        self._settled = 0
+        self._settled = foretold()
 
     @property
     def open(self) -> bool:
-        return self._last != self._settled
+        return self._last + self._foretold() != self._settled
 
     def rise(self) -> None:
         self._last = next(self._raised)
 
     def look(self) -> int:
         """What to `settle` with, once everything that was cancelled by now has been stopped."""
-        return self._last
+        return self._last + self._foretold()
 
     def settle(self, looked: int) -> None:
         self._settled = looked

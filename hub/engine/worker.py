@@ -58,7 +58,7 @@ class Worker:
         self._threads = JobThreads() if threads is None else threads
         self._gate = Gate(clock)
         self._awaits_others = threading.Event()
-        self._doubt = Doubt()
+        self._doubt = Doubt(store.foretold)
         self._tools = self._made(registry, surroundings)
         #: Told of each execution that this worker has let go of, whatever came of it. On the worker's loop.
         self._on_ended = on_ended
@@ -202,7 +202,7 @@ class Worker:
             run = self._runs.get(execution_id, (None, None))[0]
             # Meanwhile it may have been claimed anew, here: that claim is not the one that was asked about.
             if run is not None and run.claimed.epoch == asked[execution_id]:
-                run.stop()
+                run.lose()
         for run, _ in self._runs.values():
             if run.waits.any_open:
                 run.waits.wake()
@@ -240,6 +240,9 @@ class Worker:
             self._to_sweep = False
             looked = self._doubt.look()
             try:
+                if self._doubt.open:
+                    # What was foretold is then committed, or never will be.
+                    await self._store.flush()
                 await self.sweep()
             except HubError as error:
                 log.warning("what was cancelled is looked for later: %s", error)

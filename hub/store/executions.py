@@ -52,6 +52,14 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """Of what its claim was for nothing begins any more."""
+
+    execution_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rescue:
     now: int
     #: Nodes known to be dead whatever their lease says.
@@ -77,6 +85,12 @@ _SETTLE = Bulk(
     "UPDATE executions SET status = v.status, result = v.result, error = v.error, due_at = v.due_at, reason = v.reason, "
     "retries = v.retries, owner = NULL, finished_at = CASE WHEN v.ended = 1 THEN v.at ELSE NULL END "
     "FROM v WHERE executions.id = v.id AND executions.epoch = v.epoch AND executions.status = 'RUNNING'",
+)
+
+_STOPPED = Bulk(
+    "id:text epoch:int",
+    "UPDATE executions SET owner = NULL FROM v "
+    "WHERE executions.id = v.id AND executions.epoch = v.epoch + 1 AND executions.status = 'CANCELED'",
 )
 
 #: Workflows that something is due of, with the priorities between which theirs lie. Each is three steps into an index,
@@ -252,15 +266,19 @@ def settle_executions(tx: Tx, items: Sequence[Settled]) -> list[Status | Excepti
 
 
 def cancel_executions(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]:
-    """End it and its children, whoever holds them: the epoch goes up, so the holder can write nothing more."""
+    """End it and its children, whoever holds them: the epoch goes up, so the holder can write nothing more.
+
+    It stays the holder's until that has said that it has stopped.
+    """
     answers: list[Status | Exception] = []
     for item in items:
         changed = tx.run(
-            "UPDATE executions SET status = 'CANCELED', epoch = epoch + 1, owner = NULL, due_at = NULL, reason = NULL, "
+            "UPDATE executions SET status = 'CANCELED', epoch = epoch + 1, due_at = NULL, reason = NULL, "
             "finished_at = ? WHERE id = ? AND status NOT IN ('SUCCESS', 'FAILED', 'CANCELED')",
             (item.at, item.execution_id),
         )
         if changed:
+            tx.foretell_cancel()
             end_waits_for(tx, item.execution_id, item.at)
             release_queued(tx, [item.execution_id], item.at)
             children = tx.rows(
@@ -270,6 +288,11 @@ def cancel_executions(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]
             cancel_executions(tx, [Move(child, item.at) for (child,) in children])
         answers.append(Status.CANCELED if changed else unmoved(tx, item.execution_id, "canceled"))
     return answers
+
+
+def _note_stopped(tx: Tx, items: Sequence[Stopped]) -> list[None]:
+    tx.put(_STOPPED, [(item.execution_id, item.epoch) for item in items])
+    return [None] * len(items)
 
 
 def unmoved(tx: Tx, execution_id: str, verb: str) -> Exception:
@@ -313,4 +336,5 @@ START: Verb[StartRequest, Started] = Verb("start", insert_executions, rings=("ex
 CLAIM: Verb[ClaimRequest, list[Claimed]] = Verb("claim", _claim, order=4)
 SETTLE: Verb[Settled, Status] = Verb("settle", settle_executions, rings=("settled",), order=2)
 CANCEL: Verb[Move, Status] = Verb("cancel", cancel_executions, rings=("canceled",), order=3)
+STOPPED: Verb[Stopped, None] = Verb("stopped", _note_stopped, order=4)
 RESCUE: Verb[Rescue, int] = Verb("rescue", _rescue, rings=("executions",), order=3)

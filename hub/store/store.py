@@ -53,7 +53,7 @@ class Store(
 
     def __init__(self, dialect: Dialect, writer: Writer, clock: Clock, bells: _Bells, witnesses: list[Witness]) -> None:
         readers = None if dialect.single_connection else ThreadPoolExecutor(_READERS, thread_name_prefix="hub-reader")
-        super().__init__(writer, dialect.engine(), readers, clock)
+        super().__init__(writer, dialect.engine(), readers, clock, shared=dialect.shared)
         self._dialect = dialect
         self._bells = bells
         self._witnesses = witnesses
@@ -72,9 +72,9 @@ class Store(
         self._bells.watch.hear()
 
     @property
-    def shared(self) -> bool:
-        """Whether several processes may serve it at once."""
-        return self._dialect.shared
+    def foretold(self) -> Callable[[], int]:
+        """How many cancels were about to be committed so far: see `Dialect`."""
+        return self._dialect.foretold
 
     def take_seat(self) -> bool:
         """Whether this process may serve the store now. Where only one may, it holds the seat until it ends."""

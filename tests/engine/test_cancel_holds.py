@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
 
 import pytest
 from kit import Bench, StillClock, play, until
 
 from hub import Context, RetryPolicy, job, workflow
+from hub.engine.lease import this_process
 from hub.engine.waking import Doubt
 from hub.model.errors import Conflict
 from hub.model.execution import Status
@@ -18,16 +23,18 @@ class Steps:
 
     def __init__(self) -> None:
         self.begun: list[str] = []
+        #: Execution -> what began, and when, in nanoseconds of the clock that all processes share.
+        self.at: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
 
         @job
         async def one(input: int, ctx: Context) -> int:
-            self.begun.append(ctx.execution_id)
+            self._note("one", ctx)
             await asyncio.sleep(0)
             return input
 
         @job
-        def plain(input: int) -> int:
-            # Not noted: one that was handed to a thread has begun, whenever the thread comes to run it.
+        def plain(input: int, ctx: Context) -> int:
+            self._note("plain", ctx)
             return input
 
         @job(name="main-job")
@@ -44,6 +51,11 @@ class Steps:
 
         policy = RetryPolicy(max_retries=3, initial_backoff="1ms", max_backoff="1ms")
         self.workflows = [workflow("endless", main, retry_policy=policy), workflow("parent-flow", parent)]
+
+    def _note(self, name: str, ctx: Context) -> None:
+        at = time.monotonic_ns()
+        self.begun.append(ctx.execution_id)
+        self.at[ctx.execution_id].append((name, at))
 
     @staticmethod
     async def _long() -> None:
@@ -89,9 +101,13 @@ def test_nothing_begins_once_the_cancel_is_answered(tell, name, look):
     tell(story, *steps.workflows, clock=StillClock())
 
 
+def _trusting(monkeypatch) -> None:
+    """The planted fault: no cancel raises a doubt, so that calls begin until the store refuses a result."""
+    monkeypatch.setattr(Doubt, "open", property(lambda _self: False))
+
+
 def test_a_worker_that_has_no_doubts_would_be_seen(monkeypatch):
-    """It takes the execution up to the store's refusal of the next result: until then its calls begin."""
-    monkeypatch.setattr(Doubt, "rise", lambda _self: None)
+    _trusting(monkeypatch)
     begun = 0
     for _ in range(20):
         steps = Steps()
@@ -103,6 +119,67 @@ def test_a_worker_that_has_no_doubts_would_be_seen(monkeypatch):
         if begun:
             return
     pytest.fail("nothing began")
+
+
+class Elsewhere:
+    """A worker here, and a process beside it that cancels what it runs."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.steps = Steps()
+
+    def late(self, cancels: int, *faults: str) -> list[str]:
+        """Calls that began after the other process knew that the cancel of their execution was durable, up to the first."""
+        return play(lambda bench: self._play(bench, cancels, faults), lambda: Bench(self.url, self.steps.workflows))
+
+    async def _play(self, bench: Bench, cancels: int, faults: tuple[str, ...]) -> list[str]:
+        await bench.store.beat(bench.node, this_process(), 600_000)
+        stop = asyncio.Event()
+        bench.store.listen(bench.worker.hear)
+        bench.store.listen_to_others(bench.worker.hear)
+        serving = asyncio.create_task(bench.worker.serve(stop))
+        program = str(Path(__file__).parent / "canceling.py")
+        pipe = asyncio.subprocess.PIPE
+        other = await asyncio.create_subprocess_exec(
+            sys.executable, program, self.url, *faults, stdin=pipe, stdout=pipe
+        )
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert await other.stdout.readline() == b"ready\n"
+        late: list[str] = []
+        for _ in range(cancels):
+            if late:
+                break
+            execution_id = await bench.start("endless")
+            await until(lambda one=execution_id: len(self.steps.at[one]) > 10, 30)
+            other.stdin.write(f"{execution_id}\n".encode())
+            durable = int(await other.stdout.readline())
+            await until(lambda: not bench.worker.running, 30)
+            late += [f"{name} of {execution_id}" for name, at in self.steps.at[execution_id] if at > durable]
+            assert (await bench.record(execution_id)).status is Status.CANCELED
+        other.stdin.close()
+        await other.wait()
+        stop.set()
+        bench.worker.waker.ring()
+        await serving
+        return late
+
+
+def test_nothing_begins_after_the_cancel_of_another_process(quick_path):
+    assert Elsewhere(f"sqlite:///{quick_path}/hub.db").late(100) == []
+
+
+def test_nothing_begins_after_the_cancel_of_another_node(postgres_url):
+    assert Elsewhere(postgres_url).late(40) == []
+
+
+def test_calls_that_begin_after_the_cancel_of_another_process_would_be_seen(monkeypatch, quick_path):
+    _trusting(monkeypatch)
+    assert Elsewhere(f"sqlite:///{quick_path}/hub.db").late(300)
+
+
+def test_calls_that_begin_after_the_cancel_of_another_node_would_be_seen(postgres_url):
+    assert Elsewhere(postgres_url).late(300, "hasty")
 
 
 def test_others_go_on(tell):

@@ -89,6 +89,10 @@ class Tx(Protocol):
         """The same without waiting; False: another one has it."""
         ...
 
+    def foretell_cancel(self) -> None:
+        """A cancel is among what is about to be committed: `Dialect.foretold` counts it before it is."""
+        ...
+
     def clock(self, now: int) -> int:
         """The time that all nodes share, in milliseconds: the database's own clock where it has one, else `now`."""
         ...
@@ -176,6 +180,11 @@ class Dialect(Protocol):
     def watch(self, ring: Callable[[str], None]) -> Watch:
         """`ring(topic)` is called when another process has committed what makes something due; "" stands for any topic."""
         ...
+
+    #: How many cancels were about to be committed so far, in any process that has the database open. Whoever sees it grow
+    #: learns behind his own next write transaction what was cancelled. Where nodes are on several machines nobody can foretell
+    #: anything, and it stays 0. From any thread; it costs next to nothing.
+    foretold: Callable[[], int]
 
     def take_seat(self) -> bool:
         """Whether this process may serve the database now. One file has one server; the kernel frees its seat."""

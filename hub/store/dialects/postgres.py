@@ -16,6 +16,7 @@ from sqlmodel import AutoString
 from hub.model.clock import new_id
 from hub.model.errors import BadInput
 from hub.store.dialects.base import StoreBusy
+from hub.store.dialects.foretelling import Foretold
 from hub.store.dialects.postgres_ground import dangers
 from hub.store.dialects.postgres_link import CONNECT_SECONDS, SOCKET, Link
 from hub.store.dialects.postgres_waking import Notices
@@ -37,6 +38,7 @@ class PostgresDialect:
         parts = read_address(url)
         self._url = url
         self.shown = shown(parts)
+        self.foretold = Foretold().count
         self._engine: Engine | None = None
 
     def connect(self) -> PostgresConnection:

@@ -75,6 +75,9 @@ class PostgresTx:
     def try_lock(self, name: str) -> bool:
         return bool(self.rows("SELECT pg_try_advisory_xact_lock(?)", (_key(name),))[0][0])
 
+    def foretell_cancel(self) -> None:
+        """Other machines hear of it when it has happened."""
+
     def clock(self, now: int) -> int:  # noqa: ARG002 - where there are several nodes, the database's clock is everybody's
         return int(self.rows(f"SELECT {_CLOCK}")[0][0])
 

@@ -22,6 +22,7 @@ from sqlalchemy import Engine, MetaData, StaticPool, create_engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from hub.store.dialects.base import Bulk, Many, Row, StoreBroken, StoreBusy
+from hub.store.dialects.foretelling import FileForetold, Foretold
 from hub.store.dialects.sqlite_file import FileWatch, network_dangers
 
 #: How long one attempt to begin waits for another process. The writer tries again; callers have their own deadlines.
@@ -40,8 +41,9 @@ class SqliteTx:
 
     skip_locked = ""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, foretold: Foretold) -> None:
         self._connection = connection
+        self._foretold = foretold
         self._bulk_sql: dict[tuple[int, int], str] = {}
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
@@ -105,6 +107,9 @@ class SqliteTx:
     def try_lock(self, name: str) -> bool:  # noqa: ARG002 - as above
         return True
 
+    def foretell_cancel(self) -> None:
+        self._foretold.add()
+
     def clock(self, now: int) -> int:
         return now
 
@@ -142,9 +147,9 @@ def _round_number(count: int) -> int:
 class SqliteConnection:
     """The writer's connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, foretold: Foretold) -> None:
         self.raw = connection
-        self._tx = SqliteTx(connection)
+        self._tx = SqliteTx(connection, foretold)
         self.waiting: Callable[[], None] = lambda: None
 
     def begin(self) -> SqliteTx:
@@ -208,9 +213,11 @@ class SqliteDialect:
         self._memory: sqlite3.Connection | None = None
         self._engine: Engine | None = None
         self._seat: int | None = None
+        self._foretold = Foretold() if path is None else FileForetold(self._seat_path(path))
+        self.foretold = self._foretold.count
 
     def connect(self) -> SqliteConnection:
-        return SqliteConnection(self._memory_connection() if self._path is None else self._open())
+        return SqliteConnection(self._memory_connection() if self._path is None else self._open(), self._foretold)
 
     def engine(self) -> Engine:
         if self._engine is None:
@@ -253,7 +260,7 @@ class SqliteDialect:
         return [] if said == ["ok"] else said
 
     def watch(self, ring: Callable[[str], None]) -> FileWatch:
-        return FileWatch(self._path, ring)
+        return FileWatch(self._path, ring, self._foretold)
 
     def take_seat(self) -> bool:
         """By a lock on a file beside the database, which the kernel lets go when the process ends, however it ends."""
@@ -270,8 +277,14 @@ class SqliteDialect:
             os.close(looked)
         return looked is not None
 
+    @staticmethod
+    def _seat_path(path: Path) -> Path:
+        """It is locked by the process that serves, and holds the word that counts cancels."""
+        return Path(f"{path}-seat")
+
     def _lock_seat(self, how: int) -> int | None:
-        seat = os.open(f"{self._path}-seat", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        assert self._path is not None
+        seat = os.open(self._seat_path(self._path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(seat, how | fcntl.LOCK_NB)
         except OSError:
@@ -283,6 +296,7 @@ class SqliteDialect:
         if self._seat is not None:
             os.close(self._seat)
             self._seat = None
+        self._foretold.close()
         if self._memory is not None:
             self._memory.close()
         if self._engine is not None:

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from hub.store.dialects.foretelling import FileForetold, Foretold
+
 log = logging.getLogger(__name__)
 
 #: How soon another process's writes are noticed.
@@ -37,14 +39,17 @@ _NETWORKS = frozenset(
 class FileWatch:
     """Rings when the file was written by another process. There is nothing to tell: the others look as well."""
 
-    def __init__(self, path: Path | None, ring: Callable[[str], None]) -> None:
+    def __init__(self, path: Path | None, ring: Callable[[str], None], foretold: Foretold) -> None:
         self._path = path
+        self._foretold = foretold
         self._ring = ring
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def hear(self) -> None:
         if self._path is not None and self._thread is None:
+            assert isinstance(self._foretold, FileForetold)
+            self._foretold.open()
             self._thread = threading.Thread(target=self._look, args=(self._path,), name="hub-watch", daemon=True)
             self._thread.start()
 
@@ -62,7 +67,7 @@ class FileWatch:
             seen = None
             while not self._stop.wait(_LOOK_SECONDS):
                 try:
-                    found = connection.execute("PRAGMA data_version").fetchone()[0]
+                    found = connection.execute("PRAGMA data_version").fetchone()[0], self._foretold.count()
                 except sqlite3.Error as error:
                     log.debug("%s could not be looked at: %s", path, error)
                     continue

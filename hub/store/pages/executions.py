@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,15 +17,23 @@ from hub.store.executions import (
     RESCUE,
     SETTLE,
     START,
+    STOPPED,
     ClaimRequest,
     Move,
     Rescue,
+    Stopped,
     status_look,
 )
 from hub.store.pages.page import Page
 from hub.store.reads import executions as reads
 from hub.store.resuming import FORK, RESUME, Fork, Resumption
 from hub.store.suspects import CLEAR, NEXT_SUSPECT, Cleared
+
+log = logging.getLogger(__name__)
+
+#: How many seconds a cancel waits for the node that runs it, and how often it looks.
+_STOPS_WITHIN = 5.0
+_LOOK_AGAIN = 0.01
 
 
 class ExecutionsPage(Page):
@@ -60,8 +69,26 @@ class ExecutionsPage(Page):
         return await self._writer.submit(START_NESTED, NestedStart(request, call))
 
     async def cancel(self, execution_id: str, entry: AuditEntry | None = None) -> Status:
-        """After this commits, its holder can write nothing. Raises NotFound, or Conflict when it has ended."""
-        return await self._change(CANCEL, Move(execution_id, self._clock.now()), entry, status_look(execution_id))
+        """After this commits, its holder can write nothing. Raises NotFound, or Conflict when it has ended.
+
+        A holder elsewhere, which hears of it by a notice only, has stopped when this returns.
+        """
+        canceled = await self._change(CANCEL, Move(execution_id, self._clock.now()), entry, status_look(execution_id))
+        if self.shared:
+            await self._until_stopped(execution_id)
+        return canceled
+
+    async def _until_stopped(self, execution_id: str) -> None:
+        end = self._clock.monotonic() + _STOPS_WITHIN
+        while await self._read(reads.still_held, execution_id, self._clock.now()):
+            if self._clock.monotonic() >= end:
+                log.warning("execution %s is cancelled, and its node has not said that it has stopped.", execution_id)
+                return
+            await self._clock.sleep(_LOOK_AGAIN)
+
+    def stopped(self, execution_id: str, epoch: int) -> None:
+        """Nothing more begins of it under this claim, should it have been cancelled. Nobody waits for this to be durable."""
+        self._writer.ride(STOPPED, execution_id, Stopped(execution_id, epoch))
 
     async def resume(
         self, execution_id: str, entry: AuditEntry | None = None, *, args: str | None = None, concurrency_key: str = ""

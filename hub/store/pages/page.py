@@ -26,12 +26,16 @@ T = TypeVar("T")
 class Page:
     """Verbs go to the writer, questions to the readers."""
 
-    def __init__(self, writer: Writer, engine: Engine, readers: ThreadPoolExecutor | None, clock: Clock) -> None:
+    def __init__(
+        self, writer: Writer, engine: Engine, readers: ThreadPoolExecutor | None, clock: Clock, *, shared: bool
+    ) -> None:
         self._writer = writer
         self._engine = engine
         #: None: the database lives in the writer's one connection.
         self._readers = readers
         self._clock = clock
+        #: Whether several processes may serve it at once.
+        self.shared = shared
 
     async def _change(
         self,

@@ -108,6 +108,17 @@ def lost(session: Session, claims: Sequence[tuple[str, int]]) -> list[str]:
     return gone
 
 
+def still_held(session: Session, execution_id: str, now: int) -> bool:
+    """Whether a node that lives has not yet said that it has stopped this cancelled execution, or one of its children."""
+    question = text(
+        "WITH RECURSIVE family(id) AS (SELECT id FROM executions WHERE id = :id UNION ALL "
+        "SELECT e.id FROM executions e JOIN family f ON e.parent_id = f.id) "
+        "SELECT count(*) FROM family JOIN executions e ON e.id = family.id JOIN nodes n ON n.id = e.owner "
+        "WHERE e.status = 'CANCELED' AND n.lease_until > :now"
+    )
+    return bool(session.connection().execute(question, {"id": execution_id, "now": now}).scalar_one())
+
+
 def count_by_status(session: Session) -> dict[str, int]:
     statement = select(ExecutionRow.status, func.count()).group_by(ExecutionRow.status)
     return dict(session.exec(statement).all())

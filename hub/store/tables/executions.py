@@ -36,7 +36,7 @@ class ExecutionRow(SQLModel, table=True):
     crashes: int = 0
     priority: int = 0
     concurrency_key: str = ""
-    #: The node that holds it, while RUNNING.
+    #: The node that holds it, while RUNNING; when CANCELED, the one that has not yet said that it has stopped.
     owner: str | None = None
     #: Goes up with every claim and every cancel; writes that carry a lower one are refused.
     epoch: int = 0

@@ -1,15 +1,18 @@
 """Lists, newest first, a page at a time: each begins behind the last thing of the page before.
 
 A page costs the same in a store of a million rows: every filter, and every pair of filters, has an index that is already in the
-order of the list. Statuses are written out rather than bound where an index is partial, since it would not be found otherwise.
+order of the list, and a list is a stretch of that index (`_stretch`); only a workflow among an executor's is looked for, since
+an executor starts the same one again and again. Statuses are written out rather than bound where an index is
+partial, since it would not be found otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import literal_column, text
+from sqlalchemy import literal_column, text, tuple_
+from sqlalchemy import select as values_of
 from sqlmodel import Session, col, select
 
 from hub.model.clock import first_id
@@ -27,6 +30,8 @@ from hub.store.tables import CheckpointRow, DeliveryRow, EventRow, ExecutionRow,
 
 #: Rows that are fetched at once, where one of them may be large.
 _AT_ONCE = 20
+#: Behind every identifier.
+_BEHIND_ALL = "~"
 #: Of these there are most, or few at any time: they are not in the indexes for statuses.
 _USUAL = ("RUNNING", "SUCCESS")
 _UNUSUAL = text("status NOT IN ('RUNNING', 'SUCCESS')")
@@ -43,24 +48,32 @@ def executions(
     limit: int,
 ) -> list[ExecutionRecord]:
     """Without their jobs."""
-    # The running ones are few and have an index of their own; in the order of ids it would not be used.
-    order: Any = col(ExecutionRow.id) if status != Status.RUNNING else col(ExecutionRow.id) + ""
-    statement = select(ExecutionRow).order_by(order.desc())
-    if workflow is not None:
-        statement = statement.where(ExecutionRow.workflow == workflow)
+    statement = select(ExecutionRow)
+    at: list[tuple[Any, str]] = []
     if executor is not None:
-        statement = statement.where(ExecutionRow.executor == executor)
-    if status is not None:
+        statement = statement.where(col(ExecutionRow.executor).is_not(None))
+        at.append((ExecutionRow.executor, executor))
+    if workflow is not None and not at:
+        at.append((ExecutionRow.workflow, workflow))
+    elif workflow is not None:
+        # Not as an equality: SQLite would think an index of workflows better, whose rows would have to be sorted.
+        statement = statement.where(text("NOT executions.workflow <> :workflow").bindparams(workflow=workflow))
+    if status == Status.RUNNING:
+        return within(_sized_executions(session, _running(statement, at, since, before), limit))
+    if status is not None and status not in _USUAL:
+        statement = statement.where(_UNUSUAL)
+        at.append((ExecutionRow.status, Status(status).value))
+    elif status is not None:
         statement = statement.where(col(ExecutionRow.status) == literal_column(f"'{Status(status).value}'"))
-        if status not in _USUAL:
-            statement = statement.where(_UNUSUAL)
-        elif status == Status.RUNNING:
-            statement = statement.where(col(ExecutionRow.finished_at).is_(None))
-    if since is not None:
-        statement = statement.where(ExecutionRow.id >= first_id(since))
-    if before is not None:
-        statement = statement.where(ExecutionRow.id < before)
+    statement = _stretch(statement, at, ExecutionRow.id, since, before)
     return within(_sized_executions(session, statement, limit))
+
+
+def _running(statement: Any, at: Sequence[tuple[Any, str]], since: int | None, before: str | None) -> Any:
+    """They are few and have an index of their own; in the order of ids it would not be used."""
+    running = statement.where(text("executions.status = 'RUNNING'"), col(ExecutionRow.finished_at).is_(None))
+    running = running.where(*[column == value for column, value in at])
+    return _window(running, ExecutionRow.id, since, before).order_by((col(ExecutionRow.id) + "").desc())
 
 
 def _sized_executions(session: Session, statement: Any, limit: int) -> Iterator[tuple[ExecutionRecord, int]]:
@@ -83,18 +96,19 @@ def events(
 ) -> list[Event]:
     """Those that an executor met, or that ended in an outcome anywhere."""
     if executor is None and outcome is None:
-        statement = _window(select(EventRow), EventRow.id, since, before)
-        return within(_sized_events(session, statement.order_by(col(EventRow.id).desc()), limit))
+        statement = _stretch(select(EventRow), [], EventRow.id, since, before)
+        return within(_sized_events(session, statement, limit))
     found: list[str] = []
     behind = before
     while len(found) < limit:
         # A replayed event has several deliveries, one behind the other.
-        met = _window(select(DeliveryRow.event_id), DeliveryRow.id, since, behind)
-        if executor is not None:
-            met = met.where(DeliveryRow.executor == executor)
-        if outcome is not None:
-            met = met.where(DeliveryRow.outcome == outcome)
-        ids = list(session.exec(met.order_by(col(DeliveryRow.id).desc()).limit(limit)))
+        at = [
+            (column, value)
+            for column, value in ((DeliveryRow.executor, executor), (DeliveryRow.outcome, outcome))
+            if value is not None
+        ]
+        met = _stretch(select(DeliveryRow.event_id), at, DeliveryRow.id, since, behind)
+        ids = list(session.exec(met.limit(limit)))
         found = list(dict.fromkeys([*found, *ids]))[:limit]
         if len(ids) < limit:
             break
@@ -124,8 +138,8 @@ def _by_and_by(session: Session, statement: Any, key: Any, limit: int) -> Iterat
 
 def deliveries(session: Session, *, executor: str, before: str | None, limit: int) -> list[Delivery]:
     """Of one executor."""
-    statement = _window(select(DeliveryRow).where(DeliveryRow.executor == executor), DeliveryRow.id, None, before)
-    return [delivery_of(row) for row in session.exec(statement.order_by(col(DeliveryRow.id).desc()).limit(limit))]
+    statement = _stretch(select(DeliveryRow), [(DeliveryRow.executor, executor)], DeliveryRow.id, None, before)
+    return [delivery_of(row) for row in session.exec(statement.limit(limit))]
 
 
 def waits(
@@ -138,14 +152,18 @@ def waits(
     limit: int,
 ) -> list[WaitRecord]:
     """`before`: when the last one was asked, its execution and its path."""
-    statement = (
-        select(WaitRow, ExecutionRow.workflow, CheckpointRow.result)
-        .join(ExecutionRow, col(ExecutionRow.id) == WaitRow.execution_id)
-        .join(
-            CheckpointRow,
-            (col(CheckpointRow.execution_id) == WaitRow.execution_id) & (col(CheckpointRow.path) == WaitRow.path),
-        )
-        .where(WaitRow.kind == kind)
+    # One by one, for those on the page: joined, all that wait may be looked up first.
+    of_wait = col(ExecutionRow.id) == col(WaitRow.execution_id)
+    workflow = select(ExecutionRow.workflow).where(of_wait).scalar_subquery()
+    status = select(ExecutionRow.status).where(of_wait).scalar_subquery()
+    result = (
+        select(CheckpointRow.result)
+        .where(col(CheckpointRow.execution_id) == WaitRow.execution_id, col(CheckpointRow.path) == WaitRow.path)
+        .scalar_subquery()
+    )
+    statement: Any = (
+        values_of(WaitRow, workflow, result)
+        .where(col(WaitRow.kind) == kind)
         .order_by(col(WaitRow.created_at).desc(), col(WaitRow.execution_id).desc(), col(WaitRow.path).desc())
         .limit(limit)
     )
@@ -153,9 +171,7 @@ def waits(
         statement = statement.where(WaitRow.execution_id == execution_id)
     if open_only:
         # Whoever asked and has ended does not listen any more.
-        statement = statement.where(
-            text("waits.state = 'WAITING'"), col(ExecutionRow.status).not_in([one.value for one in ENDED])
-        )
+        statement = statement.where(text("waits.state = 'WAITING'"), status.not_in([one.value for one in ENDED]))
     if before is not None:
         at, execution, path = before
         statement = statement.where(
@@ -164,9 +180,9 @@ def waits(
             | (col(WaitRow.execution_id) < execution)
             | ((col(WaitRow.execution_id) == execution) & (col(WaitRow.path) < path)),
         )
-    rows = session.exec(statement).all()
-    texts = Texts(session, [result for _, _, result in rows])
-    return [wait_of(row, workflow, texts(result)) for row, workflow, result in rows]
+    rows = session.execute(statement).all()
+    texts = Texts(session, [given for _, _, given in rows])
+    return [wait_of(row, name, texts(given)) for row, name, given in rows]
 
 
 def slots(session: Session, *, executor: str, before: int | None, limit: int) -> list[Any]:
@@ -181,6 +197,22 @@ def refused(session: Session, *, executor: str | None, before: int | None, limit
     if executor is not None:
         statement = statement.where(RefusedRow.executor == executor)
     return [delivery_refused(row) for row in session.exec(statement.order_by(col(RefusedRow.id).desc()).limit(limit))]
+
+
+def _stretch(statement: Any, at: Sequence[tuple[Any, str]], key: Any, since: int | None, before: str | None) -> Any:
+    """What equals these in the leading columns of an index, within the window, newest first.
+
+    Compared and ordered as rows of that index, which leaves a planner no other one. With equalities it may rather walk down
+    the primary key, past everything that is not of this list: right on average, and without end for what has long been quiet.
+    """
+    if not at:
+        return _window(statement, key, since, before).order_by(col(key).desc())
+    columns = [*[column for column, _ in at], key]
+    values = [value for _, value in at]
+    begin = tuple_(*values, "" if since is None else first_id(since))
+    end = tuple_(*values, _BEHIND_ALL if before is None else before)
+    statement = statement.where(tuple_(*columns) >= begin, tuple_(*columns) < end)
+    return statement.order_by(*[col(column).desc() for column in columns])
 
 
 def _window(statement: Any, key: Any, since: int | None, before: str | int | None) -> Any:

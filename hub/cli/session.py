@@ -144,6 +144,8 @@ async def _told(work: Coroutine[Any, Any, int | None]) -> int | None:
         for problem in error.problems:
             click.echo(clean(str(problem)), err=True)
         return FAILED
+    except BrokenPipeError:  # `hub … | head` has seen enough; click ends quietly
+        raise
     except (HubError, OSError) as error:
         click.echo(clean(f"error: {error}"), err=True)
         return FAILED

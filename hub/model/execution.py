@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
 from hub.model.pacing import Debounced, Rated
+from hub.model.values import canonical
 
 
 class Status(StrEnum):
@@ -113,6 +115,32 @@ class Checkpoint:
     epoch: int = 0
     #: Counts up in the order in which the execution made its calls; one that runs again counts anew.
     number: int = 0
+
+
+def as_seen(calls: Iterable[Checkpoint], ended: Status | None) -> tuple[Checkpoint, ...]:
+    """The calls as a person sees them. `ended`: how the execution did, if it has.
+
+    A job under way that waits for calls of its own is SUSPEND, and what was under way when the execution ended is FAILED.
+    Neither is stored: it would cost every call a write.
+    """
+    calls = tuple(calls)
+    if ended is not None:
+        return tuple(_cut_off(call, ended) if call.status in _OPEN else call for call in calls)
+    callers = {call.path.rpartition("/")[0] for call in calls if call.status in _OPEN}
+    return tuple(
+        replace(call, status=JobStatus.SUSPEND) if call.status is JobStatus.RUNNING and call.path in callers else call
+        for call in calls
+    )
+
+
+def _cut_off(call: Checkpoint, ended: Status) -> Checkpoint:
+    kind, what = ("ExecutionCanceled", "canceled") if ended is Status.CANCELED else ("Interrupted", "over")
+    message = f"the execution was {what} before this had ended"
+    error = {"type": kind, "message": message, "job": call.name, "path": call.path, "class": ""}
+    return replace(call, status=JobStatus.FAILED, error=canonical(error))
+
+
+_OPEN = frozenset({JobStatus.RUNNING, JobStatus.SUSPEND, JobStatus.WAITING})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from cli_kit import Hub, shell
+from cli_kit import Hub, environment, shell
 from click.testing import CliRunner
 
 from hub.cli import cli
@@ -49,6 +50,17 @@ def test_an_empty_list_is_an_empty_output(hub: Hub) -> None:
     ran = hub("workflow", "executions")
     assert (ran.status, ran.out, ran.err) == (0, "", "no executions yet\n")
     assert hub("workflow", "executions", "--json").json == []
+
+
+def test_who_reads_on_no_more_is_not_told_of_it(hub: Hub) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "hub", "executor", "list"]
+    ran = subprocess.run(
+        words, cwd=hub.root, env=environment(), stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False
+    )
+    os.close(writing)
+    assert ran.stderr == b""
 
 
 def test_what_was_sent_cannot_steer_the_terminal(hub: Hub) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
-from hub.model.execution import Checkpoint, ExecutionRecord, JobStatus, LogLine, Status
+from hub.model.execution import ENDED, Checkpoint, ExecutionRecord, JobStatus, LogLine, Status, as_seen
 from hub.model.values import parse_or_none
 from hub.store.reads.contents import Texts
 from hub.store.tables import (
@@ -54,7 +54,9 @@ def execution(session: Session, execution_id: str) -> ExecutionRecord | None:
     )
     calls = session.exec(statement).all()
     texts = Texts(session, [row.result, *(call.result for call in calls)])
-    return replace(execution_of(row, texts), jobs=tuple(_checkpoint(call, texts) for call in calls))
+    found = execution_of(row, texts)
+    ended = found.status if found.status in ENDED else None
+    return replace(found, jobs=as_seen((_checkpoint(call, texts) for call in calls), ended))
 
 
 def resumable(

@@ -151,7 +151,7 @@ def test_logs_schedules_users_nodes_webhooks_and_the_audit_log(quick_path: Path)
         assert len((await hub.get("/api/v1/schedules/nightly/next", count=3))["items"]) == 3
         assert (await hub.get("/api/v1/schedules/nightly/slots"))["items"] == []
         users = (await hub.get("/api/v1/machine-users"))["items"]
-        assert [one["name"] for one in users] == ["admin", "bot", "idle", "reader"]
+        assert [one["name"] for one in users] == ["admin", "bot", "idle", "reader", "twin", "twin"]
         (hook,) = (await hub.get("/api/v1/webhooks"))["items"]
         assert "/webhooks/number-hook/" in hook["url"]
         assert (await hub.get("/api/v1/nodes"))["items"] == []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Context:
     """What a job knows of the execution that it belongs to."""
 
-    __slots__ = ("_http", "_plain", "_result", "_run", "_transaction", "attempt", "input", "path")
+    __slots__ = ("_http", "_plain", "_result", "_run", "_transaction", "attempt", "input", "path", "target")
 
     def __init__(
         self, run: Run, path: str, input: Any, attempt: int, result: JobResult, *, plain: bool = False
@@ -27,6 +27,8 @@ class Context:
         self._run = run
         self._plain = plain
         self._http: Any = None
+        #: What this try has called last.
+        self.target: str | None = None
         self._result = result
         self._transaction: Transaction | None = None
         #: Where this call stands in the execution.
@@ -91,8 +93,16 @@ class Context:
         a plain one. It is an `httpx.AsyncClient`, or `httpx.Client`, of this try, and is closed at its end.
         """
         if self._http is None:
-            self._http = self._run.surroundings.http(self.idempotency_key, self._plain)
+            self._http = self._run.surroundings.http(self.idempotency_key, self._plain, self.calls)
         return self._http
+
+    def calls(self, target: str) -> None:
+        """Say what this try is about to call, by a name such as its host. Should the try fail, the next one begins when that has
+        room for it: retries of one target are at most half as many as first tries, or ten a second. `ctx.http` says it by itself.
+        """
+        self.target = target
+        if self.attempt == 1:
+            self._run.tools.budgets.count(target, self._run.now())
 
     async def let_go(self) -> None:
         """The try has ended."""

@@ -192,7 +192,7 @@ class _Blind:
     def secret(self, name: str) -> NoReturn:
         self._run.go_blind(f"reads the secret {name}")
 
-    def http(self, _key: str, _plain: bool) -> NoReturn:
+    def http(self, _key: str, _plain: bool, _calls: Callable[[str], None]) -> NoReturn:
         self._run.go_blind("calls out over HTTP")
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from hub.engine import failures, pausing, replay, retry
 from hub.engine.authoring import Job, Workflow
+from hub.engine.budgets import Budgets
 from hub.engine.launching import Launcher
 from hub.engine.registry import Registry
 from hub.engine.scope import Call, Scope, Unwind
@@ -57,6 +58,8 @@ class Tools:
     awaits_others: threading.Event = field(default_factory=threading.Event)
     #: While it is open, a try begins only once the store has said that the claim still holds.
     doubt: Doubt = field(default_factory=Doubt)
+    #: How soon what has failed may be tried again.
+    budgets: Budgets = field(default_factory=Budgets)
 
 
 class ExecutionTimeout(Conflict):
@@ -207,8 +210,10 @@ class Run:
         status = Status.FAILED
         if policy is not None and retry.may_retry(policy, error, claimed.retries):
             status, self.comes_again = Status.PENDING_RETRY, True
-            wait = retry.wait_before(policy, claimed.retries, claimed.id, error, self.now())
-            how["due_at"] = self.tools.clock.now() + wait
+            now = self.now()
+            wait = retry.wait_before(policy, claimed.retries, claimed.id, error, now)
+            how["due_at"] = self._trying.when_again(error, job.name, now + wait, now)
+            wait = how["due_at"] - now
             how["reason"] = (
                 f"retry {claimed.retries + 1} of {policy.max_retries} in {spoken(wait)}: {description['type']}"
             )

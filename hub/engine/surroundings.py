@@ -21,7 +21,7 @@ def _no_secret(name: str) -> str:
     raise NotFound("secret", name)
 
 
-def _no_http(_key: str, _plain: bool) -> Any:
+def _no_http(_key: str, _plain: bool, _calls: Callable[[str], None]) -> Any:
     raise Conflict("there is no HTTP client here: this engine was put together without one.")
 
 
@@ -35,8 +35,9 @@ class Surroundings:
     databases: Mapping[str, Database] = field(default_factory=dict)
     #: The value of a secret. Raises NotFound.
     secret: Callable[[str], str] = _no_secret
-    #: An HTTP client that sends this idempotency key: a blocking one for plain jobs. The engine closes it after the try.
-    http: Callable[[str, bool], Any] = _no_http
+    #: An HTTP client that sends this idempotency key: a blocking one for plain jobs. It tells host and port of whatever it calls.
+    #: The engine closes it after the try.
+    http: Callable[[str, bool, Callable[[str], None]], Any] = _no_http
     #: Secrets that were given away, and must not be kept or shown.
     hiding: Hiding = field(default_factory=Hiding)
     #: Told of each right that an execution makes use of: by whom, the action, the name of the object.

@@ -46,6 +46,8 @@ class Trying:
         self._resting: set[asyncio.Task[Any] | None] = set()
         #: The store has said that the claim holds, after the cancel of this number.
         self._undoubted = -1
+        #: Of calls whose last try has failed: what that called.
+        self._targets: dict[str, str] = {}
 
     async def until_ended(
         self,
@@ -123,6 +125,7 @@ class Trying:
         assert job.retry is not None
         run, now = self._run, self._run.now()
         wait = retry.wait_before(job.retry, attempts - 1, f"{run.claimed.id}/{call.path}", error, now)
+        wait = self.when_again(error, call.path, now + wait, now) - now
         task = asyncio.current_task()
         self._resting.add(task)
         try:
@@ -133,6 +136,13 @@ class Trying:
                 await pausing.rest(run, made, call, attempts, now + wait, trouble)
         finally:
             self._resting.discard(task)
+
+    def when_again(self, error: BaseException, path: str, due: int, now: int) -> int:
+        """When a call that failed with this is due again, if what it called has room for another try then."""
+        for failed in (path, *failures.calls_behind(error)):
+            if failed in self._targets:
+                return self._run.tools.budgets.book(self._targets[failed], due, now)
+        return due
 
     def _raise_if_taken_down(self, error: BaseException) -> None:
         """Go on unwinding when it was not the job that failed, but somebody who took it down."""
@@ -158,8 +168,8 @@ class Trying:
             return text, rebuilt
 
         kept = JobResult(run.claimed.id, path, mark.args_hash, dump, run.tools.threads)
+        context = Context(run, path, value, mark.attempts, kept, plain=not job.is_async)
         try:
-            context = Context(run, path, value, mark.attempts, kept, plain=not job.is_async)
             body = self._body(job, scope, value, context, mark)
             result = await (body if job.timeout is None else _within(job.timeout, body))
             text, rebuilt = (
@@ -169,6 +179,8 @@ class Trying:
             await self._close(scope, known)
             return known.text, job.output.load(known.text)
         except BaseException as error:
+            if context.target is not None:
+                self._targets[path] = context.target
             await self._close(scope, error)
             if kept.committed is None or not isinstance(error, Exception):
                 raise

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 from hub.engine.authoring import Workflow
+from hub.engine.budgets import Budgets
 from hub.engine.registry import Registry
 from hub.engine.runner import Run, Tools
 from hub.engine.scope import branching_task_factory
@@ -59,6 +60,7 @@ class Worker:
         self._gate = Gate(clock)
         self._awaits_others = threading.Event()
         self._doubt = Doubt(store.foretold)
+        self._budgets = Budgets()
         self._tools = self._made(registry, surroundings)
         #: Told of each execution that this worker has let go of, whatever came of it. On the worker's loop.
         self._on_ended = on_ended
@@ -87,6 +89,7 @@ class Worker:
             self._gate,
             self._awaits_others,
             self._doubt,
+            self._budgets,
         )
 
     @property

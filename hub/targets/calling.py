@@ -32,6 +32,7 @@ def call_workflow(
         request = request_of(target, input, fill, ctx.idempotency_key)
         goal = read_url(request.url, SCHEMES)
         ctx.log.info("%s %s", request.method, goal.origin)
+        ctx.calls(goal.origin.partition("://")[2])
         answer = await outgoing().fetch(
             request.url,
             method=request.method,

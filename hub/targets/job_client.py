@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from functools import lru_cache
 
 import httpx
@@ -12,15 +13,23 @@ _SECONDS = 30.0
 _HEADER = "Idempotency-Key"
 
 
-def job_client(key: str, plain: bool) -> httpx.AsyncClient | httpx.Client:
+def job_client(key: str, plain: bool, calls: Callable[[str], None]) -> httpx.AsyncClient | httpx.Client:
     """A client for one try of a job: a blocking one for plain jobs. Whoever asks for it closes it.
 
-    A request may bring another Idempotency-Key: two different requests of one call need one each.
+    A request may bring another Idempotency-Key: two different requests of one call need one each. `calls` is told the host,
+    with its port if that is not the usual one, before each request.
     """
     headers = {_HEADER: key, "User-Agent": "hub"}
+
+    def tell(request: httpx.Request) -> None:
+        calls(request.url.netloc.decode())
+
+    async def tell_loop(request: httpx.Request) -> None:
+        tell(request)
+
     if plain:
-        return httpx.Client(headers=headers, timeout=_SECONDS, verify=_trust())
-    return httpx.AsyncClient(headers=headers, timeout=_SECONDS, verify=_trust())
+        return httpx.Client(headers=headers, timeout=_SECONDS, verify=_trust(), event_hooks={"request": [tell]})
+    return httpx.AsyncClient(headers=headers, timeout=_SECONDS, verify=_trust(), event_hooks={"request": [tell_loop]})
 
 
 @lru_cache(maxsize=1)

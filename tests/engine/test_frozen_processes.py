@@ -18,13 +18,15 @@ from typing import Any, NamedTuple
 
 import frozen_worker
 import pytest
-from frozen_worker import PHASES, STEPS
+from frozen_worker import PHASES, STEPS, TICKS
+from kit import NOON
 
 from hub.model.clock import SystemClock, new_id
 from hub.model.execution import StartRequest
 from hub.store import open_store
 
 LEASE = 0.3
+MINUTE = 60_000
 _PATIENCE = 40.0
 
 #: A write of an older claim leaves a row, whoever makes it.
@@ -36,6 +38,11 @@ BEGIN INSERT INTO late VALUES (NEW.execution_id, NEW.path, NEW.epoch, NEW.result
 CREATE TRIGGER late_end AFTER UPDATE OF status ON executions
 WHEN OLD.status IN ('SUCCESS', 'CANCELED') AND NEW.status <> OLD.status
 BEGIN INSERT INTO late VALUES (NEW.id, NEW.status, NEW.epoch, NEW.result); END;
+CREATE TRIGGER late_line AFTER INSERT ON logs
+WHEN NEW.message <> 'epoch ' || (SELECT epoch FROM executions WHERE id = NEW.execution_id)
+BEGIN INSERT INTO late VALUES (NEW.execution_id, NEW.path, NULL, NEW.message); END;
+CREATE TRIGGER late_slot AFTER UPDATE OF next_fire_at ON schedules WHEN NEW.next_fire_at < OLD.next_fire_at
+BEGIN INSERT INTO late VALUES ('', NEW.executor, NULL, NEW.next_fire_at); END;
 """
 
 
@@ -45,6 +52,8 @@ class Effect(NamedTuple):
     epoch: int
     node: str
     at: float
+    #: Seconds since the lease was renewed, when the gate was last found open.
+    lease_age: float
 
 
 class Freezer:
@@ -56,6 +65,8 @@ class Freezer:
         asyncio.run(open_store(self._url, SystemClock(), inline=True, checkpoints=False).close())
         with closing(sqlite3.connect(self.database)) as connection:
             connection.executescript(_JOURNAL)
+        self.slots = [NOON - NOON % MINUTE]
+        self._tell_the_time("", self.slots[0])
         self.patience = _PATIENCE
         self.workers = {node: self._begin(node, fault) for node in ("node-1", "node-2")}
         for node in self.workers:
@@ -80,12 +91,15 @@ class Freezer:
             process.wait()
 
     def play(self, phase: str) -> None:
-        """One execution; its worker stands still at that phase until another one has taken over."""
+        """An execution or a slot; whoever has it stands still at that phase until another one has taken over."""
+        if phase in TICKS:
+            self._tick(phase)
+        else:
+            self._execute(phase)
+
+    def _execute(self, phase: str) -> None:
         execution = self._start(phase)
-        stopped = self.folder / f"stopped-{execution}"
-        self._until(lambda: stopped.exists() and stopped.read_text(), f"nobody stops at {phase}")
-        pid = int(stopped.read_text())
-        (frozen,) = [node for node, process in self.workers.items() if process.pid == pid]
+        pid, frozen = self._stopped(execution, phase)
         epoch = self._rows("SELECT epoch FROM executions WHERE id = ?", execution)[0][0]
         try:
             self._until(
@@ -105,13 +119,53 @@ class Freezer:
         except AssertionError:
             self.wrong.append(f"{phase}: it does not end")
             return
-        now = SystemClock().now
-        self._until(
-            lambda: self._rows("SELECT 1 FROM nodes WHERE id = ? AND lease_until > ?", frozen, now()),
-            "the frozen one does not come back",
-        )
-        time.sleep(0.05)
+        self._back(frozen)
         self._check(execution, phase, frozen, epoch, woken)
+
+    def _tick(self, phase: str) -> None:
+        """Three slots come due while the one that has the first of them stands still."""
+        first = self.slots[-1] + MINUTE
+        self.slots += [first + number * MINUTE for number in range(3)]
+        self._tell_the_time(phase, first)
+        pid, frozen = self._stopped(str(first), phase)
+        try:
+            self._tell_the_time("", self.slots[-1])
+            recorded = "SELECT 1 FROM slots WHERE at = ?"
+            self._until(lambda: self._rows(recorded, self.slots[-1]), f"nobody goes on after {phase}")
+            self._until(lambda: not self._leased(frozen), "a frozen one keeps its lease")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        self._back(frozen)
+        fired = self._rows("SELECT at FROM slots WHERE event_id IS NOT NULL ORDER BY at")
+        if [at for (at,) in fired] != self.slots[1:]:
+            self.wrong.append(f"{phase}: of the slots {self.slots[-3:]} fired {fired[-3:]}")
+        times = self._rows("SELECT time FROM events WHERE source = 'schedule:minutely' ORDER BY time")
+        if times != fired:
+            self.wrong.append(f"{phase}: the events are of {times[-3:]}")
+        for row in self._rows("SELECT * FROM late WHERE execution_id = ''"):
+            self.wrong.append(f"{phase}: the schedule went back: {row}")
+
+    def _stopped(self, what: str, phase: str) -> tuple[int, str]:
+        """Until a process stands still with it; its pid and its node."""
+        stopped = self.folder / f"stopped-{what}"
+        self._until(lambda: stopped.exists() and stopped.read_text(), f"nobody stops at {phase}")
+        pid = int(stopped.read_text())
+        (frozen,) = [node for node, process in self.workers.items() if process.pid == pid]
+        return pid, frozen
+
+    def _back(self, node: str) -> None:
+        """Until it has done what it was about to do, and holds a lease again."""
+        self._until(lambda: self._leased(node), "the frozen one does not come back")
+        time.sleep(0.05)
+
+    def _leased(self, node: str) -> bool:
+        return bool(self._rows("SELECT 1 FROM nodes WHERE id = ? AND lease_until > ?", node, SystemClock().now()))
+
+    def _tell_the_time(self, phase: str, now: int) -> None:
+        for name, text in (("tick", phase), ("time", str(now))):
+            fresh = self.folder / f"{name}.new"
+            fresh.write_text(text)
+            fresh.rename(self.folder / name)
 
     def _check(self, execution: str, phase: str, frozen: str, epoch: int, woken: float) -> None:
         for row in self._rows("SELECT * FROM late WHERE execution_id = ?", execution):
@@ -131,14 +185,19 @@ class Freezer:
         allowed = 1 if phase == "before an effect" else 0
         if len(late) > allowed:
             self.wrong.append(f"{phase}: {len(late)} effects of the frozen one began after it woke: {late}")
+        for one in effects:
+            if one.lease_age > LEASE * 2 / 3:
+                self.wrong.append(
+                    f"{phase}: an effect was let through {one.lease_age} s after the lease was renewed: {one}"
+                )
 
     def effects(self) -> list[Effect]:
         lines = (self.folder / "effects").read_text().splitlines()
         found = []
         for line in lines:
-            key, epoch, node, at = line.split()
+            key, epoch, node, at, lease_age = line.split()
             execution, _, path = key.partition("/")
-            found.append(Effect(execution, path, int(epoch), node, float(at)))
+            found.append(Effect(execution, path, int(epoch), node, float(at), float(lease_age)))
         return found
 
     def _start(self, phase: str) -> str:
@@ -174,13 +233,20 @@ def freezer(quick_path: Path, request: pytest.FixtureRequest) -> Iterator[Freeze
 
 @pytest.mark.timeout(240)
 def test_a_process_that_wakes_after_its_lease_changes_nothing(freezer: Freezer) -> None:
-    for phase in PHASES:
+    for phase in (*PHASES, *TICKS):
         freezer.play(phase)
     assert freezer.wrong == []
 
 
 @pytest.mark.parametrize(
-    ("freezer", "phase"), [("gate", "after claim"), ("fence", "before checkpoint")], indirect=["freezer"]
+    ("freezer", "phase"),
+    [
+        ("gate", "after claim"),
+        ("checkpoint", "before checkpoint"),
+        ("log", "before log"),
+        ("slots", "before record_slots"),
+    ],
+    indirect=["freezer"],
 )
 @pytest.mark.timeout(240)
 def test_a_planted_fault_shows(freezer: Freezer, phase: str) -> None:
@@ -194,6 +260,6 @@ def test_a_planted_fault_shows(freezer: Freezer, phase: str) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_two_hundred_freezes_change_nothing(freezer: Freezer) -> None:
-    for phase in islice(cycle(PHASES), 204):
+    for phase in islice(cycle((*PHASES, *TICKS)), 200):
         freezer.play(phase)
     assert freezer.wrong == []

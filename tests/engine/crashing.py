@@ -10,16 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kit import Bench, FakeClock
+from mortal import Crash, sweep_up
 
 from hub import Context, JobFailed, RetryPolicy, Triggered, Workflow, job, workflow
 from hub.model.execution import ExecutionRecord, Status
 from hub.store.nodes import About
 
 T = TypeVar("T")
-
-
-class Crash(KeyboardInterrupt):
-    """The process ends here. Of a kind that leaves a loop at once, past everything that would tidy up."""
 
 
 class Effects:
@@ -210,7 +207,7 @@ def one_life(
     except Crash:
         # Nothing of this process may write any more; its tasks and threads are only swept up.
         committer.connection.raw.close()
-        _sweep_up(loop)
+        sweep_up(loop)
         bench.worker._threads.shutdown()
         bench.store._readers.shutdown()
         bench.store._dialect.close()
@@ -242,22 +239,6 @@ async def _process(bench: Bench, loop: asyncio.AbstractEventLoop) -> None:
     for _ in range(12):
         await bench.work()
         bench.clock.advance(40)
-
-
-def _sweep_up(loop: asyncio.AbstractEventLoop) -> None:
-    async def sweep() -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    loop.set_exception_handler(lambda _loop, _context: None)
-    for _ in range(100):
-        try:
-            loop.run_until_complete(sweep())
-        except (Crash, asyncio.CancelledError):
-            continue
-        return
 
 
 async def _look(bench: Bench) -> list[ExecutionRecord]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
-from crashing import Crash, at_commit, move_in, one_life
+from crashing import at_commit, move_in, one_life
 from kit import Bench, StillClock, of, play
+from mortal import Crash
 
 from hub import Context, NonRetryable, OutcomeUnknown, RetryPolicy, job, workflow
 from hub.engine import going_on

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shutil
 import tempfile
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crashing import Crash, Points, _sweep_up
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -25,7 +23,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from kit import Bench, FakeClock
+from kit import Bench, StillClock
+from mortal import Mortal
 
 from hub import Context, job, wait_point, workflow
 from hub.model.errors import Conflict, NonRetryable
@@ -38,14 +37,6 @@ ANSWER_WITHIN = 60
 NAP = 30
 
 approval = wait_point("model-approval", dict, str)
-
-
-class StillClock(FakeClock):
-    """Whoever sleeps sleeps on: only a tick of the model moves time."""
-
-    async def sleep(self, seconds: float) -> None:
-        del seconds
-        await asyncio.Event().wait()
 
 
 @dataclass
@@ -114,59 +105,29 @@ class EngineAndModel(RuleBasedStateMachine):
         self.clock = StillClock()
         self.known: dict[str, Known] = {}
         self.mended: set[str] = set()
-        self.processes = 0
-        self.dies_at: int | None = None
-        self._open()
+        self.hub = Mortal(
+            f"sqlite:///{self.folder}/hub.db", self.clock, lambda bench: bench.redefine(*workflows(self.mended))
+        )
 
-    def _open(self) -> None:
-        self.processes += 1
-        self.loop = asyncio.new_event_loop()
-        self.points = Points(None)
-        node = f"node-{self.processes}"
-        url = f"sqlite:///{self.folder}/hub.db"
-        self.bench = Bench(url, [], clock=self.clock, node=node, inline=True, probe=self._probe)
-        self.bench.redefine(*workflows(self.mended))
-        self._do(self._take_over(node))
-
-    def _probe(self, moment: str, verbs: Any) -> None:
-        self.points(moment, verbs)
-
-    async def _take_over(self, node: str) -> None:
-        store = self.bench.store
-        await store.alone(node)
-        await store.rescue([])
+    @property
+    def _bench(self) -> Bench:
+        return self.hub.bench
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(work)
-
-    def _lose(self) -> None:
-        """The process is gone, in the middle of whatever it did."""
-        self.bench.store._writer._committer.connection.raw.close()  # type: ignore[attr-defined]
-        _sweep_up(self.loop)
-        self.bench.worker._threads.shutdown()
-        self.bench.store._readers.shutdown()  # type: ignore[union-attr]
-        self.bench.store._dialect.close()
-        self.loop.close()
+        return self.hub.do(work)
 
     def _work(self) -> None:
         """Let everything run that can, through crashes that are planned, until nothing is left to do."""
-        for _ in range(5):
-            self.points, self.dies_at = Points(self.dies_at), None
-            try:
-                self._do(self.bench.work())
-            except Crash:
-                self._lose()
-                self._open()
-            else:
-                self.points = Points(None)
-                return
-        raise AssertionError("it does not come to rest")
+        self.hub.through(self._rest)
+
+    async def _rest(self) -> None:
+        await self._bench.work()
 
     # --- what happens
 
     @rule(target=executions, kind=st.sampled_from(["plain", "asker", "sleeper", "listener", "parent", "broken"]))
     def start(self, kind: str) -> Any:
-        execution = self._do(self.bench.start(kind))
+        execution = self._do(self._bench.start(kind))
         self._work()
         made = self.known[execution] = Known(kind, "WAITING")
         match kind:
@@ -179,7 +140,7 @@ class EngineAndModel(RuleBasedStateMachine):
             case "broken":
                 made.status = "FAILED"
             case "parent":
-                ((child,),) = self._rows("SELECT id FROM executions WHERE parent_id = ?", execution)
+                ((child,),) = self.hub.rows("SELECT id FROM executions WHERE parent_id = ?", execution)
                 self.known[child] = Known("listener", "WAITING", child_of=execution)
                 return multiple(execution, child)
         return execution
@@ -191,7 +152,7 @@ class EngineAndModel(RuleBasedStateMachine):
             return
         resolution = Resolution(execution, approval.key, '"yes"', self.clock.now(), "model")
         try:
-            accepted = self._do(self.bench.store.resolve_wait(resolution)) is WaitState.RESOLVED
+            accepted = self._do(self._bench.store.resolve_wait(resolution)) is WaitState.RESOLVED
         except Conflict:
             accepted = False
         assert accepted == (known.status == "WAITING")
@@ -204,10 +165,10 @@ class EngineAndModel(RuleBasedStateMachine):
         known = self.known[execution]
         if known.kind != "listener" or known.status != "WAITING":
             return
-        name = f"signal-{self.processes}-{len(self.known)}-{number}-{execution}"
+        name = f"signal-{self.hub.processes}-{len(self.known)}-{number}-{execution}"
         signal = Signal(name, "call", f'"{number}"', self.clock.now(), False, execution)
         for again in (False, True):
-            reached = self._do(self.bench.store.signal(signal))
+            reached = self._do(self._bench.store.signal(signal))
             assert reached == (0 if again else 1)
         self._end(execution, "SUCCESS", str(number))
         self._work()
@@ -224,7 +185,7 @@ class EngineAndModel(RuleBasedStateMachine):
         if known.kind == "forgotten":
             return
         try:
-            self._do(self.bench.store.cancel(execution))
+            self._do(self._bench.store.cancel(execution))
         except Conflict:
             assert known.status in ("SUCCESS", "FAILED", "CANCELED")
             return
@@ -245,7 +206,7 @@ class EngineAndModel(RuleBasedStateMachine):
         if mend:
             self.mended.add(execution)
         try:
-            self._do(self.bench.store.resume(execution))
+            self._do(self._bench.store.resume(execution))
         except Conflict:
             assert known.status != "FAILED"
             return
@@ -265,27 +226,26 @@ class EngineAndModel(RuleBasedStateMachine):
     @rule(commits=st.integers(1, 8))
     def die_soon(self, commits: int) -> None:
         """The process ends before or after one of the commits of its next work."""
-        self.dies_at = commits
+        self.hub.dies_at = commits
 
     @rule()
     def kill(self) -> None:
-        self._lose()
-        self._open()
+        self.hub.lose()
+        self.hub.begin()
         self._work()
 
     @rule()
     def restart(self) -> None:
-        self._do(self.bench.close())
-        self.loop.close()
-        self._open()
+        self.hub.end()
+        self.hub.begin()
         self._work()
 
     @rule(gone=consumes(executions))
     def prune(self, gone: str) -> None:
         """What has ended long ago goes, and nothing else does."""
         del gone
-        pruned = self._do(self.bench.store.prune(Prune(0, self.clock.now() - 120_000)))
-        left = {execution for (execution,) in self._rows("SELECT id FROM executions")}
+        pruned = self._do(self._bench.store.prune(Prune(0, self.clock.now() - 120_000)))
+        left = {execution for (execution,) in self.hub.rows("SELECT id FROM executions")}
         missing = {name for name, one in self.known.items() if one.kind != "forgotten"} - left
         assert pruned.executions == len(missing)
         for execution in missing:
@@ -299,7 +259,7 @@ class EngineAndModel(RuleBasedStateMachine):
     def both_say_the_same(self) -> None:
         if not hasattr(self, "known"):
             return
-        found = {row[0]: row[1:] for row in self._rows("SELECT id, status, result FROM executions")}
+        found = {row[0]: row[1:] for row in self.hub.rows("SELECT id, status, result FROM executions")}
         expected = {name: one for name, one in self.known.items() if one.kind != "forgotten"}
         assert {name: status for name, (status, _) in found.items()} == {n: one.status for n, one in expected.items()}
         for name, (status, result) in found.items():
@@ -313,17 +273,12 @@ class EngineAndModel(RuleBasedStateMachine):
     @invariant()
     def the_books_balance(self) -> None:
         if hasattr(self, "known"):
-            assert self._do(self.bench.store.books(0)).findings == ()
-
-    def _rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        raw = self.bench.store._writer._committer.connection.raw  # type: ignore[attr-defined]
-        return raw.execute(sql, values).fetchall()
+            assert self._do(self._bench.store.books(0)).findings == ()
 
     def teardown(self) -> None:
-        if hasattr(self, "bench"):
+        if hasattr(self, "hub"):
             with contextlib.suppress(Exception):
-                self._do(self.bench.close())
-            self.loop.close()
+                self.hub.end()
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -367,10 +322,10 @@ def test_a_planted_fault_is_found(monkeypatch: pytest.MonkeyPatch, fault: Any) -
     fault(monkeypatch)
     with pytest.raises((AssertionError, ExceptionGroup)):
         # The same examples each time, and enough of them: it ends with the first that fails.
-        _play(300, 20, phases=[Phase.generate], derandomize=True, report_multiple_bugs=False)
+        _play(300, 30, phases=[Phase.generate], derandomize=True, report_multiple_bugs=False)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
 def test_engine_and_model_say_the_same_for_long() -> None:
-    _play(1_000, 50)
+    _play(2_000, 50)

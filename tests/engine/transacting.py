@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from crashing import Crash, _sweep_up
 from kit import Bench, FakeClock
+from mortal import Crash, sweep_up
 from sqlalchemy import event
 
 from hub import Context, RetryPolicy, job, workflow
@@ -168,7 +168,7 @@ def _one_process(store: str, url: str, clock: FakeClock, points: Points, node: s
         return loop.run_until_complete(_process(bench))
     except Crash:
         committer.connection.raw.close()
-        _sweep_up(loop)
+        sweep_up(loop)
         bench.worker._threads.shutdown()
         bench.store._readers.shutdown()
         bench.store._dialect.close()

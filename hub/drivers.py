@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from hub.dispatch.preview import Preview
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.identity.gate import Gate
@@ -19,7 +20,7 @@ from hub.model.identity import Principal
 from hub.model.plan import Plan
 from hub.store import Store, open_store
 from hub.store.refused import RefusedDelivery
-from hub.triggers.webhook.examine import Examined
+from hub.triggers.webhook.examine import Examined, Step
 
 
 class Planner(Protocol):
@@ -44,6 +45,10 @@ async def _no_webhooks(refused: RefusedDelivery) -> Examined:
     raise NotFound("webhook executor", refused.executor)
 
 
+async def _no_webhook(executor: Executor, _body: bytes, _event: str | None) -> Examined:
+    raise NotFound("webhook executor", executor.name)
+
+
 @dataclass(slots=True)
 class ProjectDriver:
     """The parts of a project's hub, as its faces need them."""
@@ -58,12 +63,18 @@ class ProjectDriver:
     dispatch: Callable[[], Awaitable[int]]
     #: Hold an event against its executors again; the record of who asked for it is written with what it starts.
     replay: Callable[[Event, Sequence[str] | None, AuditEntry | None], Awaitable[list[Delivery]]]
+    #: What would become of an event at one executor.
+    preview: Callable[[Event, str], Awaitable[Preview]]
     #: What it takes to let somebody in.
     gate: Gate
     #: What changed files would change, and doing it.
     files: Planner = field(default_factory=NoFiles)
     #: Hold a refused delivery against its executor as the files are now. Raises HubError when it cannot be looked at.
     examine: Callable[[RefusedDelivery], Awaitable[Examined]] = _no_webhooks
+    #: Sign a request for a webhook executor as its sender would, by the sender's name for it, and hold it against every step.
+    sign: Callable[[Executor, bytes, str | None], Awaitable[Examined]] = _no_webhook
+    #: What a stored delivery of a webhook had to pass.
+    passed: Callable[[Event], Sequence[Step]] = lambda _event: ()
     #: What executors and workflows are now, in a short word; other nodes should have the same. "": nobody knows.
     revision: Callable[[], str] = lambda: ""
     #: Told of each right that a machine user makes use of.

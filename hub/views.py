@@ -160,7 +160,7 @@ def log_view(line: LogLine) -> dict[str, Any]:
 
 def event_view(event: Event, deliveries: list[Delivery]) -> dict[str, Any]:
     """An event with what became of it."""
-    shown = {key: value for key, value in event.payload.items() if key != "body"}
+    shown = {key: value for key, value in event.payload.items() if key not in ("body", "proof")}
     body = event.payload.get("body") if "body" in event.payload else _body(event.body)
     return {
         "id": event.id,

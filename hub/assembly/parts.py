@@ -11,6 +11,7 @@ from hub.assembly.definitions import revision_of
 from hub.assembly.files import Files, database_url
 from hub.assembly.planning import Planning
 from hub.assembly.releasing import Examiner
+from hub.assembly.trying import Trial
 from hub.client import Client
 from hub.declare.config import Config
 from hub.dispatch.deliver import Dispatcher, Rules
@@ -132,6 +133,7 @@ async def open_parts(
         uses=uses,
         dispatch=dispatcher.run_once,
         replay=dispatcher.replay,
+        preview=dispatcher.preview,
     )
     node = new_id(clock.now())
     client = Client(driver, ANONYMOUS if serving else operator())
@@ -152,6 +154,8 @@ async def open_parts(
     )
     driver.files = Planning(lambda: parts.files, store, clock)
     driver.examine = Examiner(lambda: parts.files)
+    trial = Trial(lambda: parts.files, clock)
+    driver.sign, driver.passed = trial.sign, trial.passed
     driver.revision = lambda: parts.about.revision
     return parts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from hub.api.live import Live
 from hub.assembly.parts import Parts
@@ -11,7 +11,13 @@ from hub.console.app import ConsoleRoute
 from hub.console.installation import Installation
 
 
-def console_route(parts: Parts, address: str, troubles: Callable[[], Sequence[str]], live: Live) -> ConsoleRoute:
+def console_route(
+    parts: Parts,
+    address: str,
+    troubles: Callable[[], Sequence[str]],
+    live: Live,
+    lateness: Callable[[], Mapping[str, float]],
+) -> ConsoleRoute:
     """`address` is where the server listens; people may reach it under another one, which config/hub.yaml then names."""
     return ConsoleRoute(
         Installation(
@@ -22,6 +28,7 @@ def console_route(parts: Parts, address: str, troubles: Callable[[], Sequence[st
             troubles,
             lambda: parts.files.problems,
             live,
+            lateness,
             trusted_proxies(parts.config),
         )
     )

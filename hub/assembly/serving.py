@@ -67,7 +67,7 @@ class Serving:
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._tokens: dict[str, bytes] = {}
-        self._live, self._counts = Live(), Counts()
+        self._live, self._counts = Live(), Counts(parts.clock)
         parts.store.watch(self._live)
         parts.store.watch(self._counts)
         self._spans = tracing(os.environ)
@@ -138,7 +138,7 @@ class Serving:
         intake, quick = open_door(parts, self._tokens)
         self._intake = intake
         self._begin(Reloading(parts.files, parts.clock, self._take, code=self._reload_code).serve(self._stop))
-        console = console_route(parts, self._http.address, self.troubles, self._live)
+        console = console_route(parts, self._http.address, self.troubles, self._live, lambda: self._counts.latest)
         await self._http.start(create_app(intake, [console, *self._routes()]), quick)
         return rescued
 

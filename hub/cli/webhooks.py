@@ -11,7 +11,7 @@ from hub.cli.refused import rejected, release, verify
 from hub.cli.session import command, json_option, opened, project_option
 from hub.model.durations import spoken
 from hub.model.errors import BadInput, ConfigError, NotFound
-from hub.model.executor import Executor, WebhookTrigger
+from hub.model.executor import WebhookTrigger
 
 if TYPE_CHECKING:
     from hub.assembly.files import Files
@@ -39,7 +39,7 @@ for _command in (rejected, verify, release):
 @command
 async def sign_request(name: str, file: IO[bytes], url: str | None, event: str | None, as_json: bool) -> None:
     """A request as the sender would make it, signed with the executor's secret, as a curl command."""
-    from hub.triggers.webhook.sign import as_curl, sign
+    from hub.triggers.webhook.sign import as_curl, sign, usual_event
 
     body = file.read()
     async with opened() as parts:
@@ -48,7 +48,7 @@ async def sign_request(name: str, file: IO[bytes], url: str | None, event: str |
         address = next(row["url"] for row in await parts.client.webhooks() if row["executor"] == name)
         if url is not None:
             address = url.rstrip("/") + address[address.index(f"/webhooks/{name}") :]
-        signed = sign(endpoint, body, parts.clock.now(), event=event or _usual_event(executor))
+        signed = sign(endpoint, body, parts.clock.now(), event=event or usual_event(executor))
     if as_json:
         text = signed.body.decode("utf-8", "backslashreplace")
         print_json({"method": "POST", "url": address + signed.query, "headers": dict(signed.headers), "body": text})
@@ -75,10 +75,3 @@ def _endpoint(files: Files, name: str) -> Endpoint:
     if name in files.broken and problems:
         raise ConfigError(problems)
     raise NotFound("webhook executor", name, files.endpoints)
-
-
-def _usual_event(executor: Executor) -> str | None:
-    """The first event that the executor asks for by its whole name."""
-    trigger = executor.trigger
-    named = trigger.events if isinstance(trigger, WebhookTrigger) else ()
-    return next((event for event in named if not set("*?[") & set(event)), None)

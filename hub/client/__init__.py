@@ -16,6 +16,7 @@ from hub.client.refused import RefusedVerbs
 from hub.client.resuming import ResumingVerbs
 from hub.client.revisions import RevisionVerbs
 from hub.client.wait_points import WaitPointVerbs
+from hub.client.webhooks import WebhookVerbs
 from hub.client.workflows import WorkflowVerbs
 
 __all__ = ["Client"]
@@ -37,5 +38,6 @@ class Client(
     OverviewVerbs,
     MachineUserVerbs,
     PersonVerbs,
+    WebhookVerbs,
 ):
     """Asks one hub, through its driver."""

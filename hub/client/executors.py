@@ -7,8 +7,10 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from hub.client.events import origin
 from hub.client.verbs import Verbs
-from hub.model.clock import iso
+from hub.dispatch.preview import Preview
+from hub.model.clock import iso, new_id
 from hub.model.errors import BadInput, NotFound
 from hub.model.event import Delivery, Event, NewEvent
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
@@ -82,6 +84,22 @@ class ExecutorVerbs(Verbs):
         event = await self.trigger_executor(name, data, headers)
         return event, await self._store.deliveries(event_ids=[event.id])
 
+    async def preview(self, name: str, event_id: str | None = None, data: Any = None) -> Preview:
+        """What would become of a stored event at an executor, or of one made of `data` as `trigger_executor` does.
+
+        Nothing is stored, and nothing begins. Raises NotFound.
+        """
+        executor = self.executor(name)
+        if event_id is None:
+            now = self._driver.clock.now()
+            return await self._driver.preview(_sample(_manual(executor, data, {}, now), now), name)
+        self._require("event:read")
+        event = await self._store.event(event_id)
+        if event is None:
+            raise NotFound("event", event_id)
+        self._require("event:read", origin(event))
+        return await self._driver.preview(event, name)
+
     async def deliveries(self, executor: str, limit: int = 50) -> list[Delivery]:
         """What became of the events that an executor met, newest first."""
         self.executor(executor)
@@ -124,6 +142,23 @@ class ExecutorVerbs(Verbs):
         if not isinstance(trigger, ScheduleTrigger):
             raise BadInput(f'executor "{name}" has no schedule: its trigger is of the kind {self._known(name).kind}.')
         return upcoming(trigger, self._driver.clock.now(), count)
+
+
+def _sample(new: NewEvent, now: int) -> Event:
+    """An event that was never stored."""
+    return Event(
+        new_id(now),
+        new.source,
+        None,
+        new.type,
+        now,
+        now,
+        new.payload,
+        new.namespace,
+        new.model,
+        new.body,
+        new.executors,
+    )
 
 
 def _manual(executor: Executor, data: Any, headers: Mapping[str, str], now: int) -> NewEvent:

@@ -116,6 +116,12 @@ class OverviewVerbs(Verbs):
             found.append(Next(row.executor, row.next_fire_at, row.paused, _instant(executor, row.next_fire_at)))
         return found
 
+    async def fires_of(self, names: Sequence[str]) -> Mapping[str, int]:
+        """When each of these executors comes next by its schedule; those that have none, or never do, are left out."""
+        fires = await self._store.fires_of(names) if names else {}
+        known = self._visible("schedule:read", fires, lambda name: name)
+        return {name: fires[name] for name in known}
+
     def clock_change(self, name: str) -> Instant | None:
         """The slot of a schedule that the next clock change within a year touches; None: none does. Raises NotFound."""
         self._require("schedule:read", name)

@@ -15,6 +15,7 @@ from hub.console.pages import (
     records,
     refused,
     schedules,
+    trying,
     wait_points,
 )
 
@@ -24,6 +25,7 @@ ALL: tuple[Page, ...] = (
     *executions.PAGES,
     *live.PAGES,
     *executors.PAGES,
+    *trying.PAGES,
     *schedules.PAGES,
     *wait_points.PAGES,
     *refused.PAGES,

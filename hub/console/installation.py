@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub.api.live import Live
@@ -29,6 +29,8 @@ class Installation:
     problems: Callable[[], Sequence[Problem]]
     #: Tells what changes of executions.
     live: Live
+    #: Kind of source -> seconds that the latest event of it took until it was durable, since this process began.
+    lateness: Callable[[], Mapping[str, float]]
     #: Proxies that say where a request comes from.
     trusted: tuple[Network, ...] = ()
     #: What happened in the last day.

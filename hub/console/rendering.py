@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hub.console.showing.moments import ago, clock_time, exactly, lasting
+from hub.console.showing.pointing import pointed
 from hub.console.showing.states import chip
 from hub.console.showing.texts import shortened, visible
 from hub.console.showing.tree import tree
@@ -35,7 +36,7 @@ def environment() -> Environment:
     made.filters.update(
         ago=ago, clock_time=clock_time, exactly=exactly, iso=iso, lasting=lasting, short=shortened, segment=_segment
     )
-    made.globals.update(chip=chip, tree=tree, address=address, static=static, as_json=_as_json)
+    made.globals.update(chip=chip, pointed=pointed, tree=tree, address=address, static=static, as_json=_as_json)
     return made
 
 

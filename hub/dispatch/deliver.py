@@ -10,6 +10,7 @@ from typing import Any
 
 from hub.dispatch.facts import args_of, context_of
 from hub.dispatch.match import Bindings
+from hub.dispatch.preview import Preview
 from hub.engine.registry import Registry
 from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
@@ -113,6 +114,27 @@ class Dispatcher:
         )
         return await self._store.replay(dispatched, entry)
 
+    async def preview(self, event: Event, name: str) -> Preview:
+        """What would become of an event at one executor that there is, a pause aside. Nothing is stored, and nothing begins."""
+        # A right that is only tried counts for nobody as one that is used.
+        rules = replace(self.rules, surroundings=replace(self.rules.surroundings, used=lambda *_: None))
+        (dispatched,) = await self._decide(rules, [(event, [name])], (), lambda one, to: delivery_id(one.id, to))
+        (delivery,) = dispatched.deliveries
+        reason = f"it would start {dispatched.starts[0].workflow}." if dispatched.starts else delivery.reason
+        meeting = self._meeting(rules, event, name)
+        if not isinstance(meeting, _Meeting):
+            return Preview(event, delivery.outcome, reason, None, None)
+        condition, variables = meeting.condition, meeting.aim.variables
+        asked = [_request(rules, event, condition, None), _request(rules, event, None, variables)]
+        alone = await self._evaluator.evaluate(asked)
+        return Preview(
+            event,
+            delivery.outcome,
+            reason,
+            None if condition is None else alone[0],
+            None if variables is None else alone[1],
+        )
+
     async def _decide(
         self,
         rules: Rules,
@@ -151,7 +173,8 @@ class Dispatcher:
 
     async def _evaluate(self, rules: Rules, meetings: Sequence[_Meeting]) -> list[Evaluated]:
         asked = [meeting for meeting in meetings if meeting.condition is not None or meeting.aim.variables is not None]
-        answers = iter(await self._evaluator.evaluate([_request(rules, meeting) for meeting in asked]) if asked else [])
+        requests = [_request(rules, one.event, one.condition, one.aim.variables) for one in asked]
+        answers = iter(await self._evaluator.evaluate(requests) if asked else [])
         asked_ids = {id(meeting) for meeting in asked}
         return [
             next(answers) if id(meeting) in asked_ids else Evaluated(matched=True, variables={}) for meeting in meetings
@@ -227,10 +250,9 @@ class Dispatcher:
         )
 
 
-def _request(rules: Rules, meeting: _Meeting) -> Request:
-    event = meeting.event
+def _request(rules: Rules, event: Event, condition: str | None, variables: Any) -> Request:
     scope = Scope(args_of(event), context_of(event), rules.surroundings.env, event.time, event.id)
-    return Request(scope, meeting.condition, meeting.aim.variables)
+    return Request(scope, condition, variables)
 
 
 def _short(text: str) -> str:

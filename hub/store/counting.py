@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hub.model.clock import Clock, SystemClock
 from hub.model.event import StoredEvent
 from hub.model.execution import Started, Status
 from hub.store.committing import Operation
@@ -42,7 +43,12 @@ class Spread:
 class Counts:
     """Everything that is counted. Written on the writer's thread, read from any."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        #: When the commit that is being counted was done, milliseconds since 1970 UTC.
+        self.now = 0
+        #: Kind of source -> seconds that its latest event took from when it happened, or came, until it was durable.
+        self.latest: dict[str, float] = {}
         #: (kind of source, "new" or "duplicate") -> events.
         self.events: Counter[tuple[str, str]] = Counter()
         #: Outcome -> deliveries.
@@ -57,6 +63,7 @@ class Counts:
         self.commit = Spread((0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5))
 
     def __call__(self, operations: Sequence[Operation], seconds: float) -> None:
+        self.now = self._clock.now()
         self.batch.add(len(operations))
         self.commit.add(seconds)
         for operation in operations:
@@ -69,6 +76,7 @@ def _stored(counts: Counts, item: Any, result: Any) -> None:
     if isinstance(result, StoredEvent):
         kind = item.event.source.partition(":")[0]
         counts.events[kind, "duplicate" if result.duplicate else "new"] += 1
+        counts.latest[kind] = max(0.0, (counts.now - item.event.time) / 1000)
 
 
 def _dispatched(counts: Counts, item: Any, result: Any) -> None:
@@ -82,6 +90,7 @@ def _slots(counts: Counts, item: Any, _result: Any) -> None:
         if slot.event is not None:
             counts.events["schedule", "new"] += 1
             counts.lateness.add(max(0.0, (item.now - slot.at) / 1000))
+            counts.latest["schedule"] = max(0.0, (counts.now - slot.at) / 1000)
 
 
 def _started(counts: Counts, _item: Any, result: Any) -> None:

@@ -259,7 +259,16 @@ def bare_client(store: Store, clock: Clock) -> Client:
         return 0
 
     driver = ProjectDriver(
-        store, Registry(()), Surroundings(), clock, {}, "http://hub", nothing, nothing, Gate(Path("none"), clock)
+        store,
+        Registry(()),
+        Surroundings(),
+        clock,
+        {},
+        "http://hub",
+        nothing,
+        nothing,
+        nothing,
+        Gate(Path("none"), clock),
     )
     return Client(driver, ANONYMOUS)
 

@@ -14,8 +14,10 @@ from client_parts import tell
 from hub.assembly.parts import Parts
 from hub.client import Client
 from hub.model.errors import Conflict, HubError, NotFound, Refused
+from hub.model.event import Event
 from hub.model.identity import ANONYMOUS, MachineUser, Principal, person
 
+EVENT = Event("none", "webhook:hook", None, "webhook", 0, 0, {})
 Asking = Callable[[Client, str], Any]
 
 #: What is asked of the client, with an execution's id at hand, and what it takes.
@@ -23,6 +25,7 @@ READS: dict[str, tuple[str, Asking]] = {
     "executors": ("executor:read", lambda client, _: client.executors()),
     "executor": ("executor:read", lambda client, _: client.executor("hook")),
     "invoker_of": ("executor:read", lambda client, _: client.invoker_of("hook")),
+    "preview": ("executor:read", lambda client, _: client.preview("hook", data={"n": 1})),
     "paused": ("executor:read", lambda client, _: client.paused()),
     "deliveries": ("executor:read", lambda client, _: client.deliveries("hook")),
     "delivery": ("executor:read", lambda client, _: client.delivery("none")),
@@ -46,6 +49,7 @@ READS: dict[str, tuple[str, Asking]] = {
     "failed_deliveries": ("executor:read", lambda client, _: client.failed_deliveries(0)),
     "lags": ("metrics:read", lambda client, _: client.lags()),
     "next_fires": ("schedule:read", lambda client, _: client.next_fires(3)),
+    "fires_of": ("schedule:read", lambda client, _: client.fires_of(["nightly"])),
     "clock_change": ("schedule:read", lambda client, _: client.clock_change("nightly")),
     "slots_until": ("schedule:read", lambda client, _: client.slots_until("nightly", 0, 1)),
     "funnel": ("executor:read", lambda client, _: client.funnel("hook")),
@@ -54,6 +58,7 @@ READS: dict[str, tuple[str, Asking]] = {
     "waits_of": ("execution:read", lambda client, one: client.waits_of(one)),
     "statuses": ("execution:read", lambda client, one: client.statuses([one])),
     "refused_one": ("webhook:read", lambda client, _: client.refused_one(1)),
+    "passed": ("event:read", lambda client, _: client.passed(EVENT)),
     "check_refused": ("webhook:verify", lambda client, _: client.check_refused(1)),
     "answer_schema": ("wait-point:read", lambda client, _: client.answer_schema("approval")),
     "audit": ("audit:read", lambda client, _: client.audit()),
@@ -102,6 +107,7 @@ CHANGES: dict[str, tuple[str, Asking]] = {
     "invite_person": ("person:manage", lambda client, _: client.invite_person("grace", "viewer")),
     "set_role": ("person:manage", lambda client, _: client.set_role("grace", "viewer")),
     "remove_person": ("person:manage", lambda client, _: client.remove_person("grace")),
+    "send_signed": ("executor:trigger", lambda client, _: client.send_signed("hook", b"{}")),
     "trigger_and_see": ("executor:trigger", lambda client, _: client.trigger_and_see("hook", {"n": 1})),
     "release": ("webhook:release", lambda client, _: client.release(1)),
     "replay": ("event:replay", lambda client, _: client.replay("none")),

@@ -114,6 +114,7 @@ class Site:
     def __init__(self, parts: Parts, address: str = HUB) -> None:
         self.parts = parts
         self.troubles: list[str] = []
+        self.lateness: dict[str, float] = {}
         self.live = Live()
         parts.store.watch(self.live)
 
@@ -125,6 +126,7 @@ class Site:
             lambda: self.troubles,
             lambda: (),
             self.live,
+            lambda: self.lateness,
         )
         self._http = httpx.AsyncClient(
             transport=httpx.ASGITransport(create_console(self.installation), raise_app_exceptions=False),

@@ -63,6 +63,7 @@ async def _judged(bench: Bench) -> list[Judged]:
         dispatch=None,  # type: ignore[arg-type]  # nothing is dispatched
         gate=None,  # type: ignore[arg-type]  # nobody signs in
         replay=None,  # type: ignore[arg-type]
+        preview=None,  # type: ignore[arg-type]
     )
     ran.clear()
     found = await Client(driver, operator()).tell_changed()

@@ -14,7 +14,7 @@ from hub.console.showing.payloads import matches
 from hub.console.visit import Visit
 from hub.dispatch.facts import args_of
 from hub.model.errors import BadInput
-from hub.model.event import Event, Outcome
+from hub.model.event import Outcome
 
 PAGE = 50
 #: How many events are looked through for a field of the payload.
@@ -59,7 +59,7 @@ async def newer(visit: Visit) -> Response:
 
 async def event(visit: Visit) -> Response:
     found, deliveries = await visit.client.event(visit.named("id"))
-    conditions = {one.name: one.condition for one in visit.client.executors() if one.condition}
+    executors = visit.client.executors() if visit.may("executor:read") else []
     statuses = await visit.client.statuses([one.execution_id for one in deliveries if one.execution_id])
     tabs = [
         "parsed",
@@ -70,8 +70,9 @@ async def event(visit: Visit) -> Response:
         "event.html",
         event=found,
         deliveries=deliveries,
-        steps=_steps(found),
-        conditions=conditions,
+        steps=visit.client.passed(found),
+        conditions={one.name: one.condition for one in executors if one.condition},
+        known={one.name for one in executors},
         statuses=statuses,
         dispatched=bool(deliveries) or visit.now - found.received_at > _DISPATCHED_MS,
         tabs=tabs,
@@ -102,18 +103,6 @@ async def many(visit: Visit) -> Response:
     told = ", ".join(f"{count} {name}" for name, count in sorted(became.items())) or "nothing came of it"
     where = address("/console/events", outcome=visit.text("outcome"), executor=executor)
     return visit.back(where, f"{len(ids)} events replayed: {told}.", bad=Outcome.FAILED.value in became)
-
-
-def _steps(event: Event) -> list[dict[str, Any]]:
-    """What a webhook had to pass before it was stored."""
-    kind, _, name = event.source.partition(":")
-    if kind != "webhook":
-        return []
-    size = len(event.body or b"")
-    return [
-        {"state": "verified", "detail": f"the sender proved itself to {name} before anything was stored"},
-        {"state": "readable", "detail": f"a body of {size:,} bytes"},
-    ]
 
 
 def _lines(headers: dict[str, Any]) -> list[tuple[str, str]]:

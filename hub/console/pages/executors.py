@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
 
 from hub.client.overview import Funnel
 from hub.console.page import Page
-from hub.console.pages.events import given_json
 from hub.console.rendering import address
 from hub.console.showing.states import chip
 from hub.console.showing.strips import Strip, strip
 from hub.console.visit import Visit
+from hub.dispatch.facts import args_of
+from hub.dispatch.preview import Preview
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
+from hub.targets.target import aim
+from hub.triggers.webhook.sign import usual_event
 from hub.views import executor_view
 
 #: Executors on a page.
@@ -29,6 +32,7 @@ async def executors(visit: Visit) -> Response:
     after = visit.asked("after") or ""
     found = [one for one in visit.client.executors() if one.name > after]
     paused = await visit.client.paused()
+    fires = await visit.client.fires_of([one.name for one in found[:PAGE] if one.kind == "schedule"])
     rows = []
     for one in found[:PAGE]:
         latest = await visit.client.deliveries(one.name, _LATEST)
@@ -40,6 +44,9 @@ async def executors(visit: Visit) -> Response:
                 "invoker": view["invoker"] and view["invoker"]["name"],
                 "latest": states_strip([(each.outcome.value, each.reason) for each in reversed(latest)]),
                 "last": latest[0].created_at if latest else None,
+                "next": fires.get(one.name),
+                "may_pause": visit.may("executor:pause", one.name) and not one.disabled,
+                "may_try": visit.may("executor:trigger", one.name),
             }
         )
     return visit.show("executors.html", rows=rows, next=found[PAGE - 1].name if len(found) > PAGE else None)
@@ -47,14 +54,12 @@ async def executors(visit: Visit) -> Response:
 
 async def executor(visit: Visit) -> Response:
     one = visit.client.executor(visit.named("name"))
-    tabs = [("events", "Events"), ("executions", "Executions"), ("file", "File")]
-    if one.kind == "schedule":
-        tabs.insert(0, ("slots", "Slots"))
-    if one.kind == "webhook":
-        tabs.insert(2, ("refused", "Refused"))
-    if visit.may("executor:trigger", one.name):
-        tabs.append(("try", "Try"))
-    wanted = visit.asked("tab") or ""
+    return await show_executor(visit, one, visit.asked("tab") or "")
+
+
+async def show_executor(visit: Visit, one: Executor, wanted: str, **more: Any) -> Response:
+    """The page, open at a tab; `more` is what that tab shows of something that was just tried."""
+    tabs = _tabs(visit, one)
     tab = wanted if wanted in dict(tabs) else tabs[0][0]
     funnel = await visit.client.funnel(one.name)
     refused = []
@@ -74,16 +79,30 @@ async def executor(visit: Visit) -> Response:
         tab=tab,
         source=one.source,
         refused=refused,
-        sample=_sample(one),
-        **await _tab(visit, one, tab),
+        **await _tab(visit, one, tab, more),
     )
 
 
-async def _tab(visit: Visit, one: Executor, tab: str) -> dict[str, Any]:
+def _tabs(visit: Visit, one: Executor) -> list[tuple[str, str]]:
+    tabs = [("events", "Events"), ("executions", "Executions"), ("file", "File"), ("preview", "Preview")]
+    if one.kind == "schedule":
+        tabs.insert(0, ("slots", "Slots"))
+    if one.kind == "webhook":
+        tabs.insert(2, ("refused", "Refused"))
+    if visit.may("executor:trigger", one.name):
+        tabs.append(("test", "Test"))
+    return tabs
+
+
+async def _tab(visit: Visit, one: Executor, tab: str, more: Mapping[str, Any]) -> dict[str, Any]:
     """What the open tab shows."""
     client = visit.client
     values: dict[str, Any] = {"events": [], "records": [], "instants": [], "slots": []}
-    if tab == "events":
+    if tab == "preview":
+        values |= await _preview(visit, one, more)
+    elif tab == "test":
+        values |= {"sample": await _sample(visit, one), "usual": usual_event(one) or ""}
+    elif tab == "events":
         values["events"] = (await client.events_page(executor=one.name, limit=_SHOWN)).items
     elif tab == "executions":
         values["records"] = await client.started_by(one.name, _SHOWN)
@@ -96,19 +115,44 @@ async def _tab(visit: Visit, one: Executor, tab: str) -> dict[str, Any]:
 async def pause(visit: Visit) -> Response:
     name = visit.named("name")
     await visit.client.pause_executor(name, paused=True)
-    return visit.back(f"/console/executors/{name}", f"{name} is paused. Its events are stored and start nothing.")
+    return visit.back(_back(visit, name), f"{name} is paused. Its events are stored and start nothing.")
 
 
 async def resume(visit: Visit) -> Response:
     name = visit.named("name")
     await visit.client.pause_executor(name, paused=False)
-    return visit.back(f"/console/executors/{name}", f"{name} goes on.")
+    return visit.back(_back(visit, name), f"{name} goes on.")
 
 
-async def trigger(visit: Visit) -> Response:
-    name = visit.named("name")
-    event = await visit.client.trigger_executor(name, given_json(visit.form.get("data")))
-    return visit.back(f"/console/events/{event.id}", "Stored, for this executor alone.")
+def _back(visit: Visit, name: str) -> str:
+    """Where the act was asked for."""
+    return "/console/executors" if visit.text("back") == "list" else f"/console/executors/{name}"
+
+
+async def _preview(visit: Visit, one: Executor, more: Mapping[str, Any]) -> dict[str, Any]:
+    """What would become of the event that is asked for, else of the latest one; or of what was pasted just now."""
+    latest = (await visit.client.events_page(executor=one.name, limit=_LATEST)).items if visit.may("event:read") else []
+    pasted: str | None = more.get("pasted")
+    preview: Preview | None = more.get("preview")
+    asked = visit.asked("event") or (latest[0][0].id if latest else None)
+    if preview is None and asked is not None:
+        preview = await visit.client.preview(one.name, event_id=asked)
+    variables = aim(one).variables
+    return {
+        "preview": preview,
+        "latest": latest,
+        "asked": None if pasted is not None else asked,
+        "sample": await _sample(visit, one) if pasted is None else pasted,
+        "asks": [
+            ("condition", one.condition, one.at("trigger", "condition"), preview and preview.condition),
+            (
+                "variables",
+                variables if isinstance(variables, str | None) else json.dumps(variables, indent=2, ensure_ascii=False),
+                one.at("target", one.target_kind, "variables"),
+                preview and preview.variables,
+            ),
+        ],
+    }
 
 
 def listens(one: Executor) -> str:
@@ -173,10 +217,16 @@ def states_strip(latest: Sequence[tuple[str, str]]) -> Strip:
     return strip([0] * empty + [1] * len(latest), titles, tones)
 
 
-def _sample(one: Executor) -> str:
+async def _sample(visit: Visit, one: Executor) -> str:
+    """What a form begins with: what came last, else the smallest thing of its kind."""
     if one.kind == "schedule":
         return ""
-    return json.dumps(_SAMPLE_ROW if one.kind == "event" else {}, indent=2)
+    latest = (await visit.client.events_page(executor=one.name, limit=1)).items if visit.may("event:read") else []
+    if not latest:
+        return json.dumps(_SAMPLE_ROW if one.kind == "event" else {}, indent=2)
+    args = args_of(latest[0][0])
+    value = {name: args[name] for name in ("newRecord", "oldRecord")} if one.kind == "event" else args.get("body")
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 PAGES = (
@@ -184,5 +234,4 @@ PAGES = (
     Page("/executors/{name}", "executor:read", executor),
     Page("/executors/{name}/pause", "executor:pause", pause, method="POST"),
     Page("/executors/{name}/resume", "executor:pause", resume, method="POST"),
-    Page("/executors/{name}/trigger", "executor:trigger", trigger, method="POST"),
 )

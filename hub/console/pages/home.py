@@ -46,6 +46,7 @@ async def home(visit: Visit) -> Response:
         empty=not counting and not any(one.total for one in strips),
         fires=await client.next_fires(_FIRES),
         lags=await client.lags(),
+        lateness=visit.installation.lateness(),
     )
 
 

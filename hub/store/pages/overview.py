@@ -42,6 +42,10 @@ class OverviewPage(Page):
         """Those that come next, the earliest first."""
         return await self._read(reads.next_schedules, limit)
 
+    async def fires_of(self, names: Sequence[str]) -> dict[str, int]:
+        """When each of these schedules comes next; those that never do are left out."""
+        return await self._read(reads.fires_of, names)
+
     async def executions_with_ids(self, ids: Sequence[str]) -> list[ExecutionRecord]:
         """Newest first, without their jobs."""
         return await self._read(reads.executions_with_ids, ids)

@@ -94,6 +94,12 @@ def next_schedules(session: Session, limit: int) -> list[StoredSchedule]:
     ]
 
 
+def fires_of(session: Session, names: Sequence[str]) -> dict[str, int]:
+    """When each of these schedules comes next; those that never do are left out."""
+    statement = select(ScheduleRow.executor, ScheduleRow.next_fire_at).where(col(ScheduleRow.executor).in_(names))
+    return {name: at for name, at in session.exec(statement) if at is not None}
+
+
 def executions_with_ids(session: Session, ids: Sequence[str]) -> list[ExecutionRecord]:
     """Newest first, without their jobs."""
     statement = select(ExecutionRow).where(col(ExecutionRow.id).in_(ids)).order_by(col(ExecutionRow.id).desc())

@@ -39,7 +39,12 @@ def _proof(scheme: Scheme) -> str:
 def _signed(scheme: Scheme) -> str:
     if scheme.type not in SIGNING:
         return ""
-    return "`" + "".join(_part(part) for part in scheme.content) + "`"
+    return f"`{signed_content(scheme)}`"
+
+
+def signed_content(scheme: Scheme) -> str:
+    """What the sender signs, as a file writes it: `{timestamp}.{body}`."""
+    return "".join(_part(part) for part in scheme.content)
 
 
 def _part(part: Part) -> str:

@@ -61,7 +61,7 @@ async def examine(endpoint: Endpoint, request: RawRequest, at: int, documents: D
             return failed("schema", wrong)
         steps.append(Step("schema", ok=True, detail="the body has the shape that is asked for"))
     try:
-        return Examined(tuple(steps), make_event(endpoint, request, body, at))
+        return Examined(tuple(steps), make_event(endpoint, request, body, at, verdict))
     except Refusal as refusal:
         return failed(refusal.step, refusal.reason)
 

@@ -264,7 +264,7 @@ class Intake:
         if endpoint.validate is not None and (wrong := endpoint.validate(body.value)) is not None:
             self._keep(endpoint, Verdict(ok=False, step="schema", reason=wrong), request)
             return problem(422, detail=wrong)
-        return make_event(endpoint, request, body, now)
+        return make_event(endpoint, request, body, now, verdict)
 
     async def settle(self, admitted: Admitted, decided: Decided) -> Answer:
         """The answer, after everything that has to be waited for."""

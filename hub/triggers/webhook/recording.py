@@ -10,17 +10,18 @@ from hub.triggers.webhook.body import Body
 from hub.triggers.webhook.endpoint import Endpoint
 from hub.triggers.webhook.identify import event_name
 from hub.triggers.webhook.redact import stored_headers, stored_query
-from hub.triggers.webhook.request import RawRequest
+from hub.triggers.webhook.request import RawRequest, Verdict
 
 _LONGEST_TYPE = 200
 
 
-def make_event(endpoint: Endpoint, request: RawRequest, body: Body, now: int) -> NewEvent:
+def make_event(endpoint: Endpoint, request: RawRequest, body: Body, now: int, verdict: Verdict) -> NewEvent:
     """The event of a delivery whose sender is known.
 
     `payload` holds `body` only where that is not what a JSON reader makes of the raw bytes (forms, texts, empty bodies).
     """
     payload: dict[str, Any] = {
+        "proof": _proof(endpoint, verdict),
         "method": request.method,
         "query": stored_query(request.url.partition("?")[2], endpoint.secret_parameters),
         "headers": stored_headers(request.index, endpoint.secret_headers),
@@ -39,6 +40,19 @@ def make_event(endpoint: Endpoint, request: RawRequest, body: Body, now: int) ->
         body_key=endpoint.body_key(request),
         window=endpoint.window,
     )
+
+
+def _proof(endpoint: Endpoint, verdict: Verdict) -> dict[str, Any]:
+    """What people are told of the proof later; the credential itself is not kept.
+
+    `by` names the scheme, `secret` counts the file's secrets from 0, `at` is the sender's clock in milliseconds since 1970 UTC.
+    """
+    proof: dict[str, Any] = {"by": endpoint.scheme.name}
+    if verdict.secret_index is not None:
+        proof["secret"] = verdict.secret_index
+    if verdict.timestamp is not None:
+        proof["at"] = verdict.timestamp
+    return proof
 
 
 def accepted(endpoint: Endpoint, stored: StoredEvent) -> Answer:

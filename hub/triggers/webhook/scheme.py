@@ -110,6 +110,11 @@ class Scheme:
     #: Settings of special checks and handshakes: `topic_arns`, `audience`, `verify_token`, `origins`…
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """What people call it: the preset, or its type."""
+        return self.preset or self.type
+
 
 @dataclass(frozen=True, slots=True)
 class Flaw:

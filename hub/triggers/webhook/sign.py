@@ -14,6 +14,7 @@ from typing import Any
 
 from hub.model.clock import new_id
 from hub.model.errors import BadInput
+from hub.model.executor import Executor, WebhookTrigger
 from hub.triggers.webhook.adyen import items, signed_fields
 from hub.triggers.webhook.body import BadBody, read_json
 from hub.triggers.webhook.endpoint import Endpoint
@@ -53,6 +54,13 @@ def sign(endpoint: Endpoint, body: bytes, now_ms: int, *, event: str | None = No
         return _Signer(endpoint, verifier.keys[0].raw, verifier, now_ms).sign(body, headers)
     except (Refusal, BadBody) as error:
         raise BadInput(f'executor "{endpoint.name}": this body cannot be signed: {error}.') from None
+
+
+def usual_event(executor: Executor) -> str | None:
+    """The first event that the executor asks for by its whole name."""
+    trigger = executor.trigger
+    named = trigger.events if isinstance(trigger, WebhookTrigger) else ()
+    return next((event for event in named if not set("*?[") & set(event)), None)
 
 
 def as_curl(url: str, signed: Signed) -> str:

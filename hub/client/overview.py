@@ -106,10 +106,12 @@ class OverviewVerbs(Verbs):
         late = now - (first[0].next_fire_at or now) if first and not first[0].paused else 0
         return Lags(0 if oldest is None else max(now - oldest, 0), max(late, 0))
 
-    async def next_fires(self, limit: int) -> list[Next]:
-        """The schedules that come next, the earliest first."""
+    async def next_fires(self, limit: int, after: str | None = None) -> list[Next]:
+        """The schedules that come next, the earliest first; `after` is `AT NAME` of one, and begins behind that."""
         found = []
-        rows = self._visible("schedule:read", await self._store.next_schedules(limit), lambda one: one.executor)
+        rows = self._visible(
+            "schedule:read", await self._store.next_schedules(limit, _place(after)), lambda one: one.executor
+        )
         for row in rows:
             assert row.next_fire_at is not None
             executor = self._driver.executors.get(row.executor)
@@ -196,6 +198,12 @@ class OverviewVerbs(Verbs):
         self._require("wait-point:read", wait_point)
         found = self._driver.registry.wait_points.get(wait_point)
         return {} if found is None else found.result.schema()
+
+
+def _place(after: str | None) -> tuple[int, str] | None:
+    """A schedule's place in the order of what comes next."""
+    at, _, name = (after or "").partition(" ")
+    return (int(at), name) if at.isascii() and at.isdigit() and len(at) < 16 else None  # noqa: PLR2004 - milliseconds
 
 
 def _instant(executor: Executor | None, at: int) -> Instant | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hub.client.executions import subject
 from hub.client.verbs import Verbs
 from hub.drivers import ProjectDriver
 from hub.engine.resolving import Resolver
@@ -26,6 +27,11 @@ class WaitPointVerbs(Verbs):
             execution_id=execution_id, kind=WaitKind.POINT.value, open_only=open_only, limit=limit
         )
         return self._visible("wait-point:read", found, lambda wait: wait.name)
+
+    async def unknown_calls(self, limit: int = 50) -> list[WaitRecord]:
+        """Calls that were interrupted, and are never run twice unasked: they wait for a person. The newest first."""
+        found = await self._store.waits(execution_id=None, kind=WaitKind.OUTCOME.value, open_only=True, limit=limit)
+        return self._visible("execution:read", found, lambda wait: subject(wait.workflow))
 
     async def resolve_wait_point(self, execution_id: str, key: str, answer: Any) -> WaitState:
         """Answer a wait point, once; WAITING: nobody has asked yet, and the answer is kept.

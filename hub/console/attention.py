@@ -45,6 +45,7 @@ async def concerns(client: Client, now: int) -> list[Concern]:
     found: list[Concern] = []
     if client.may("execution:read", None):
         found += [_failed(group, now) for group in _by(await client.failed_executions(now - WINDOW_MS), "workflow")]
+        found += [_unknown(group, now) for group in _by(await client.unknown_calls(_LONGEST), "workflow")]
     if client.may("executor:read", None):
         deliveries = await client.failed_deliveries(now - WINDOW_MS)
         found += [_not_started(group, now) for group in _by(deliveries, "executor")]
@@ -103,6 +104,18 @@ def _not_started(group: Sequence[Delivery], now: int) -> Concern:
         "Replay" if len(group) == 1 else "Show",
         post=f"/console/events/{last.event_id}/replay" if len(group) == 1 else "",
         note="Holds the event against its executors again, as the files are now.",
+    )
+
+
+def _unknown(group: Sequence[WaitRecord], now: int) -> Concern:
+    oldest, count = group[-1], len(group)
+    calls = f"{count} calls" if count > 1 else "a call"
+    return Concern(
+        "rejected",
+        f"{oldest.workflow}: nobody knows what became of {calls}",
+        f"{oldest.path} was interrupted {ago(oldest.created_at, now)}, and is never run twice unasked",
+        address(f"/console/executions/{oldest.execution_id}", job=oldest.path),
+        "Settle",
     )
 
 

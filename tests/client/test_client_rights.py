@@ -42,6 +42,7 @@ READS: dict[str, tuple[str, Asking]] = {
     "follow_logs": ("execution:logs", lambda client, one: asyncio.wait_for(anext(client.follow_logs(one)), 0.01)),
     "resumable": ("execution:resume", lambda client, _: client.resumable()),
     "wait_points": ("wait-point:read", lambda client, _: client.wait_points()),
+    "unknown_calls": ("execution:read", lambda client, _: client.unknown_calls()),
     "events": ("event:read", lambda client, _: client.events()),
     "event": ("event:read", lambda client, _: client.event("none")),
     "counts_between": ("event:read", lambda client, _: client.counts_between(0, 1)),

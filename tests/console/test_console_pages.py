@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
@@ -36,12 +37,15 @@ def test_home_tells_what_needs_attention_and_how_to_help(site_root: Path) -> Non
         failed = await site.run("stumbling", {"n": 1})
         await site.run("asking", {"n": 1})
         site.troubles.append("database shop: it cannot be opened")
+        site.lateness |= {"webhook": 0.0021, "record": 1.5}
         page = await site.get("/console")
         said = words(page)
         assert "stumbling failed once since" in said
         assert "last: not today: {'n': 1}" in said.replace("&#39;", "'")
         assert "approval: an answer is awaited by asking" in said
         assert said.count("database shop: it cannot be opened") == 2
+        assert "the latest delivery was durable after 2 ms" in said
+        assert "the latest row was an event after 1.5 s" in said
         assert f'action="/console/executions/{failed}/resume"' in page.text
         second = await site.run("stumbling", {"n": 2})
         page = await site.get("/console")
@@ -70,6 +74,56 @@ def test_an_event_tells_why_it_started_nothing_and_is_replayed(site_root: Path) 
         said = await site.get(f"/console/events/{event.id}", cookie=f"hub-session=hubse_admin; {_said(answer)}")
         assert "Replayed. hook: filtered." in words(said)
         assert len((await site.parts.client.event(event.id))[1]) == 2
+
+    visit(site_root, story)
+
+
+def test_a_search_goes_further_back_a_page_at_a_time(site_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.console.pages.events._CHUNK", 2)
+    monkeypatch.setattr("hub.console.pages.events._BUDGET", 0.0)
+
+    async def story(site: Site) -> None:
+        for number in (7, 1, 1, 1, 1):
+            await site.parts.client.trigger_executor("hook", {"n": number})
+        path, looks = "/console/events?where=body.n%3D7", 0
+        while (page := await site.get(path)).text.count("<tr data-href") == 0:
+            assert "None of these has it." in words(page)
+            path = html.unescape(re.findall(r'href="(/console/events\?[^"]*before=[^"]*)"', page.text)[0])
+            looks += 1
+        assert looks == 2, "two are looked through at a time"
+        assert "There are no older ones." in words(page)
+
+    visit(site_root, story)
+
+
+def test_a_full_page_of_a_search_loses_none_behind_it(site_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.console.pages.events.PAGE", 2)
+
+    async def story(site: Site) -> None:
+        made = [(await site.parts.client.trigger_executor("hook", {"n": 7})).id for _ in range(5)]
+        found: list[str] = []
+        path = "/console/events?where=body.n%3D7"
+        while path:
+            page = await site.get(path)
+            found += re.findall(r'<tr data-href="/console/events/(\w+)"', page.text)
+            more = re.findall(r'href="(/console/events\?[^"]*before=[^"]*)"', page.text)
+            path = html.unescape(more[0]) if more else ""
+        assert found == made[::-1]
+
+    visit(site_root, story)
+
+
+def test_the_tail_of_a_list_brings_what_came_since(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        first = await site.parts.client.trigger_executor("hook", {"n": 1})
+        page = await site.get("/console/events?follow=1")
+        assert f"/console/events/tail?after={first.id}" in page.text
+        nothing = await site.get(f"/console/events/tail?after={first.id}", **{"hx-request": "true"})
+        assert "<tr" not in nothing.text
+        second = await site.parts.client.trigger_executor("hook", {"n": 2})
+        come = await site.get(f"/console/events/tail?after={first.id}", **{"hx-request": "true"})
+        assert re.findall(r'<tr data-href="/console/events/(\w+)"', come.text) == [second.id]
+        assert f"after={second.id}" in come.text
 
     visit(site_root, story)
 
@@ -277,20 +331,5 @@ def test_events_that_failed_are_replayed_page_by_page(site_root: Path) -> None:
         await site.post("/console/events/many", id=[one.id for one in events], outcome="paused", executor="hook")
         for one in events:
             assert (await site.parts.client.event(one.id))[1][-1].outcome == "started"
-
-    visit(site_root, story)
-
-
-def test_an_interrupted_call_is_settled_by_a_person(site_root: Path) -> None:
-    async def story(site: Site) -> None:
-        failed = await site.run("stumbling", {"n": 1})
-        answer = await site.post(
-            f"/console/executions/{failed}/settle", path="stumble", act="result", json='{"said": "by hand"}'
-        )
-        assert answer.status_code in (303, 409), words(answer)
-        record = await site.parts.client.execution(failed)
-        assert (answer.status_code == 303) is (record.jobs[0].status == "SUCCESS")
-        bad = await site.post(f"/console/executions/{failed}/settle", path="stumble", act="result", json="{")
-        assert bad.status_code == 422
 
     visit(site_root, story)

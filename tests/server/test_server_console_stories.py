@@ -13,7 +13,7 @@ import pytest
 from browsing import at_the_console, sign_in
 from hub_process import Hub, Project, until
 from playwright.sync_api import expect
-from server_projects import lay_out, start
+from server_projects import lay_out, noted, put_executor, start
 
 WORKFLOWS = '''
 from hub import wait_point
@@ -76,6 +76,19 @@ async def pay(input, ctx: Context):
     return {"paid": answer.approved, "note": answer.note}
 
 
+@job(at_most_once=True)
+async def transfer(input, ctx: Context):
+    note(ctx, "transfer")
+    await come("sent")
+    return {"sent": input["amount"]}
+
+
+@job
+async def pay_out(input, ctx: Context):
+    return await transfer.trigger(input)
+
+
+paying_out = workflow("paying-out", pay_out)
 counting = workflow("counting", count)
 shipping = workflow("shipping", ship)
 restocking = workflow("restocking", restock)
@@ -173,14 +186,19 @@ def test_why_an_event_was_filtered(project: Project, shop: Hub) -> None:
 def test_an_executor_is_mended_and_its_event_replayed(project: Project) -> None:
     broken = {**ORDERS, "trigger": {**ORDERS["trigger"], "condition": "args.newRecord.customer.name === 'Ada'"}}
     lay_out(project, WORKFLOWS, orders=broken)
-    with project.serving() as hub:
+    with project.serving() as hub, at_the_console(hub) as (page, _):
         order(project, 500)
         until(lambda: project.outcomes("orders"))
-        hub.stop()
-    lay_out(project, WORKFLOWS, orders=ORDERS)
-    with project.serving() as hub, at_the_console(hub) as (page, _):
+        page.goto("/console")
         concern = page.locator(".attention li", has_text="orders could not start 1 delivery")
         expect(concern).to_contain_text("TypeError")
+        concern.get_by_role("link", name="orders could not start").click()
+        page.get_by_role("link", name="preview it").click()
+        preview = page.get_by_label("what it would be")
+        expect(preview).to_contain_text("TypeError")
+        put_executor(project, "orders", ORDERS)
+        until(lambda: page.reload() and "it would start shipping" in preview.inner_text())
+        page.goto("/console")
         concern.get_by_role("button", name="Replay").click()
         expect(page.get_by_role("status")).to_contain_text("Replayed. orders: started.")
         page.goto("/console")
@@ -215,6 +233,54 @@ def test_an_approval_is_answered(project: Project, shop: Hub) -> None:
         expect(page.locator("#result")).to_contain_text("on Friday")
         page.goto("/console/audit")
         expect(page.locator("tbody")).to_contain_text("wait-point:resolve")
+
+
+def test_what_became_of_interrupted_calls_is_said_by_a_person(project: Project) -> None:
+    """Each word is taken once, and only the one that says so lets the call run again."""
+    lay_out(project, WORKFLOWS)
+    with project.serving() as hub:
+        cut = [begin(project, "paying-out", {"amount": amount}) for amount in (1, 2, 3)]
+        until(lambda: len(noted(project)) == 3)
+        hub.kill()
+    with project.serving() as hub, at_the_console(hub) as (page, _):
+        until(lambda: [project.status(one) for one in cut] == ["WAITING"] * 3)
+        page.goto("/console")
+        concern = page.locator(".attention li", has_text="paying-out: nobody knows what became of 3 calls")
+        expect(concern).to_be_visible()
+        for identifier, word, status in zip(
+            cut, ("It was done", "It had no effect", "Run it again"), ("SUCCESS", "FAILED", "SUCCESS"), strict=True
+        ):
+            page.goto(f"/console/executions/{identifier}?job=pay-out/transfer")
+            page.get_by_label("Its result").fill('{"sent": "by hand"}')
+            (project.folder / "sent").touch()
+            page.get_by_role("button", name=word).click()
+            expect(page.get_by_role("status")).to_contain_text("Settled.")
+            assert project.ended(identifier) == status
+        assert project.execution(cut[0])["result"] == {"sent": "by hand"}
+        assert "had no effect" in project.execution(cut[1])["error"]["message"]
+        assert project.execution(cut[2])["result"] == {"sent": 3}
+        runs = [words[0].partition("/")[0] for words in noted(project)]
+        assert [runs.count(one) for one in cut] == [1, 1, 2]
+        page.goto("/console/audit")
+        expect(page.locator("tbody tr", has_text="execution:settle")).to_have_count(3)
+        page.goto("/console")
+        expect(page.get_by_text("nobody knows")).to_have_count(0)
+
+
+def test_a_list_is_followed(project: Project, shop: Hub) -> None:
+    order(project, 40)
+    with at_the_console(shop) as (page, _):
+        page.goto("/console/events")
+        page.get_by_role("link", name="Follow").click()
+        expect(page.locator("tbody tr")).to_have_count(1)
+        page.evaluate("window.here = true")
+        order(project, 500)
+        expect(page.locator("tbody tr")).to_have_count(2)
+        expect(page.locator("tbody tr").first).to_contain_text("started")
+        order(project, 50)
+        expect(page.locator("tbody tr")).to_have_count(3)
+        expect(page.locator("tbody tr").first).to_contain_text("filtered")
+        assert page.evaluate("window.here") is True, "nobody has loaded the page again"
 
 
 def test_the_keyboard_goes_everywhere(project: Project, shop: Hub) -> None:

@@ -20,9 +20,15 @@ _PAST, _COMING = 48, 24
 
 async def schedules(visit: Visit) -> Response:
     known = {one.name: one for one in visit.client.executors()}
-    fires = await visit.client.next_fires(_SHOWN)
+    after = visit.asked("after")
+    fires = await visit.client.next_fires(_SHOWN, after)
     rows = [await _row(visit, fire, known.get(fire.executor)) for fire in fires]
-    return visit.show("schedules.html", rows=rows, changes=_changes(visit, fires))
+    return visit.show("schedules.html", rows=rows, changes=_changes(visit, fires), after=after, next=_next(fires))
+
+
+def _next(fires: list[Next]) -> str | None:
+    """Where the next page begins; None: this was all."""
+    return f"{fires[-1].at} {fires[-1].executor}" if len(fires) == _SHOWN else None
 
 
 async def _row(visit: Visit, fire: Next, executor: Executor | None) -> dict[str, Any]:

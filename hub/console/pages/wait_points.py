@@ -13,8 +13,16 @@ _SHOWN = 50
 
 async def wait_points(visit: Visit) -> Response:
     everything = visit.asked("all") is not None
-    waits = await visit.client.wait_points(open_only=not everything, limit=_SHOWN)
-    return visit.show("wait_points.html", waits=waits, everything=everything, questions=questions(visit, waits))
+    before = visit.asked("before")
+    page = await visit.client.wait_points_page(open_only=not everything, before=before, limit=_SHOWN)
+    return visit.show(
+        "wait_points.html",
+        waits=page.items,
+        everything=everything,
+        before=before,
+        next=page.last,
+        questions=questions(visit, page.items),
+    )
 
 
 PAGES = (Page("/wait-points", "wait-point:read", wait_points),)

@@ -111,6 +111,7 @@
   });
   const settle = (within) => {
     tick(within);
+    document.querySelectorAll("[data-most]").forEach((list) => { while (list.children.length > Number(list.dataset.most)) list.lastElementChild.remove(); });
     document.querySelectorAll(".logs:not([data-seen])").forEach((log) => { log.dataset.seen = "1"; log.scrollTop = log.scrollHeight; });
     document.querySelectorAll(".logs").forEach((log) => stick.observe(log, { childList: true }));
   };

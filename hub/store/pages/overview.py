@@ -38,9 +38,9 @@ class OverviewPage(Page):
         """When the oldest event came that dispatch has not seen."""
         return await self._read(reads.oldest_new_event)
 
-    async def next_schedules(self, limit: int) -> list[StoredSchedule]:
-        """Those that come next, the earliest first."""
-        return await self._read(reads.next_schedules, limit)
+    async def next_schedules(self, limit: int, after: tuple[int, str] | None = None) -> list[StoredSchedule]:
+        """Those that come next, the earliest first; behind an instant and a name."""
+        return await self._read(reads.next_schedules, limit, after)
 
     async def fires_of(self, names: Sequence[str]) -> dict[str, int]:
         """When each of these schedules comes next; those that never do are left out."""

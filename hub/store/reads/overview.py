@@ -79,15 +79,19 @@ def oldest_new_event(session: Session) -> int | None:
     return session.exec(statement).first()
 
 
-def next_schedules(session: Session, limit: int) -> list[StoredSchedule]:
-    """Those that come next, the earliest first."""
+def next_schedules(session: Session, limit: int, after: tuple[int, str] | None = None) -> list[StoredSchedule]:
+    """Those that come next, the earliest first; behind an instant and a name."""
     paused = paused_executors(session)
     statement = (
         select(ScheduleRow)
         .where(col(ScheduleRow.next_fire_at).is_not(None))
-        .order_by(col(ScheduleRow.next_fire_at))
+        .order_by(col(ScheduleRow.next_fire_at), col(ScheduleRow.executor))
         .limit(limit)
     )
+    if after is not None:
+        at, name = after
+        due = col(ScheduleRow.next_fire_at)
+        statement = statement.where(due >= at, (due > at) | (col(ScheduleRow.executor) > name))
     return [
         StoredSchedule(row.executor, row.definition, row.next_fire_at, row.executor in paused)
         for row in session.exec(statement)

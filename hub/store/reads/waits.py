@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from hub.model.execution import ENDED
@@ -34,9 +35,9 @@ def waits(
     if kind is not None:
         statement = statement.where(WaitRow.kind == kind)
     if open_only:
-        # Whoever asked and has ended does not listen any more.
+        # Whoever asked and has ended does not listen any more. The state is written out as the partial index has it.
         statement = statement.where(
-            WaitRow.state == WaitState.WAITING.value, col(ExecutionRow.status).not_in([one.value for one in ENDED])
+            text("waits.state = 'WAITING'"), col(ExecutionRow.status).not_in([one.value for one in ENDED])
         )
     rows = session.exec(statement).all()
     texts = Texts(session, [result for _, _, result in rows])

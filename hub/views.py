@@ -27,8 +27,13 @@ def execution_view(record: ExecutionRecord) -> dict[str, Any]:
     return {**execution_row(record), "jobs": [job_view(call) for call in record.jobs]}
 
 
+def execution_listed(record: ExecutionRecord) -> dict[str, Any]:
+    """An execution in a list: a large result is left out, and it says so."""
+    return {**execution_row(record), "result_left_out": record.result_left_out}
+
+
 def execution_row(record: ExecutionRecord) -> dict[str, Any]:
-    """An execution in a list."""
+    """An execution without its jobs."""
     return {
         "id": record.id,
         "workflow": record.workflow,

@@ -89,7 +89,10 @@ COMPONENTS: Mapping[str, Schema] = {
         },
         "description": "A problem document (RFC 9457)",
     },
-    "ExecutionRow": {**_EXECUTION, "description": "An execution in a list"},
+    "ExecutionRow": {
+        **shape(**_EXECUTION["properties"], result_left_out=YES_NO),
+        "description": "An execution in a list; a result of 64 KiB or more is left out",
+    },
     "Execution": {
         **shape(**_EXECUTION["properties"], jobs=array(ref("Job"))),
         "description": "An execution with its jobs",

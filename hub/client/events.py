@@ -6,31 +6,11 @@ from collections.abc import Sequence
 
 from hub.client.verbs import Verbs
 from hub.model.errors import NotFound
-from hub.model.event import Delivery, Event, Outcome
+from hub.model.event import Delivery, Event
 
 
 class EventVerbs(Verbs):
     """Events: what was noticed, what became of it, and again."""
-
-    async def events(
-        self,
-        *,
-        executor: str | None = None,
-        outcome: str | None = None,
-        since: int | None = None,
-        limit: int = 50,
-    ) -> list[tuple[Event, list[Delivery]]]:
-        """Newest first, each with its deliveries."""
-        if outcome is not None and outcome not in set(Outcome):
-            raise NotFound("outcome", outcome, set(Outcome))
-        self._require("event:read", executor)
-        events = self._visible(
-            "event:read",
-            await self._store.list_events(executor=executor, outcome=outcome, since=since, limit=limit),
-            origin,
-        )
-        deliveries = await self._store.deliveries(event_ids=[event.id for event in events]) if events else []
-        return [(event, [one for one in deliveries if one.event_id == event.id]) for event in events]
 
     async def event(self, event_id: str) -> tuple[Event, list[Delivery]]:
         """Raises NotFound."""

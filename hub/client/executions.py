@@ -60,14 +60,6 @@ class ExecutionVerbs(Verbs):
         (told,) = await self._with_reasons([found])
         return told
 
-    async def executions(
-        self, *, workflow: str | None = None, status: str | None = None, executor: str | None = None, limit: int = 50
-    ) -> list[ExecutionRecord]:
-        """Newest first, without their jobs."""
-        self._require("execution:read", workflow)
-        found = await self._store.list_executions(workflow=workflow, status=status, executor=executor, limit=limit)
-        return await self._with_reasons(self._visible("execution:read", found, lambda one: subject(one.workflow)))
-
     async def _with_reasons(self, found: list[ExecutionRecord]) -> list[ExecutionRecord]:
         driver = self._driver
         return await with_reasons(self._store, driver.registry, driver.clock.now(), found)

@@ -221,3 +221,5 @@ class ExecutionRecord:
     forked_from: str | None = None
     forked_at: str | None = None
     jobs: tuple[Checkpoint, ...] = field(default_factory=tuple)
+    #: The result is large, and this is a list: ask for the execution.
+    result_left_out: bool = False

@@ -35,7 +35,6 @@ READS: dict[str, tuple[str, Asking]] = {
     "workflow": ("workflow:read", lambda client, _: client.workflow("greeting")),
     "revision": ("workflow:read", lambda client, _: client.revision("greeting")),
     "jobs_of": ("workflow:read", lambda client, _: client.jobs_of("greeting")),
-    "executions": ("execution:read", lambda client, _: client.executions()),
     "execution": ("execution:read", lambda client, one: client.execution(one)),
     "wait": ("execution:read", lambda client, one: client.wait(one, seconds=0.01)),
     "logs": ("execution:logs", lambda client, one: client.logs(one)),
@@ -43,7 +42,6 @@ READS: dict[str, tuple[str, Asking]] = {
     "resumable": ("execution:resume", lambda client, _: client.resumable()),
     "wait_points": ("wait-point:read", lambda client, _: client.wait_points()),
     "unknown_calls": ("execution:read", lambda client, _: client.unknown_calls()),
-    "events": ("event:read", lambda client, _: client.events()),
     "event": ("event:read", lambda client, _: client.event("none")),
     "counts_between": ("event:read", lambda client, _: client.counts_between(0, 1)),
     "failed_executions": ("execution:read", lambda client, _: client.failed_executions(0)),
@@ -62,7 +60,6 @@ READS: dict[str, tuple[str, Asking]] = {
     "passed": ("event:read", lambda client, _: client.passed(EVENT)),
     "check_refused": ("webhook:verify", lambda client, _: client.check_refused(1)),
     "answer_schema": ("wait-point:read", lambda client, _: client.answer_schema("approval")),
-    "audit": ("audit:read", lambda client, _: client.audit()),
     "executions_page": ("execution:read", lambda client, _: client.executions_page()),
     "logs_page": ("execution:logs", lambda client, one: client.logs_page(one)),
     "events_page": ("event:read", lambda client, _: client.events_page()),
@@ -159,10 +156,10 @@ def test_a_change_leaves_exactly_one_record(project: Path, verb: str, who: str) 
     async def story(parts: Parts) -> None:
         one = await begun(parts)
         client = parts.client if who == "local" else parts.client.acting_as(principals[who])
-        (first,) = await parts.client.audit()
+        (first,) = (await parts.client.audit_page()).items
         with suppress(HubError):
             await answer(ask(client, one))
-        record, before = await parts.client.audit()
+        record, before = (await parts.client.audit_page()).items
         assert before == first
         assert (record.who, record.action) == (client.principal.label, action)
         assert ("needs the permission" in record.result) is (who == "refused")
@@ -181,7 +178,7 @@ def test_reading_leaves_no_record_and_neither_does_nobody(project: Path) -> None
         for _, ask in CHANGES.values():
             with suppress(Refused):
                 await answer(ask(parts.client.acting_as(ANONYMOUS), one))
-        assert len(await parts.client.audit()) == 1
+        assert len((await parts.client.audit_page()).items) == 1
 
     tell(project, story)
 
@@ -194,7 +191,7 @@ def test_a_record_says_what_was_before_and_after_and_why_not(project: Path) -> N
         with pytest.raises(Conflict):
             await ada.cancel(one)
         await ada.pause_executor("hook", paused=True)
-        again, failed, done, _ = await parts.client.audit()
+        again, failed, done, _ = (await parts.client.audit_page()).items
         assert (done.who, done.object, done.before, done.after, done.result) == (
             "person:ada",
             f"execution {one}",
@@ -216,9 +213,9 @@ def test_lists_show_what_may_be_seen_and_foreign_objects_are_refused(project: Pa
     async def story(parts: Parts) -> None:
         own, foreign = await begun(parts), (await parts.client.start("asking")).id
         narrow = parts.client.acting_as(bot("execution:read:greeting", "execution:cancel:greet*", "executor:read:h*"))
-        assert [one.id for one in await narrow.executions()] == [own]
+        assert [one.id for one in (await narrow.executions_page()).items] == [own]
         assert [one.name for one in narrow.executors()] == ["hook"]
-        for refused in (narrow.execution(foreign), narrow.cancel(foreign), narrow.executions(workflow="asking")):
+        for refused in (narrow.execution(foreign), narrow.cancel(foreign), narrow.executions_page(workflow="asking")):
             with pytest.raises(Refused):
                 await refused
         with pytest.raises(Refused):
@@ -253,11 +250,11 @@ def test_applying_an_executor_that_acts_as_a_machine_user_is_a_right(project: Pa
             with pytest.raises(Refused):
                 await parts.client.acting_as(bot(*held)).apply()
         assert (await parts.client.plan()).put, "nothing was put into effect"
-        before = len(await parts.client.audit())
+        before = len((await parts.client.audit_page()).items)
         await parts.client.acting_as(bot("executor:apply", "machine-user:act-as:bot")).apply()
         assert (await parts.client.plan()).changes == ()
-        record = (await parts.client.audit())[0]
-        assert len(await parts.client.audit()) == before + 1
+        record = ((await parts.client.audit_page()).items)[0]
+        assert len((await parts.client.audit_page()).items) == before + 1
         assert record.after == "add executor hook, add executor nightly, add schedule nightly"
 
     tell(project, story)

@@ -138,7 +138,7 @@ def test_a_forged_form_changes_nothing(site_root: Path, how: str) -> None:
         answer = await site.send("/console/executors/hook/pause", headers, fields)
         assert answer.status_code in (303, 403)
         assert await site.parts.client.paused() == set()
-        assert await site.parts.client.audit() == []
+        assert (await site.parts.client.audit_page()).items == []
         text = '{"form_proof": "' + form_proof(secret_of("admin")) + '"}'
         plain = await site._http.post(
             "/console/executors/hook/pause",
@@ -154,7 +154,7 @@ def test_a_forged_form_changes_nothing(site_root: Path, how: str) -> None:
 def test_looking_changes_nothing(site_root: Path) -> None:
     async def story(site: Site) -> None:
         failed = await site.run("stumbling", 1)
-        before = await site.parts.client.audit()
+        before = (await site.parts.client.audit_page()).items
         for page in ALL:
             path = path_of(page).replace("none", failed)
             for method in ("GET", "HEAD") if page.method == "GET" else ("GET", "HEAD", "PUT", "DELETE"):
@@ -162,7 +162,7 @@ def test_looking_changes_nothing(site_root: Path) -> None:
                 assert answer.status_code < 500
                 if page.method == "POST" and page.path not in {one.path for one in ALL if one.method == "GET"}:
                     assert answer.status_code in (404, 405), f"{method} {path}"
-        assert await site.parts.client.audit() == before
+        assert (await site.parts.client.audit_page()).items == before
 
     visit(site_root, story)
 
@@ -221,7 +221,7 @@ def test_a_form_that_is_too_large_is_refused(site_root: Path) -> None:
     async def story(site: Site) -> None:
         answer = await site.post("/console/executors/hook/trigger", data="[" + "1," * 1_000_000 + "1]")
         assert answer.status_code in (400, 413)
-        assert await site.parts.client.events() == []
+        assert (await site.parts.client.events_page()).items == []
 
     visit(site_root, story)
 

@@ -40,6 +40,8 @@ def test_the_rows_hold_a_reference_and_people_see_the_value(tell: Any) -> None:
         assert record.result == WIDE
         assert of(record, "handing-on").result == of(record, "handing-on/wide").result
         assert [one.result for one in await bench.store.executions()] == [WIDE]
+        (listed,) = await bench.store.list_executions()
+        assert (listed.result, listed.result_left_out) == (None, True), "a list reads none of them"
         references = _rows(bench, "SELECT result FROM checkpoints UNION ALL SELECT result FROM executions")
         assert len(references) == 3
         assert len(set(references)) == 1

@@ -11,7 +11,7 @@ from hub.engine.going_on import Again, Failed
 from hub.engine.points import MISSING
 from hub.model.execution import JobStatus, Status
 from hub.model.wait import WaitState
-from hub.views import execution_row, execution_view, judged_view, log_view
+from hub.views import execution_listed, execution_view, judged_view, log_view
 
 _FILTERS = (
     Parameter("workflow", TEXT, "Only of this workflow."),
@@ -30,7 +30,7 @@ async def list_executions(call: Call) -> Any:
         before=after("executions", call.query),
         limit=call.query["limit"],
     )
-    return page("executions", found, execution_row)
+    return page("executions", found, execution_listed)
 
 
 async def list_changed(call: Call) -> Any:
@@ -123,7 +123,7 @@ EXECUTIONS = (
         method="GET",
         path="/api/v1/executions",
         id="listExecutions",
-        summary="Executions, newest first, without their jobs.",
+        summary="Executions, newest first, without their jobs and large results.",
         action="execution:read",
         handle=list_executions,
         query=(*_FILTERS, *PAGED),

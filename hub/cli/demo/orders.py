@@ -23,7 +23,7 @@ async def event_of(stage: Stage, number: int) -> Event:
     """The event that the row became."""
 
     async def ask() -> Event | None:
-        found = await stage.client.events(executor=ORDERS)
+        found = (await stage.client.events_page(executor=ORDERS)).items
         return next((event for event, _ in found if event.payload["new"]["id"] == number), None)
 
     return await stage.until(ask, f"the event of order {number}")

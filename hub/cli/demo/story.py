@@ -115,7 +115,7 @@ async def a_slot_of_the_schedule(stage: Stage) -> None:
         telling.say(f"this hub was off at {iso(slot.at)}: the missed night is made up for (missed: latest)")
 
     async def ask() -> Event | None:
-        found = await stage.client.events(executor=SYNC)
+        found = (await stage.client.events_page(executor=SYNC)).items
         return next((event for event, _ in found if event.key == iso(slot.at)), None)
 
     event = await stage.until(ask, f"the slot of {iso(slot.at)}")

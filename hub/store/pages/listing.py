@@ -25,7 +25,7 @@ class ListingPage(Page):
         before: str | None = None,
         limit: int = 50,
     ) -> list[ExecutionRecord]:
-        """Without their jobs; `since` in milliseconds since 1970 UTC."""
+        """Without their jobs and large results; `since` in milliseconds since 1970 UTC."""
         return await self._read(
             reads.executions,
             workflow=workflow,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sqlalchemy import func, text
@@ -173,7 +173,7 @@ def logs(session: Session, execution_id: str, after: int, limit: int) -> list[tu
     ]
 
 
-def execution_of(row: ExecutionRow, texts: Texts) -> ExecutionRecord:
+def execution_of(row: ExecutionRow, texts: Callable[[str | None], str | None]) -> ExecutionRecord:
     return ExecutionRecord(
         id=row.id,
         workflow=row.workflow,

@@ -9,6 +9,7 @@ partial, since it would not be found otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import literal_column, text, tuple_
@@ -47,7 +48,7 @@ def executions(
     before: str | None,
     limit: int,
 ) -> list[ExecutionRecord]:
-    """Without their jobs."""
+    """Without their jobs, and without results that are kept apart."""
     statement = select(ExecutionRow)
     at: list[tuple[Any, str]] = []
     if executor is not None:
@@ -78,11 +79,10 @@ def _running(statement: Any, at: Sequence[tuple[Any, str]], since: int | None, b
 
 def _sized_executions(session: Session, statement: Any, limit: int) -> Iterator[tuple[ExecutionRecord, int]]:
     for rows in _by_and_by(session, statement, ExecutionRow.id, limit):
-        texts = Texts(session, [row.result for row in rows])
         for row in rows:
-            record = execution_of(row, texts)
-            result = row.result or ""
-            yield record, len(row.args) + len((texts(result) or "") if is_reference(result) else result)
+            apart = is_reference(row.result)
+            record = execution_of(row, lambda text: None if is_reference(text) else text)
+            yield replace(record, result_left_out=apart), len(row.args) + len(row.result or "")
 
 
 def events(

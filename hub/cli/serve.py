@@ -65,7 +65,9 @@ async def serve(host: str | None, port: int | None, reload: bool, log_format: st
     first = await parts.client.acting_as(operator()).offer_claim()
     if first is not None:
         address = claim_address(parts.config.server.public_url or serving.address, first)
-        log.info("nobody can sign in yet: whoever opens this address becomes the first admin, once: %s", address)
+        # Who reads the log later must not come in by it: the address is for whoever started this.
+        log.info("nobody can sign in yet: the address on standard output makes the first admin")
+        click.echo(f"Nobody can sign in yet. Whoever opens this address becomes the first admin, once: {address}")
     if rescued:
         log.info("%d executions of an earlier process go on", rescued)
     await serving.run(asked)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from click.testing import CliRunner
 
@@ -195,12 +195,13 @@ def shell(*args: str, cwd: Path, env: Mapping[str, str] | None = None, seconds: 
 class Serving:
     """`hub serve` as a process of its own, on a free port."""
 
-    def __init__(self, root: Path, *args: str) -> None:
+    def __init__(self, root: Path, out: IO[str] | None = None) -> None:
+        """`out` is where it prints."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hub", "serve", "--port", "0", *args],
+            [sys.executable, "-m", "hub", "serve", "--port", "0"],
             cwd=root,
             env=environment(),
-            stdout=subprocess.DEVNULL,
+            stdout=out or subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -239,8 +240,8 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(root: Path) -> Iterator[Serving]:
-    server = Serving(root)
+def serving(root: Path, out: IO[str] | None = None) -> Iterator[Serving]:
+    server = Serving(root, out)
     try:
         server.wait_until_up()
         yield server

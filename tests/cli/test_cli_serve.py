@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import shlex
 import socket
 import sqlite3
@@ -73,6 +74,19 @@ def test_from_a_signed_request_and_a_row_to_their_executions(hub: Hub, server: S
     assert server.stop() == 0
     assert any("stopped; 0 executions go on" in line for line in server.lines)
     assert all(json.loads(line)["level"] for line in server.lines)
+
+
+def test_the_address_of_the_first_admin_is_printed_and_in_no_log(hub: Hub, tmp_path: Path) -> None:
+    def printed(server: Serving) -> str:
+        found = re.search(r"becomes the first admin, once: (\S+)", (tmp_path / "out").read_text())
+        return "" if found is None else found[1]
+
+    with (tmp_path / "out").open("w") as out, serving(hub.root, out) as server:
+        address = _soon(lambda: printed(server))
+        assert address.startswith(f"{server.address}/console/claim/")
+        assert _soon(lambda: [line for line in server.lines if "makes the first admin" in line])
+        assert server.stop() == 0
+        assert all("/claim/" not in line for line in server.lines)
 
 
 def test_one_store_has_one_server_and_one_address_too(hub: Hub, server: Serving, tmp_path: Path) -> None:

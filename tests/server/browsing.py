@@ -71,7 +71,7 @@ def browser() -> Iterator[Browser]:
 
 def claim(hub: Hub, page: Page) -> None:
     """Open the address that the hub printed, and become its first admin."""
-    (address,) = until(lambda: re.findall(r"http://\S+/console/claim/[\w-]+", hub.log))
+    (address,) = until(lambda: re.findall(r"http://\S+/console/claim/[\w-]+", hub.out))
     page.goto(address)
     page.get_by_label("Your name").fill("ada")
     page.get_by_label("Password").fill(PASSWORD)

@@ -158,6 +158,12 @@ class Hub:
         """What it has written on standard error."""
         return self._err.read_text(errors="replace") if self._err.exists() else ""
 
+    @property
+    def out(self) -> str:
+        """What it has printed."""
+        printed = self._err.with_suffix(".out")
+        return printed.read_text(errors="replace") if printed.exists() else ""
+
     def messages(self) -> list[str]:
         """Its log lines, without those of other makes."""
         return [json.loads(line)["message"] for line in self.log.splitlines() if line.startswith("{")]

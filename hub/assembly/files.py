@@ -13,6 +13,7 @@ from hub.assembly.fetching import Calling, Fetching
 from hub.declare.body_schema import BodySchema
 from hub.declare.config import Config, sqlite_path
 from hub.declare.cross_check import Checkers, cross_check
+from hub.declare.permissions import unknown_permissions
 from hub.declare.project import Project, load_project
 from hub.declare.secrets import Secret, Secrets, fill, references, revealed
 from hub.engine.discover import Discovered, discover
@@ -21,7 +22,7 @@ from hub.engine.surroundings import Surroundings
 from hub.expressions import check_expression, check_variables
 from hub.model.errors import BadInput
 from hub.model.executor import Executor, Position, Problem, WebhookTrigger
-from hub.model.hiding import Hiding
+from hub.model.hiding import SHORTEST, Hiding
 from hub.store.databases import Database
 from hub.targets.calling import retry_flaws
 from hub.targets.job_client import job_client
@@ -81,6 +82,9 @@ def read_files(
     discovered = discovered or discover(root)
     registry = discovered.registry.copy()
     hiding = hiding or Hiding()
+    for name, value in project.secrets.file.items():
+        if len(value) < SHORTEST:
+            hiding.learn(value, name)
     executors = project.loaded.executors
     problems = {*project.problems, *discovered.problems}
     problems.update(
@@ -93,6 +97,9 @@ def read_files(
             checkers=Checkers(expression=check_expression, variables=check_variables, cron=_check_cron),
         )
     )
+    if project.config is not None and not discovered.problems:
+        asked = {point.permission for point in registry.wait_points.values() if point.permission is not None}
+        problems.update(unknown_permissions(project.config, asked))
     flaws = retry_flaws(executors)
     for executor, why in flaws:
         problems.add(Problem(executor.at("target", executor.target_kind, "retry"), why))
@@ -195,7 +202,7 @@ def _fill(
     """Filled in and revealed: the endpoint that is built from it is where the secrets are used."""
     for _, kind, name in references(value):
         if kind == "secret" and (secret := secrets.find(name)) is not None:
-            hiding.learn(secret.reveal())
+            hiding.learn(secret.reveal(), name)
     return revealed(fill(value, environment, secrets, at=at))
 
 

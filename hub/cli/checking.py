@@ -9,6 +9,7 @@ import click
 
 from hub.cli.printing import note, print_json
 from hub.cli.session import FAILED, json_option, project_option, project_root
+from hub.model.hiding import too_short
 
 
 @click.command()
@@ -28,6 +29,8 @@ def check(as_json: bool) -> None:
     files = read_files(project_root())
     for sentence in asyncio.run(other_nodes(files)):
         click.echo(sentence, err=True)
+    for name in sorted(files.hiding.short):
+        click.echo(too_short(name), err=True)
     judged = asyncio.run(changed_executions(files))
     problems = sorted([*files.problems, *asyncio.run(table_problems(files)), *as_problems(files, judged)])
     if as_json:

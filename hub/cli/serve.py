@@ -41,7 +41,7 @@ async def serve(host: str | None, port: int | None, reload: bool, log_format: st
     from hub.assembly.serving import Serving
     from hub.client.people import claim_address
 
-    hiding = Hiding()
+    hiding = Hiding(log.warning)
     log_to_stderr(hiding, log_format)
     files = read_files(project_root(), hiding=hiding)
     for problem in files.problems:

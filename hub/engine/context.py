@@ -130,7 +130,7 @@ class Context:
         """A secret's value. Raises NotFound, or Refused without `secret:read:NAME`."""
         self._run.surroundings.allow(self.invoker, "secret:read", name)
         found = self._run.surroundings.secret(name)
-        self._run.surroundings.hiding.learn(found)
+        self._run.surroundings.hiding.learn(found, name)
         return found
 
 

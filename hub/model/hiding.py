@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -19,6 +20,14 @@ HIDDEN = "********"
 SHORTEST = 8
 
 
+def too_short(name: str) -> str:
+    """What to tell of a secret that is not hidden."""
+    return (
+        f"the secret {name} has fewer than {SHORTEST} characters and is not hidden in logs, errors and results: "
+        "take a longer one."
+    )
+
+
 class SecretShown(BadInput):
     """A secret stands in what would be stored with an execution, for everybody to read who may see that."""
 
@@ -26,13 +35,22 @@ class SecretShown(BadInput):
 class Hiding:
     """Used from every thread: what it knows only grows, and is replaced as a whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None] = lambda _sentence: None) -> None:
+        """`tell` is told of each secret that is too short to be hidden."""
+        self._tell = tell
         self._forms: tuple[str, ...] = ()
         self._known: set[str] = set()
+        #: Names of secrets that are too short to be hidden.
+        self.short: frozenset[str] = frozenset()
 
-    def learn(self, secret: str) -> None:
-        """From now on this value is hidden."""
-        if len(secret) < SHORTEST or secret in self._known:
+    def learn(self, secret: str, name: str = "") -> None:
+        """From now on this value is hidden; where it is too short for that, it is said once."""
+        if len(secret) < SHORTEST:
+            if name and name not in self.short:
+                self.short |= {name}
+                self._tell(too_short(name))
+            return
+        if secret in self._known:
             return
         self._known.add(secret)
         # The longest first: what holds another one is hidden whole.

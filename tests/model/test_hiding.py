@@ -88,3 +88,14 @@ def test_no_secret_survives(secret: str, before: str, after: str) -> None:
     hiding.learn(secret)
     if secret not in HIDDEN:
         assert secret not in hiding.hide(before + secret + after).replace(HIDDEN, "\0")
+
+
+def test_a_secret_that_is_too_short_is_named_once_and_its_value_never() -> None:
+    told: list[str] = []
+    hiding = Hiding(told.append)
+    for _ in range(3):
+        hiding.learn("k1tten", "PET")
+    assert hiding.short == {"PET"}
+    (sentence,) = told
+    assert "PET" in sentence
+    assert "k1tten" not in sentence

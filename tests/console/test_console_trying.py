@@ -34,15 +34,15 @@ def test_a_stored_event_is_previewed_with_the_file_as_it_is(trying_root: Path) -
     async def story(site: Site) -> None:
         first = await site.parts.client.trigger_executor("signed", {"n": 1})
         await site.parts.client.trigger_executor("signed", {"n": 5})
-        before = await site.parts.client.audit()
+        before = (await site.parts.client.audit_page()).items
         latest = words(await site.get("/console/executors/signed?tab=preview"))
         assert "it would start greeting." in latest
         asked = words(await site.get(f"/console/executors/signed?tab=preview&event={first.id}"))
         assert "the condition args.body.n &gt; 1 was not met" in asked
         assert "begins at executors/signed.yaml:7:14" in asked
         assert (await site.get("/console/executors/signed?tab=preview&event=none")).status_code == 404
-        assert await site.parts.client.audit() == before
-        assert len(await site.parts.client.executions()) == 1
+        assert (await site.parts.client.audit_page()).items == before
+        assert len((await site.parts.client.executions_page()).items) == 1
 
     visit(trying_root, story)
 
@@ -53,7 +53,7 @@ def test_a_pasted_sample_is_previewed_and_stored_nowhere(trying_root: Path) -> N
         assert page.status_code == 200
         assert "it would start greeting." in words(page)
         assert "&lt;x&gt;" in page.text
-        assert await site.parts.client.events() == []
+        assert (await site.parts.client.events_page()).items == []
         assert (await site.post("/console/executors/signed/preview", data="{")).status_code == 422
 
     visit(trying_root, story)
@@ -94,7 +94,7 @@ def test_a_signed_request_passes_every_step_and_is_told_of(trying_root: Path) ->
         ):
             assert said in words(shown), said
         assert SECRET not in shown.text
-        records = await site.parts.client.audit()
+        records = (await site.parts.client.audit_page()).items
         assert [(one.who, one.action) for one in records] == [("person:ada", "executor:trigger")]
 
     visit(trying_root, story)
@@ -108,7 +108,7 @@ def test_what_does_not_pass_is_told_by_its_step_and_recorded(trying_root: Path) 
             assert f"it was not taken: {step}:" in words(answer)
         assert (await site.post("/console/executors/nightly/send", data="{}")).status_code == 422
         assert (await site.post("/console/executors/signed/send", "viewer", data="{}")).status_code == 403
-        assert await site.parts.client.events() == []
-        assert len(await site.parts.client.audit()) == 3
+        assert (await site.parts.client.events_page()).items == []
+        assert len((await site.parts.client.audit_page()).items) == 3
 
     visit(trying_root, story)

@@ -42,7 +42,7 @@ def rebuild(text: str, call: str) -> JobFailed:
     error = _empty(_loaded(origin))
     error.type, error.message, error.job, error.path = found["type"], found["message"], found["job"], found["path"]
     # Not the class's own __init__: that wants the arguments of which nobody knows any more.
-    Exception.__init__(error, _text(error))
+    Exception.__init__(error, error.message)
     vars(error).update(origin=origin, call=call)
     return error
 
@@ -80,11 +80,7 @@ def _failure_class(found: type[Exception]) -> type[JobFailed]:
     """JobFailed and the original type in one. Known by the class, not its name: a file may be loaded anew."""
     if issubclass(found, JobFailed):
         return found
-    return type(found.__name__, (JobFailed, found), {"__str__": _text, "__module__": found.__module__})
-
-
-def _text(error: JobFailed) -> str:
-    return f"{error.type}: {error.message}" if error.message else error.type
+    return type(found.__name__, (JobFailed, found), {"__module__": found.__module__})
 
 
 def _message(error: object) -> str:

@@ -165,7 +165,13 @@ class JobFailed(HubError):
         self.message = message
         self.job = job
         self.path = path
-        super().__init__(f"{type}: {message}" if message else type)
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        """As its class says it: the type comes first only where the class is another one."""
+        if not self.message:
+            return self.type
+        return self.message if type(self).__name__ == self.type else f"{self.type}: {self.message}"
 
     def as_json(self) -> dict[str, Any]:
         return {"type": self.type, "message": self.message, "job": self.job}

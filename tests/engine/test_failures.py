@@ -59,8 +59,9 @@ def test_a_rebuilt_error_is_a_job_failure_and_its_own_kind(error):
     assert isinstance(rebuilt, JobFailed)
     assert isinstance(rebuilt, type(error)) or type(error) in (SystemExit, ExceptionGroup)
     assert (rebuilt.type, rebuilt.job, rebuilt.path) == (type(error).__name__, "charge", "main/charge")
-    assert str(rebuilt) == (f"{rebuilt.type}: {rebuilt.message}" if rebuilt.message else rebuilt.type)
-    assert str(rebuilt).count("JobTimeout") <= 1
+    # Its class tells the type. Where that could not be kept, its text does.
+    said = rebuilt.message if type(rebuilt).__name__ == rebuilt.type else f"{rebuilt.type}: {rebuilt.message}"
+    assert str(rebuilt) == (said if rebuilt.message else rebuilt.type)
     # It travels up through further jobs unchanged.
     above = failures.describe(rebuilt, "main", "main")
     assert above == described
@@ -119,7 +120,7 @@ def test_a_caught_error_is_the_same_live_and_after_a_resume_and_stays_final(tell
         await bench.work()
         record = await bench.record(record.id)
         assert (record.status, record.result) == (Status.SUCCESS, "caught")
-        assert seen == [("ValueError", "ValueError: first", "ValueError", "first", "fetch", "main-job/fetch")] * 2
+        assert seen == [("ValueError", "first", "ValueError", "first", "fetch", "main-job/fetch")] * 2
         assert (outside.calls, later.calls) == (1, 2)
         assert of(record, "main-job/fetch").status is JobStatus.FAILED
 
@@ -371,8 +372,8 @@ def test_timeouts(tell, plain):
 
     async def story(bench: Bench) -> None:
         assert await bench.succeed("timing") == [
-            [True, "JobTimeout: it ran longer than 10ms"],
-            [False, "TimeoutError: the socket's"],
+            [True, "it ran longer than 10ms"],
+            [False, "the socket's"],
         ]
 
     tell(story, workflow("timing", main))

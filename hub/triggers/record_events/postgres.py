@@ -49,7 +49,10 @@ _SCHEMA_SECONDS = 1.0
 #: One text for everything that a check would look at; another one: look.
 _DIGEST = r"""
 SELECT concat_ws('/',
-  (SELECT string_agg(c.oid || c.relkind::text || c.relpersistence::text, ',' ORDER BY c.oid)
+  (SELECT string_agg(concat(c.oid, c.relkind, c.relpersistence,
+     (SELECT string_agg(i.inhrelid::text, '+' ORDER BY i.inhrelid) FROM pg_inherits i WHERE i.inhparent = c.oid),
+     (SELECT string_agg(a.attname, '+') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 'v')),
+     ',' ORDER BY c.oid)
    FROM unnest(%s::text[], %s::text[]) wanted(s, t)
    JOIN pg_namespace n ON n.nspname = wanted.s JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.t),
   (SELECT string_agg(t.oid || ':' || t.xmin::text, ',' ORDER BY t.oid) FROM pg_trigger t
@@ -94,13 +97,13 @@ class PostgresWatched:
 
     async def install(self, wanted: Wanted, *, run_role: str | None = None) -> Installed:
         """`run_role` is given what a hub needs that did not install. Raises Conflict when a schema of somebody else has our name."""
-        return await self._link.run(lambda connection: self._install(connection, wanted, run_role))
+        return await self._link.run(lambda connection: self._install(connection, wanted, run_role), patient=True)
 
     async def uninstall(self, *, discard: bool = False) -> None:
-        await self._link.run(lambda connection: self._uninstall(connection, discard=discard))
+        await self._link.run(lambda connection: self._uninstall(connection, discard=discard), patient=True)
 
     async def status(self, wanted: Wanted) -> Status:
-        return await self._link.run(lambda connection: _status(connection, wanted, self._clock.now()))
+        return await self._link.run(lambda connection: _status(connection, wanted, self._clock.now()), patient=True)
 
     async def moved(self) -> Moved:
         return await self._link.run(self._moved)

@@ -26,6 +26,10 @@ class Table:
     #: Whether the connected role may alter it.
     owned: bool
     unlogged: bool
+    #: Tables that inherit from it, partitions apart.
+    heirs: tuple[str, ...] = ()
+    #: Columns that are computed whenever they are read, and are in no row.
+    virtual: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class Trigger:
     schema: str
     table: str
     bits: int
-    #: "A": always; "O": not in sessions that replicate; "R", "D": only in those, never.
+    #: "A": always; "O": not in sessions that replicate; "R", "D": only in those, never. Of a partitioned table: "D" also when it
+    #: is not in one of the partitions as it is in the whole.
     enabled: str
     #: It has a condition, columns or arguments of somebody else's.
     strange: bool
@@ -103,20 +108,26 @@ async def read_catalogue(connection: AsyncConnection[Any]) -> Catalogue:
 async def _relations(connection: AsyncConnection[Any]) -> tuple[dict[str, Relation], dict[str, Table]]:
     cursor = await connection.execute(
         "SELECT c.oid::bigint, n.nspname, c.relname, c.relkind, c.relispartition, pg_has_role(c.relowner, 'USAGE'), "
-        "c.relpersistence FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "c.relpersistence, "
+        "ARRAY(SELECT k.relname::text FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid "
+        "WHERE i.inhparent = c.oid AND NOT k.relispartition ORDER BY 1), "
+        "ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 'v' ORDER BY a.attnum) "
+        "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         r"WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' "
         "ORDER BY n.nspname <> 'public' DESC"  # where two are called the same, the one in `public` is meant
     )
     relations: dict[str, Relation] = {}
     tables: dict[str, Table] = {}
-    async for oid, schema, name, kind, partition, owned, persistence in cursor:
+    async for oid, schema, name, kind, partition, owned, persistence, heirs, virtual in cursor:
         model = model_of(schema, name)
         tables.pop(model, None)
         relations[model] = "partition" if partition else _KINDS[kind]
         if schema == SCHEMA or name == RESULTS:
             relations[model] = "system"
         elif relations[model] == "table":
-            tables[model] = Table(oid, schema, name, kind == "p", owned, persistence == "u")
+            tables[model] = Table(
+                oid, schema, name, kind == "p", owned, persistence == "u", tuple(heirs), tuple(virtual)
+            )
     return relations, tables
 
 
@@ -131,7 +142,9 @@ async def _own(connection: AsyncConnection[Any]) -> frozenset[str]:
 
 async def _triggers(connection: AsyncConnection[Any]) -> tuple[Trigger, ...]:
     cursor = await connection.execute(
-        "SELECT t.oid::bigint, t.tgname, t.tgrelid::bigint, s.nspname, c.relname, t.tgtype, t.tgenabled, "
+        "SELECT t.oid::bigint, t.tgname, t.tgrelid::bigint, s.nspname, c.relname, t.tgtype, "
+        "CASE WHEN c.relkind = 'p' AND EXISTS (SELECT FROM pg_partition_tree(c.oid) part JOIN pg_trigger k "
+        "ON k.tgrelid = part.relid AND k.tgname = t.tgname AND k.tgenabled <> t.tgenabled) THEN 'D' ELSE t.tgenabled END, "
         "t.tgqual IS NOT NULL OR t.tgattr <> ''::int2vector OR t.tgdeferrable OR t.tgnargs <> "
         "(CASE WHEN c.relkind = 'p' AND t.tgtype & 1 = 1 THEN 1 ELSE 0 END), t.oid::text || '/' || t.xmin::text, "
         "pg_has_role(c.relowner, 'USAGE') "

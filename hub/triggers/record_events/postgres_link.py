@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import psycopg
@@ -16,10 +19,16 @@ R = TypeVar("R")
 
 Connection = AsyncConnection[Any]
 
+#: How long an answer may take, in seconds, before the connection is given up. The network may swallow everything and confirm it,
+#: which neither the kernel nor the driver takes for a dead link.
+_ANSWER_SECONDS = 10.0
+#: The same where there may be much to count, or a lock to wait for.
+_PATIENT_SECONDS = 60.0
+
 #: A hub that is gone must not keep rows of the outbox locked, nor wait for ever on a network that has gone.
 _SETTINGS = {
     "application_name": "hub",
-    "connect_timeout": "5",
+    "connect_timeout": "3",
     "client_encoding": "utf8",
     "keepalives_idle": "10",
     "tcp_user_timeout": "15000",
@@ -38,11 +47,13 @@ class Link:
         self._connection: Connection | None = None
         self._lock = asyncio.Lock()
 
-    async def run(self, work: Callable[[Connection], Awaitable[R]]) -> R:
+    async def run(self, work: Callable[[Connection], Awaitable[R]], *, patient: bool = False) -> R:
         """Do it on the connection. Raises DatabaseUnavailable; then nothing was changed that was not committed before."""
         async with self._lock:
             try:
-                return await work(await self._open())
+                connection = await self._open()
+                with _cut_after(connection, _PATIENT_SECONDS if patient else _ANSWER_SECONDS):
+                    return await work(connection)
             except errors.InsufficientPrivilege as error:
                 await self._drop()
                 raise DatabaseUnavailable(self.namespace, f"{_line(error)}. {_ADVICE}") from error
@@ -67,6 +78,21 @@ class Link:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+
+@contextlib.contextmanager
+def _cut_after(connection: Connection, seconds: float) -> Iterator[None]:
+    """Whatever waits for an answer longer than that finds the connection closed."""
+
+    def cut() -> None:
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
+            same.shutdown(socket.SHUT_RDWR)
+
+    timer = asyncio.get_running_loop().call_later(seconds, cut)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 _ADVICE = (

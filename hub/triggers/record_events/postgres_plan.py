@@ -161,22 +161,38 @@ def standing(catalogue: Catalogue, wanted: Wanted, now: int) -> list[Finding]:
         if why is not None:
             found.append(Finding("missing_table", model, f"nothing is captured: {why}", now))
             continue
-        table = catalogue.tables[model]
-        if not table.owned:
-            sentence = (
-                f"{shown(model)}: rows changed in a session with session_replication_role=replica have no event, because the "
-                "role that made the triggers does not own the table."
-            )
-            found.append(Finding("declared", model, sentence, now))
-        if table.partitioned and "record.updated" in wanted[model]:
-            sentence = f"{shown(model)}: a row that an UPDATE moves to another partition is deleted and created, as its events say."
-            found.append(Finding("declared", model, sentence, now))
-        if table.unlogged:
-            sentence = (
-                f"{shown(model)} is unlogged: PostgreSQL empties it after a crash, and its rows go without an event."
-            )
-            found.append(Finding("declared", model, sentence, now))
+        found += [
+            Finding("declared", model, one, now) for one in _limits(model, catalogue.tables[model], wanted[model])
+        ]
     return found
+
+
+def _limits(model: str, table: Table, kinds: frozenset[RecordEvent]) -> Iterator[str]:
+    """What of a table cannot be captured, in sentences."""
+    if not table.owned:
+        yield (
+            f"{shown(model)}: rows changed in a session with session_replication_role=replica have no event, because the "
+            "role that made the triggers does not own the table."
+        )
+    if table.partitioned and "record.updated" in kinds:
+        yield f"{shown(model)}: a row that an UPDATE moves to another partition is deleted and created, as its events say."
+    if table.partitioned:
+        yield (
+            f"{shown(model)}: rows that come or go with a whole partition (ATTACH, DETACH, DROP, or TRUNCATE of it alone) have "
+            "no event."
+        )
+    if table.heirs:
+        yield (
+            f"{shown(model)}: rows of the tables that inherit from it ({', '.join(shown(heir) for heir in table.heirs)}) "
+            "have no event, though a SELECT from it shows them. Watch those tables too."
+        )
+    if table.virtual:
+        yield (
+            f"{shown(model)}: PostgreSQL computes {', '.join(shown(column) for column in table.virtual)} when it is read, so in "
+            "an event it is null. Make it STORED, or compute it from the other columns."
+        )
+    if table.unlogged:
+        yield f"{shown(model)} is unlogged: PostgreSQL empties it after a crash, and its rows go without an event."
 
 
 def matching(catalogue: Catalogue, wanted: Wanted, model: str) -> frozenset[RecordEvent]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hub.model.errors import BadInput, HubError
 from hub.model.event import NewEvent, StoredEvent
 from hub.triggers.record_events.watched import OutboxRow, Watched
+
+log = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 500
 
@@ -53,7 +56,7 @@ class Drain:
         readable = [row for row in rows if row.unreadable is None]
         for row in rows:
             if row.unreadable is not None:
-                await self._watched.set_aside(row, row.unreadable)
+                await self._set_aside(row, row.unreadable)
         try:
             await self._store(readable)
         except BadInput:
@@ -64,7 +67,16 @@ class Drain:
         try:
             await self._store([row])
         except BadInput as error:
-            await self._watched.set_aside(row, str(error))
+            await self._set_aside(row, str(error))
+
+    async def _set_aside(self, row: OutboxRow, why: str) -> None:
+        log.warning(
+            "database %s: a change of %s cannot be handed over and is kept aside: %s",
+            self._watched.namespace,
+            row.model,
+            why,
+        )
+        await self._watched.set_aside(row, why)
 
     async def _store(self, rows: Sequence[OutboxRow]) -> None:
         if rows:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from hub.model.errors import HubError
 from hub.triggers.record_events.wanted import Wanted
 from hub.triggers.record_events.watched import Finding, Watched
+
+log = logging.getLogger(__name__)
 
 
 class Keeper:
@@ -27,5 +31,10 @@ class Keeper:
             self.trouble = str(error)
             return 0
         self.trouble = None
+        known = {(one.table, one.sentence) for one in self.findings}
+        for one in done.findings:
+            if (one.table, one.sentence) not in known:
+                level = logging.INFO if one.kind == "declared" else logging.WARNING
+                log.log(level, "database %s: %s: %s", self._watched.namespace, one.kind, one.sentence)
         self.findings = done.findings
         return len(done.changes)

@@ -46,10 +46,13 @@ from hub.triggers.record_events.watched import (
 #: How often the catalogue is asked whether triggers or tables have changed, in seconds.
 _SCHEMA_SECONDS = 1.0
 
+#: A process that starts tells what was recorded in that time: nobody may have heard of it.
+_RECENT_MS = 86_400_000
+
 #: One text for everything that a check would look at; another one: look.
 _DIGEST = r"""
 SELECT concat_ws('/',
-  (SELECT string_agg(concat(c.oid, c.relkind, c.relpersistence,
+  (SELECT string_agg(concat(c.oid, c.relkind, c.relpersistence, c.relfilenode,
      (SELECT string_agg(i.inhrelid::text, '+' ORDER BY i.inhrelid) FROM pg_inherits i WHERE i.inhparent = c.oid),
      (SELECT string_agg(a.attname, '+') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated = 'v')),
      ',' ORDER BY c.oid)
@@ -82,6 +85,8 @@ class PostgresWatched:
         #: What stood when `install` last looked.
         self._digest: str | None = None
         self._asked_at = float("-inf")
+        #: The last recorded finding that `install` has told; None: it has told none.
+        self._told: int | None = None
         #: What the last `install` asked for.
         self._models: tuple[str, ...] = ()
 
@@ -93,7 +98,8 @@ class PostgresWatched:
         return (await self._link.run(self._catalogue)).relations
 
     async def plan(self, wanted: Wanted) -> Installed:
-        return _installed(self._compare(await self._link.run(self._catalogue), wanted))
+        plan = self._compare(await self._link.run(self._catalogue), wanted)
+        return Installed(tuple(plan.changes), (*plan.gaps, *plan.standing))
 
     async def install(self, wanted: Wanted, *, run_role: str | None = None) -> Installed:
         """`run_role` is given what a hub needs that did not install. Raises Conflict when a schema of somebody else has our name."""
@@ -151,6 +157,7 @@ class PostgresWatched:
         now = self._clock.now()
         digest = await _digest(connection, tuple(wanted))
         plan = self._compare(await self._catalogue(connection), wanted)
+        recorded = await postgres_outbox.recorded(connection, self._told, now - _RECENT_MS)
         if not plan.idle or run_role is not None:
             async with connection.transaction():
                 await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
@@ -164,7 +171,8 @@ class PostgresWatched:
         # Asked before it was looked: a change in between is seen as one.
         self._models, self._digest, self._verified = tuple(wanted), digest, now
         self._asked_at = self._clock.monotonic()
-        return _installed(plan)
+        self._told = await postgres_outbox.last_recorded(connection)
+        return Installed(tuple(plan.changes), (*plan.gaps, *recorded, *plan.standing))
 
     async def _uninstall(self, connection: Connection, *, discard: bool) -> None:
         await postgres_outbox.give_back(connection)
@@ -196,10 +204,6 @@ class PostgresWatched:
             self._asked_at = self._clock.monotonic()
             schema = await _digest(connection, self._models) != self._digest
         return Moved(rows=await postgres_outbox.any_waiting(connection), schema=schema)
-
-
-def _installed(plan: Plan) -> Installed:
-    return Installed(tuple(plan.changes), (*plan.gaps, *plan.standing))
 
 
 async def _digest(connection: Connection, models: Sequence[str]) -> str:

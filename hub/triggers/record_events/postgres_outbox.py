@@ -120,3 +120,25 @@ async def record(connection: Connection, findings: Sequence[Finding]) -> None:
             [finding.at, finding.kind, finding.table, finding.sentence],
         )
     await connection.execute(f"DELETE FROM {FINDINGS} WHERE id <= (SELECT max(id) FROM {FINDINGS}) - {_FINDINGS_KEPT}")
+
+
+async def recorded(connection: Connection, behind: int | None, since: int) -> list[Finding]:
+    """Findings behind this number, the oldest first; None: of that time and later."""
+    try:
+        cursor = await connection.execute(
+            f"SELECT kind, model, sentence, at FROM {FINDINGS} WHERE id > coalesce(%s, 0) AND (%s::bigint IS NOT NULL OR at >= %s) "
+            "ORDER BY id",
+            [behind, behind, since],
+        )
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        return []
+    return [Finding(*row) for row in await cursor.fetchall()]
+
+
+async def last_recorded(connection: Connection) -> int:
+    """The number of the last finding; 0: there is none."""
+    try:
+        row = await (await connection.execute(f"SELECT coalesce(max(id), 0) FROM {FINDINGS}")).fetchone()
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        return 0
+    return 0 if row is None else int(row[0])

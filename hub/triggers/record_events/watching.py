@@ -27,8 +27,8 @@ class Watching:
     def __init__(
         self, watched: Watched, drain: Drain, keeper: Keeper, clock: Clock, *, poll_seconds: float | None = None
     ) -> None:
-        #: Why the database cannot be looked at, for people; None: it can.
-        self.trouble: str | None = None
+        #: Why the database cannot be looked at; None: it can.
+        self._away: str | None = None
         self._watched = watched
         self._drain = drain
         self._keeper = keeper
@@ -50,6 +50,11 @@ class Watching:
         """Whether any executor asks of this database. What an earlier one has left in it is handed over all the same."""
         return bool(self._keeper.wanted)
 
+    @property
+    def trouble(self) -> str | None:
+        """Why it is not looked at, its triggers are not kept, or nothing is handed over, for people; None: all is well."""
+        return self._away or self._keeper.trouble or self._drain.trouble
+
     async def watch(self, stop: asyncio.Event) -> None:
         """Until `stop`. Trouble slows it down and never ends it; errors that are nobody's weather are raised."""
         while not stop.is_set():
@@ -61,9 +66,9 @@ class Watching:
         try:
             moved = await self._watched.moved()
         except DatabaseUnavailable as error:
-            self.trouble = str(error)  # what may have moved is said by the next `moved` that works
+            self._away = str(error)  # what may have moved is said by the next `moved` that works
             return 0
-        self.trouble = None
+        self._away = None
         self._rows_due |= moved.rows
         self._check_due |= moved.schema or self._clock.monotonic() - self._checked_at >= _CHECK_SECONDS
         if self._check_due:
@@ -82,8 +87,7 @@ class Watching:
     def _pause(self) -> float:
         if not self.is_wanted:
             return _UNWANTED_SECONDS
-        troubled = self.trouble is not None or self._keeper.trouble is not None or self._drain.trouble is not None
-        if troubled:
+        if self.trouble is not None:
             return _TROUBLE_SECONDS
         lively = self._clock.monotonic() < self._lively_until
         return min(_LIVELY_POLL_SECONDS, self._poll_seconds) if lively else self._poll_seconds

@@ -213,7 +213,7 @@ def test_a_session_that_replicates_is_captured(pg_shop: PostgresShop) -> None:
             "were disabled by somebody",
         ),
         (["ALTER FUNCTION _hub.capture() RESET search_path"], "function was changed by somebody"),
-        (["TRUNCATE orders"], ""),
+        (["TRUNCATE orders"], "was emptied with TRUNCATE"),
         (["DROP SCHEMA _hub CASCADE"], ""),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
@@ -223,10 +223,8 @@ def test_what_somebody_did_is_found_told_and_mended(pg_shop: PostgresShop, done:
         await pg_shop.watched.install(ORDERS)
         for statement in done:
             pg_shop.run(statement)
-        moved = await pg_shop.watched.moved()
         pg_shop.clock.seconds += 1
-        moved = await pg_shop.watched.moved()
-        assert moved.schema is (done != ["TRUNCATE orders"])
+        assert (await pg_shop.watched.moved()).schema
         found = [one.sentence for one in await findings(pg_shop)]
         assert said in " ".join(found)
         assert bool(found) is bool(said)

@@ -71,6 +71,27 @@ def test_a_limit_is_said_as_soon_as_a_table_has_come_to_it_and_at_every_start(
     asyncio.run(story())
 
 
+def test_what_was_found_is_in_the_log_once_also_what_triggers_have_recorded(
+    pg_shop: PostgresShop, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        keeper = Keeper(pg_shop.watched, {"orders": ALL})
+        await keeper.run_once()
+        pg_shop.run("TRUNCATE orders")
+        for _ in range(3):
+            await keeper.run_once()
+        await pg_shop.watched.close()
+        pg_shop.reopen()
+        pg_shop.clock.ms = SystemClock().now()
+        await Keeper(pg_shop.watched, {"orders": ALL}).run_once()
+        await pg_shop.watched.close()
+
+    asyncio.run(story())
+    told = [one.getMessage() for one in caplog.records if "TRUNCATE" in one.getMessage()]
+    assert len(told) == 2, "once by the process that was there, and once by the next one"
+    assert told[0].startswith("database shop: capture_gap: ")
+
+
 def test_triggers_of_a_partition_that_are_off_are_found_and_put_on(pg_shop: PostgresShop) -> None:
     for statement in PARTS:
         pg_shop.run(statement)

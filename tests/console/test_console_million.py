@@ -23,6 +23,11 @@ _PAGES = [
     "/console/events?executor=hook",
     "/console/events?executor=hook&outcome=filtered",
     "/console/events/newer?after=0",
+    "/console/events/tail?after=0",
+    "/console/events?follow=1",
+    "/console/events?where=body%3D1",
+    "/console/events?where=body%3D2",
+    "/console/events?where=body%3D2&before=00000000ZZ",
     "/console/executions",
     "/console/executions?status=SUCCESS",
     "/console/executions?status=FAILED",
@@ -34,9 +39,17 @@ _PAGES = [
     "/console/executors",
     "/console/executors/hook",
     "/console/executors/hook?tab=executions",
+    "/console/executors/hook?tab=preview",
+    "/console/executors/hook?tab=test",
     "/console/schedules",
+    "/console/schedules?after=5000000000000%20s-7",
     "/console/wait-points",
+    "/console/wait-points?all=1",
+    "/console/wait-points?before=1%20a%20b",
     "/console/audit",
+    "/console/audit?before=500",
+    "/console/machine-users",
+    "/console/people",
 ]
 
 
@@ -70,6 +83,40 @@ def fill(path: Path, count: int, now: int) -> None:
                 for number, one in enumerate(ids)
             ),
         )
+        _fill_the_rest(db, ids, moments, statuses)
+
+
+def _fill_the_rest(db: sqlite3.Connection, ids: list[str], moments: list[int], statuses: list[str]) -> None:
+    """What some of them ask or asked, as many records of changes, and a schedule for every tenth."""
+    asking = [
+        number for number in range(len(ids)) if statuses[number % 100] in ("WAITING", "CANCELED") or number % 10 == 1
+    ]
+    db.executemany(
+        "INSERT INTO checkpoints (execution_id, path, name, status, args, args_hash, attempts, handled, call_number, epoch, started_at) "
+        "VALUES (?, 'approval', 'approval', 'WAITING', '{}', '', 1, 0, 1, 1, ?)",
+        ((ids[number], moments[number]) for number in asking),
+    )
+    db.executemany(
+        "INSERT INTO waits (execution_id, path, name, kind, key, args, state, created_at) "
+        "VALUES (?, 'approval', 'approval', ?, 'approval', '{}', ?, ?)",
+        (
+            (
+                ids[number],
+                "point" if number % 3 else "outcome",
+                "RESOLVED" if statuses[number % 100] == "SUCCESS" else "WAITING",
+                moments[number],
+            )
+            for number in asking
+        ),
+    )
+    db.executemany(
+        "INSERT INTO audit (number, at, who, action, object, result, hash) VALUES (?, ?, 'person:ada', 'event:replay', 'x', 'done', '')",
+        ((10 + number, at) for number, at in enumerate(moments)),
+    )
+    db.executemany(
+        "INSERT INTO schedules (executor, definition, next_fire_at) VALUES (?, '', ?)",
+        ((f"s-{number}", 5_000_000_000_000 + number % 7) for number in range(len(ids) // 10)),
+    )
 
 
 @pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=[pytest.mark.long, pytest.mark.timeout(600)])])

@@ -149,6 +149,9 @@ def test_an_execution_shows_its_jobs_errors_and_logs_and_is_resumed(site_root: P
         refused = await site.post(f"/console/executions/{failed}/resume")
         assert refused.status_code == 409
         assert "PENDING_RESUME" in words(refused)
+        await site.work()
+        assert words(await site.get(f"/console/executions/{failed}")).count(" kept ") == 1, "greet had its result"
+        await site.post(f"/console/executions/{failed}/resume")
         await site.post(f"/console/executions/{failed}/cancel")
         assert (await site.parts.client.execution(failed)).status is Status.CANCELED
 

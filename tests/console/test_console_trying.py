@@ -22,7 +22,7 @@ trigger:
   condition: args.body.n > 1
 {TARGET}
 """
-BROKEN = f"name: broken\ntrigger:\n  webhook: {{}}\n  condition: args.body.a.b\n{TARGET}\n"
+BROKEN = f"name: broken\ntrigger:\n  webhook: {{}}\n  condition: |-\n    true &&\n      args.body.a.b\n{TARGET}\n"
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def test_an_error_is_drawn_at_its_place(trying_root: Path) -> None:
     async def story(site: Site) -> None:
         page = await site.post("/console/executors/broken/preview", data="{}")
         assert "TypeError" in page.text
-        assert "condition, line 1" in page.text
-        assert re.search(r"<pre>args\.body\.a\.b\n *\^</pre>", page.text)
+        assert "condition, line 2" in page.text
+        assert re.search(r"<pre>true &amp;&amp;\n  args\.body\.a\.b\n *\^</pre>", page.text)
 
     visit(trying_root, story)
 

@@ -50,6 +50,12 @@ def test_queued_running_and_waiting_are_told_apart() -> None:
     assert fall.rows[2].bars[0].width == 100
 
 
+def test_what_was_skipped_when_it_went_on_is_said() -> None:
+    jobs = [call("main", 100, 1_000, epoch=2), call("main/a", 100, 200, epoch=1), call("main/b", 800, 900, epoch=2)]
+    assert {row.name for row in waterfall(record(*jobs), [], 5_000).rows if row.kept} == {"a"}
+    assert not any(row.kept for row in waterfall(record(*jobs[1:2]), [], 5_000).rows), "it never went on"
+
+
 def test_what_has_not_ended_grows_until_now() -> None:
     fall = waterfall(record(call("main", 100, None, JobStatus.RUNNING), end=None, status=Status.RUNNING), [], 2_000)
     assert tones(fall) == [("execution", ["queued", "running"]), ("main", ["running"])]

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from hub.client.overview import Next
 from hub.console.page import Page
-from hub.console.showing.days import DAY_MS, day
+from hub.console.showing.days import DAY_MS, day, place_of
 from hub.console.visit import Visit
 from hub.model.executor import Executor, ScheduleTrigger
 from hub.triggers.schedule.upcoming import Instant
@@ -47,6 +47,8 @@ async def _row(visit: Visit, fire: Next, executor: Executor | None) -> dict[str,
         "cron": trigger.cron if isinstance(trigger, ScheduleTrigger) else "",
         "timezone": trigger.timezone if isinstance(trigger, ScheduleTrigger) else "",
         "day": day([(slot.at, slot.outcome or "started") for slot in past], coming, visit.now),
+        "more_from": place_of(coming[-1], visit.now) if len(coming) == _COMING else None,
+        "more_until": place_of(past[-1].at, visit.now) if len(past) == _PAST else None,
     }
 
 

@@ -24,10 +24,11 @@ class Dot:
 
 def day(past: Sequence[tuple[int, str]], coming: Sequence[int], now: int) -> list[Dot]:
     """`past` are instants with what became of them."""
-    dots = [Dot(_x(at, now), f"tone-{chip(state).tone}", f"{exactly(at)}: {state}") for at, state in past]
-    dots += [Dot(_x(at, now), "coming", exactly(at)) for at in coming]
+    dots = [Dot(place_of(at, now), f"tone-{chip(state).tone}", f"{exactly(at)}: {state}") for at, state in past]
+    dots += [Dot(place_of(at, now), "coming", exactly(at)) for at in coming]
     return [dot for dot in dots if 0 <= dot.x <= WIDTH]
 
 
-def _x(at: int, now: int) -> float:
+def place_of(at: int, now: int) -> float:
+    """Where on the line an instant is."""
     return round((at - now + DAY_MS) / (2 * DAY_MS) * WIDTH, 1)

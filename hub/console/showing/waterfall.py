@@ -43,7 +43,8 @@ class Row:
     #: How many calls it stands for, and how many of them failed.
     count: int = 1
     failed: int = 0
-    skipped: bool = False
+    #: Whether it was skipped when the execution went on later: its result was there.
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class _Drawing:
     now: int
     scale: _Scale
     waits: dict[str, WaitRecord] = field(default_factory=dict)
+    #: The latest claim under which anything was written.
+    epoch: int = 0
     #: Path -> intervals in which it, or something below it, waited.
     waited: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -89,6 +92,7 @@ def waterfall(
     end = record.finished_at if record.status in ENDED and record.finished_at is not None else now
     end = max([end, *[call.finished_at or 0 for call in record.jobs]])
     drawing = _Drawing(record, now, _Scale(record.created_at, max(end - record.created_at, 1)))
+    drawing.epoch = max([call.epoch for call in record.jobs], default=0)
     for wait in waits:
         drawing.waits[wait.path] = wait
         until = wait.resolved_at or (record.finished_at or now)
@@ -151,7 +155,8 @@ def _row(drawing: _Drawing, call: Checkpoint, depth: int) -> Row:
         said = lasting(end - call.started_at)
     if call.attempts > 1:
         said += f", {call.attempts} tries"
-    return Row(call.path.rpartition("/")[2], call.path, depth, call.status.value, tuple(bars), said)
+    kept = call.status is JobStatus.SUCCESS and call.epoch < drawing.epoch
+    return Row(call.path.rpartition("/")[2], call.path, depth, call.status.value, tuple(bars), said, kept=kept)
 
 
 def _folded(drawing: _Drawing, parent: str, group: Sequence[Checkpoint], depth: int) -> Row:

@@ -116,6 +116,10 @@ class Report:
     unknown: int = 0
     unknown_stored: int = 0
     rows: int = 0
+    lost: int = 0
+    duplicates: int = 0
+    #: Jobs that ran again though their result was stored, and those that had begun and had none.
+    run_again: int = 0
     jobs_run_twice: int = 0
     rounds_with_answers: int = 0
     looks: int = 0
@@ -127,7 +131,8 @@ class Report:
         return (
             f"seed {self.seed}: {self.rounds} kills in {self.seconds:.0f} s ({self.rounds / self.seconds * 60:.0f} a minute), "
             f"{self.acknowledged} deliveries acknowledged, {self.unknown} without an answer of which {self.unknown_stored} "
-            f"stored, {self.rows} rows, {self.jobs_run_twice} jobs run again before their checkpoint, listening again after "
+            f"stored, {self.rows} rows, {self.lost} lost, {self.duplicates} twice, {self.run_again} jobs run again after their "
+            f"checkpoint and {self.jobs_run_twice} before it, {self.looks} looks, listening again after "
             f"{statistics.median(restarts):.2f} s (p50) {restarts[int(len(restarts) * 0.99)]:.2f} s (p99); "
             + (f"WRONG: {len(self.wrong)}: " + "; ".join(self.wrong[:10]) if self.wrong else "nothing wrong")
         )
@@ -341,6 +346,7 @@ class KillLoop:
         if sent.answers:
             report.acknowledged += 1
             if not stored:
+                report.lost += 1
                 report.wrong.append(f"lost: {sent.id} was acknowledged as {sent.answers}")
             elif set(sent.answers) != set(stored):
                 report.wrong.append(f"answers differ: {sent.id} was told {set(sent.answers)} and is stored as {stored}")
@@ -348,12 +354,15 @@ class KillLoop:
             report.unknown += 1
             report.unknown_stored += bool(stored)
         if len(stored) > 1:
+            report.duplicates += 1
             report.wrong.append(f"duplicate: {sent.id} is stored {len(stored)} times")
         for event in stored:
             self._check_executions(sent.id, executions.get(event, []), sent.body["jobs"])
 
     def _check_executions(self, what: str, found: list[tuple[str, str, Any]], jobs: int) -> None:
         if len(found) != 1:
+            self.report.lost += not found
+            self.report.duplicates += len(found) > 1
             self.report.wrong.append(f"{what} has {len(found)} executions")
         for execution, status, result in found:
             if status != "SUCCESS" or json.loads(result) != STAGES[:jobs]:
@@ -367,6 +376,8 @@ class KillLoop:
             self._check_executions(f"row {row['id']}", executions.get(event, []), round(row["total"]))
         for row in self._committed.keys() | seen.keys():
             if seen[row] != (row in self._committed):
+                self.report.lost += row in self._committed and not seen[row]
+                self.report.duplicates += seen[row] > 1 or row not in self._committed
                 self.report.wrong.append(
                     f"row {row}: {'committed' if row in self._committed else 'rolled back'} and {seen[row]} events"
                 )
@@ -379,6 +390,7 @@ class KillLoop:
             execution = path.split("/")[0]
             ran[path] += int(stage) != 9
             if int(stage) < reached.get(execution, 0):
+                self.report.run_again += 1
                 self.report.wrong.append(f"{path} (stage {stage}) ran again after stage {reached[execution]}")
             reached[execution] = max(int(stage), reached.get(execution, 0))
         self.report.jobs_run_twice = sum(count > 1 for count in ran.values())

@@ -37,8 +37,8 @@ def test_thirty_kills(project: Project) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-def test_five_hundred_kills(project: Project) -> None:
-    check(play(project, 500))
+def test_a_thousand_kills(project: Project) -> None:
+    check(play(project, 1_000))
 
 
 @pytest.mark.timeout(90)

@@ -129,7 +129,7 @@ async def open_parts(
         clock=clock,
         executors={executor.name: executor for executor in files.executors},
         public_url=public_url(config),
-        gate=Gate(files.root, clock),
+        gate=Gate(files.root, clock, store),
         uses=uses,
         dispatch=dispatcher.run_once,
         replay=dispatcher.replay,

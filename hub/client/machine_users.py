@@ -95,7 +95,7 @@ class MachineUserVerbs(Verbs):
         Raises Unauthenticated, TooManyTries, or BadInput for a scope that it does not have.
         """
         throttle, about = self._driver.gate.throttle, f"client {client_id[:200]}"
-        throttle.admit(address, about)
+        await throttle.admit(address, about)
         user = self._somebody(client_id)
         # The same work whether there is such a user or not.
         space, name = (user.auth_namespace, user.name) if user is not None else ("", "")
@@ -119,7 +119,7 @@ class MachineUserVerbs(Verbs):
         Raises Unauthenticated or TooManyTries.
         """
         throttle = self._driver.gate.throttle
-        throttle.admit(address, "")
+        await throttle.admit(address, "")
         try:
             with self._usable_keys():
                 claims = self._driver.gate.tokens.read(token)

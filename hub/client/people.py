@@ -54,7 +54,7 @@ class PersonVerbs(Verbs):
 
         `address` is where the request came from. Raises BadInput, Unauthenticated or TooManyTries.
         """
-        self._driver.gate.throttle.admit(address, "")
+        await self._driver.gate.throttle.admit(address, "")
         if not is_name(name):
             raise BadInput(f"this cannot be a name: use {NAME_RULE}.")
         password_hash = await hash_password(password)
@@ -71,7 +71,7 @@ class PersonVerbs(Verbs):
     async def sign_in(self, name: str, password: str, *, address: str = "") -> SignedIn:
         """Begin a session. Raises Unauthenticated or TooManyTries; a name that there is not takes as long as a wrong password."""
         throttle, about = self._driver.gate.throttle, f"person {name[:100]}"
-        throttle.admit(address, about)
+        await throttle.admit(address, about)
         stored = await self._store.password_of(name)
         if not await is_password(password, stored) or stored is None:
             throttle.failed(address, about)

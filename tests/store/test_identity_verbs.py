@@ -15,6 +15,7 @@ from hub.model.people import Person
 from hub.store import Store, open_store
 from hub.store.machine_users import NewSecret, PermissionUse, Revoke
 from hub.store.people import Claim, Invite, OfferClaim, OpenSession
+from hub.store.tries import RightTry, WrongTry
 
 LATER = NOON + 1_000_000
 
@@ -179,5 +180,32 @@ def test_any_text_is_recorded(store_url: str, text: str) -> None:
         (record,) = await store.audit()
         assert (record.who, record.before, record.result[:1_000]) == (text, text, text[:1_000])
         assert (await store.check_audit()).ok
+
+    tell(store_url, story)
+
+
+@pytest.mark.parametrize("store_url", ["sqlite", "postgres"], indirect=True)
+def test_wrong_tries_are_added_up_capped_forgiven_and_forgotten(store_url: str) -> None:
+    async def story(store: Store) -> None:
+        numbers = iter(range(1_000))
+
+        async def free_at(at: int, times: int) -> dict[str, int]:
+            for _ in range(times):
+                store.wrong_try(next(numbers), WrongTry("place", at, 3_000, 60_000))
+            await store.flush()
+            return dict(await store.tries(["place", "nobody"]))
+
+        assert await free_at(NOON, 2) == {"place": NOON + 6_000}
+        assert await free_at(NOON + 1_000, 1) == {"place": NOON + 9_000}, "from where it was"
+        assert await free_at(NOON + 20_000, 1) == {"place": NOON + 23_000}, "what has passed counts no more"
+        assert await free_at(NOON + 20_000, 100) == {"place": NOON + 80_000}, "never more than the most"
+        assert await free_at(NOON - 86_400_000, 1) == {"place": NOON - 86_400_000 + 3_000}, "the clock was set back"
+        await free_at(NOON, 5)
+        store.right_try(RightTry("ada from there", NOON + 500_000, "place"))
+        await store.flush()
+        assert dict(await store.tries(["place", "ada from there"])) == {"ada from there": NOON + 500_000}
+        store.wrong_try(next(numbers), WrongTry("another", NOON + 500_001, 3_000, 60_000))
+        await store.flush()
+        assert dict(await store.tries(["place", "ada from there", "another"])) == {"another": NOON + 503_001}
 
     tell(store_url, story)

@@ -43,6 +43,7 @@ _INDEXES = (
     Added("ix_sessions_person", "sessions", ["person"]),
     Added("machine_secrets_user", "machine_secrets", ["auth_namespace", "name"]),
     Added("sessions_end", "sessions", ["expires_at"]),
+    Added("tries_end", "tries", ["free_at"]),
     Added("waits_asked", "waits", ["kind", "created_at"]),
     Added("waits_inbox", "waits", ["kind", "created_at"], where="state = 'WAITING'"),
 )
@@ -164,5 +165,11 @@ def _add_identity(op: Operations) -> None:
         Column("created_at", BigInteger(), nullable=False),
         Column("last_seen_at", BigInteger(), nullable=False),
         Column("expires_at", BigInteger(), nullable=False),
+        PrimaryKeyConstraint("digest"),
+    )
+    op.create_table(
+        "tries",
+        Column("digest", WORD, nullable=False),
+        Column("free_at", BigInteger(), nullable=False),
         PrimaryKeyConstraint("digest"),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from hub.model.audit import AuditEntry
 from hub.model.people import MachineSecret, Person, TokenState
 from hub.store.machine_users import (
@@ -34,6 +36,7 @@ from hub.store.people import (
     role_look,
 )
 from hub.store.reads import identity as reads
+from hub.store.tries import RIGHT_TRY, WRONG_TRY, RightTry, WrongTry, tries
 
 
 class IdentityPage(Page):
@@ -104,6 +107,18 @@ class IdentityPage(Page):
     def secret_used(self, secret_id: str, at: int) -> None:
         """Nobody waits for it."""
         self._writer.ride(SECRET_USED, secret_id, SecretUse(secret_id, at))
+
+    async def tries(self, digests: Sequence[str]) -> Mapping[str, int]:
+        """What was tried lately: of these digests, those that there are, each with when it is forgotten."""
+        return await self._read(tries, digests)
+
+    def wrong_try(self, key: int, tried: WrongTry) -> None:
+        """Nobody waits for it; each has a key of its own, so that all are counted."""
+        self._writer.ride(WRONG_TRY, key, tried)
+
+    def right_try(self, tried: RightTry) -> None:
+        """Nobody waits for it."""
+        self._writer.ride(RIGHT_TRY, tried.digest, tried)
 
     def permission_used(self, use: PermissionUse) -> None:
         """Nobody waits for it."""

@@ -36,6 +36,7 @@ from hub.store.tables.identity import (
     PermissionUseRow,
     PersonRow,
     SessionRow,
+    TryRow,
 )
 from hub.store.tables.installation import SCHEMA_VERSION, CommitRow, MetaRow, NodeRow
 from hub.store.tables.waits import AnswerRow, SignalRow, WaitRow
@@ -68,6 +69,7 @@ __all__ = [
     "SessionRow",
     "SignalRow",
     "SlotRow",
+    "TryRow",
     "WaitRow",
     "WebhookTokenRow",
 ]

@@ -82,6 +82,19 @@ class SessionRow(SQLModel, table=True):
     __table_args__ = (Index("sessions_end", "expires_at"),)
 
 
+class TryRow(SQLModel, table=True):
+    """Wrong credentials that were tried lately, and who has shown right ones."""
+
+    __tablename__ = "tries"
+
+    #: SHA-256 of what is counted: where from, or about whom.
+    digest: str = Field(primary_key=True)
+    #: When all of it is forgotten.
+    free_at: int = Field(sa_column=big())
+
+    __table_args__ = (Index("tries_end", "free_at"),)
+
+
 class AuditRow(SQLModel, table=True):
     __tablename__ = "audit"
 

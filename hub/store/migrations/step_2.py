@@ -41,6 +41,7 @@ _INDEXES = (
     Added("executions_workflow_status", "executions", ["workflow", "status", "id"], where=_UNUSUAL),
     Added("ix_invitations_name", "invitations", ["name"]),
     Added("ix_sessions_person", "sessions", ["person"]),
+    Added("machine_secrets_digest", "machine_secrets", ["digest"]),
     Added("machine_secrets_user", "machine_secrets", ["auth_namespace", "name"]),
     Added("sessions_end", "sessions", ["expires_at"]),
     Added("tries_end", "tries", ["free_at"]),

@@ -101,6 +101,10 @@ class IdentityPage(Page):
         """Oldest first, revoked ones among them; of one machine user, or of all."""
         return await self._read(reads.machine_secrets, auth_namespace, name)
 
+    async def secret_with(self, digest: str) -> MachineSecret | None:
+        """The secret of that digest, also when it was revoked."""
+        return await self._read(reads.secret_with, digest)
+
     async def token_state(self, auth_namespace: str, name: str, secret_id: str) -> TokenState:
         return await self._read(reads.token_state, auth_namespace, name, secret_id)
 

@@ -31,6 +31,11 @@ def session_person(session: Session, digest: str, now: int, idle: int) -> tuple[
     return None if found is None else (_person(found[0]), found[1])
 
 
+def secret_with(session: Session, digest: str) -> MachineSecret | None:
+    row = session.exec(select(MachineSecretRow).where(MachineSecretRow.digest == digest)).first()
+    return None if row is None else _machine_secret(row)
+
+
 def machine_secrets(session: Session, auth_namespace: str | None, name: str | None) -> list[MachineSecret]:
     """Oldest first; of one machine user, or of all."""
     statement = select(MachineSecretRow).order_by(col(MachineSecretRow.created_at), MachineSecretRow.id)
@@ -38,12 +43,7 @@ def machine_secrets(session: Session, auth_namespace: str | None, name: str | No
         statement = statement.where(MachineSecretRow.auth_namespace == auth_namespace)
     if name is not None:
         statement = statement.where(MachineSecretRow.name == name)
-    return [
-        MachineSecret(
-            row.id, row.auth_namespace, row.name, row.created_at, row.last_used_at, row.revoked_at, digest=row.digest
-        )
-        for row in session.exec(statement)
-    ]
+    return [_machine_secret(row) for row in session.exec(statement)]
 
 
 def token_state(session: Session, auth_namespace: str, name: str, secret_id: str) -> TokenState:
@@ -66,3 +66,9 @@ def permission_uses(session: Session) -> dict[tuple[str, str, str], int]:
 
 def _person(row: PersonRow) -> Person:
     return Person(row.name, row.role, row.created_at, row.last_sign_in_at, invited=row.password is None)
+
+
+def _machine_secret(row: MachineSecretRow) -> MachineSecret:
+    return MachineSecret(
+        row.id, row.auth_namespace, row.name, row.created_at, row.last_used_at, row.revoked_at, digest=row.digest
+    )

@@ -22,7 +22,10 @@ class MachineSecretRow(SQLModel, table=True):
     #: From then on neither it nor the tokens that were got with it are any good.
     revoked_at: int | None = Field(default=None, sa_column=big(nullable=True))
 
-    __table_args__ = (Index("machine_secrets_user", "auth_namespace", "name"),)
+    __table_args__ = (
+        Index("machine_secrets_digest", "digest"),
+        Index("machine_secrets_user", "auth_namespace", "name"),
+    )
 
 
 class MachineUserStateRow(SQLModel, table=True):

@@ -7,6 +7,7 @@ from typing import Any
 
 from hub.engine.authoring import Job, Workflow
 from hub.engine.compatibility import Judged
+from hub.engine.policies import ConcurrencyPolicy, Debounce, RateLimit, RetryPolicy
 from hub.model.audit import AuditRecord
 from hub.model.books import Books
 from hub.model.clock import iso, iso_or_none
@@ -218,11 +219,11 @@ def workflow_row(workflow: Workflow[Any, Any], revision: str) -> dict[str, Any]:
     return {
         "name": workflow.name,
         "main_job": workflow.main_job.name,
-        "retry_policy": None if workflow.retry_policy is None else repr(workflow.retry_policy),
-        "concurrency_policy": None if workflow.concurrency_policy is None else repr(workflow.concurrency_policy),
+        "retry_policy": _policy(workflow.retry_policy),
+        "concurrency_policy": _policy(workflow.concurrency_policy),
         "priority": workflow.priority,
-        "debounce": None if workflow.debounce is None else repr(workflow.debounce),
-        "rate_limit": None if workflow.rate_limit is None else repr(workflow.rate_limit),
+        "debounce": _policy(workflow.debounce),
+        "rate_limit": _policy(workflow.rate_limit),
         "revision": revision,
     }
 
@@ -233,11 +234,12 @@ def workflow_view(workflow: Workflow[Any, Any], revision: str, jobs: list[Job[An
         **workflow_row(workflow, revision),
         "input_schema": workflow.main_job.input.schema(),
         "output_schema": workflow.main_job.output.schema(),
-        "jobs": [
-            {"name": job.name, "retry": None if job.retry is None else repr(job.retry), "timeout_ms": job.timeout}
-            for job in jobs
-        ],
+        "jobs": [{"name": job.name, "retry": _policy(job.retry), "timeout_ms": job.timeout} for job in jobs],
     }
+
+
+def _policy(policy: RetryPolicy | ConcurrencyPolicy | Debounce | RateLimit | None) -> dict[str, Any] | None:
+    return None if policy is None else policy.as_json()
 
 
 def refused_view(one: RefusedDelivery) -> dict[str, Any]:

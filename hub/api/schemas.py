@@ -22,6 +22,8 @@ TEXTS: Schema = {"type": "array", "items": TEXT}
 #: Any JSON value.
 ANY: Schema = {}
 TIME: Schema = {"type": "string", "format": "date-time", "description": "ISO 8601, UTC, with milliseconds"}
+DURATION: Schema = {"type": "string", "description": "a number and one of ms, s, m, h, d"}
+DURATION_OR_NULL: Schema = {**DURATION, "type": ["string", "null"]}
 TIME_OR_NULL: Schema = {**TIME, "type": ["string", "null"]}
 
 #: A name in a path. Longer or otherwise written ones are nowhere.
@@ -51,6 +53,9 @@ def ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+_RETRY = nullable(
+    shape(max_retries=NUMBER, initial_backoff=DURATION, max_backoff=DURATION, backoff_multiplier={"type": "number"})
+)
 _ERROR = nullable(shape(type=TEXT_OR_NULL, message=TEXT_OR_NULL, job=TEXT_OR_NULL))
 _INVOKER = nullable(shape(type={"const": "machine_user"}, auth_namespace=TEXT, name=TEXT, attributes=OBJECT))
 
@@ -170,11 +175,11 @@ COMPONENTS: Mapping[str, Schema] = {
     "WorkflowRow": shape(
         name=TEXT,
         main_job=TEXT,
-        retry_policy=TEXT_OR_NULL,
-        concurrency_policy=TEXT_OR_NULL,
+        retry_policy=_RETRY,
+        concurrency_policy=nullable(shape(max_concurrent_executions=NUMBER, key=TEXT_OR_NULL)),
         priority=NUMBER,
-        debounce=TEXT_OR_NULL,
-        rate_limit=TEXT_OR_NULL,
+        debounce=nullable(shape(period=DURATION, key=TEXT_OR_NULL, longest=DURATION_OR_NULL)),
+        rate_limit=nullable(shape(limit=NUMBER, period=DURATION, key=TEXT_OR_NULL)),
         revision=TEXT,
     ),
     "Workflow": shape(
@@ -183,7 +188,7 @@ COMPONENTS: Mapping[str, Schema] = {
         revision=TEXT,
         input_schema=ANY,
         output_schema=ANY,
-        jobs=array(shape(name=TEXT, retry=TEXT_OR_NULL, timeout_ms={"type": ["integer", "null"]})),
+        jobs=array(shape(name=TEXT, retry=_RETRY, timeout_ms={"type": ["integer", "null"]})),
     ),
     "WaitPoint": shape(
         execution_id=ID,

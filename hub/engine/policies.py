@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from hub.model.durations import milliseconds, spoken
 
@@ -62,6 +63,14 @@ class RetryPolicy:
             f"max_backoff={spoken(self.max_backoff)!r}, backoff_multiplier={self.backoff_multiplier})"
         )
 
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "max_retries": self.max_retries,
+            "initial_backoff": spoken(self.initial_backoff),
+            "max_backoff": spoken(self.max_backoff),
+            "backoff_multiplier": self.backoff_multiplier,
+        }
+
 
 class ConcurrencyPolicy:
     """How many executions of a workflow may run at once; with `key`, how many of each value of it.
@@ -83,6 +92,9 @@ class ConcurrencyPolicy:
 
     def __repr__(self) -> str:
         return f"ConcurrencyPolicy({self.max_concurrent_executions}, key={self.key!r})"
+
+    def as_json(self) -> dict[str, Any]:
+        return {"max_concurrent_executions": self.max_concurrent_executions, "key": self.key}
 
 
 class Debounce:
@@ -106,8 +118,11 @@ class Debounce:
         self.key = key
 
     def __repr__(self) -> str:
+        return "Debounce({period!r}, key={key!r}, longest={longest!r})".format(**self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
         longest = None if self.longest is None else spoken(self.longest)
-        return f"Debounce({spoken(self.period)!r}, key={self.key!r}, longest={longest!r})"
+        return {"period": spoken(self.period), "key": self.key, "longest": longest}
 
 
 class RateLimit:
@@ -131,6 +146,9 @@ class RateLimit:
 
     def __repr__(self) -> str:
         return f"RateLimit({self.limit}, {spoken(self.period)!r}, key={self.key!r})"
+
+    def as_json(self) -> dict[str, Any]:
+        return {"limit": self.limit, "period": spoken(self.period), "key": self.key}
 
 
 def checked_priority(priority: int) -> int:

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from hub.api.live import Live
-from hub.api.operations import Call, Operation
+from hub.api.operations import PUBLIC, Call, Operation
 from hub.model.clock import Clock
 from hub.model.rights import require
 from hub.store import Store
@@ -76,11 +76,12 @@ class Metrics:
         )
 
 
-def metrics_operations(metrics: Metrics) -> tuple[Operation, ...]:
-    """`GET /metrics`."""
+def metrics_operations(metrics: Metrics, *, public: bool = False) -> tuple[Operation, ...]:
+    """`GET /metrics`. `public`: for everybody, without a token."""
 
     async def show(call: Call) -> Any:
-        require(call.principal, "metrics:read", "")
+        if not public:
+            require(call.principal, "metrics:read", "")
         return Response(await metrics.text(), headers={"content-type": CONTENT_TYPE_PLAIN_1_0_0})
 
     return (
@@ -89,10 +90,11 @@ def metrics_operations(metrics: Metrics) -> tuple[Operation, ...]:
             path="/metrics",
             id="getMetrics",
             summary="The hub's metrics, in Prometheus' text format.",
-            action="metrics:read",
+            action=PUBLIC if public else "metrics:read",
             handle=show,
             answer={"type": "string"},
             answer_type="text/plain",
+            problems={503: "The store could not be asked in time. Try again later."} if public else {},
         ),
     )
 

@@ -152,7 +152,11 @@ class Serving:
             tokens.verify,
             Readiness(parts.store, self.troubles, parts.clock),
             url=public_url(parts.config),
-            further=(*stream_operations(self._live), *metrics_operations(metrics), tokens.operation()),
+            further=(
+                *stream_operations(self._live),
+                *metrics_operations(metrics, public=parts.config.server.metrics == "public"),
+                tokens.operation(),
+            ),
         )
 
     async def _seat_after_a_look(self) -> bool:

@@ -34,6 +34,8 @@ class Server:
     port: int = 8700
     #: Under which senders of webhooks reach the hub, without a slash at its end. None: host and port.
     public_url: str | None = None
+    #: Who may read /metrics: `token`, or `public`.
+    metrics: str = "token"
     #: Addresses or networks of proxies whose X-Forwarded-For is believed.
     trusted_proxies: tuple[str, ...] = ()
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from api_site import ApiSite, play
+import httpx
+from api_site import ApiSite, play, verify
 from prometheus_client.parser import text_string_to_metric_families
 
+from hub.api.app import create_app, machine_routes
+from hub.api.metrics import Metrics, metrics_operations
+from hub.api.openapi import document
+from hub.api.readiness import Readiness
 from hub.model.event import NewEvent
 from hub.model.execution import LEGAL_MOVES
-from hub.store.counting import Spread
+from hub.store.counting import Counts, Spread
 
 
 async def numbers(hub: ApiSite) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -72,6 +78,26 @@ def test_they_are_for_those_who_may_read_them(quick_path: Path) -> None:
         assert (await hub.ask("GET", "/metrics", "viewer")).status_code == 200
 
     play(quick_path, story)
+
+
+def test_they_are_for_everybody_where_the_configuration_says_so(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        metrics = Metrics(hub.parts.store, hub.parts.clock, Counts(), hub.live, list)
+        further = metrics_operations(metrics, public=True)
+        readiness = Readiness(hub.parts.store, list)
+        app = create_app(_nothing, machine_routes(hub.parts.client, verify, readiness, further=further))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as http:
+            answer = await http.get("/metrics")
+            assert (answer.status_code, "hub_nodes" in answer.text) == (200, True)
+            assert (await http.get("/api/v1/nodes")).status_code == 401
+        described = document(further, "http://hub")["paths"]["/metrics"]["get"]
+        assert described["security"] == []
+
+    play(quick_path, story)
+
+
+async def _nothing(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("nobody sends a webhook")
 
 
 def test_a_spread_counts_what_is_at_most_its_bounds() -> None:

@@ -1,7 +1,7 @@
 """Secrets that are in use, so that no text that is kept or shown holds one.
 
 A secret is known by its value from the moment in which somebody is given it. Whatever a job then logs, raises, hands on or gives
-back is looked through: as it is, as JSON, in an address, and in base64.
+back is looked through: as it is, as JSON, as Python shows it, in an address, and in base64.
 """
 
 from __future__ import annotations
@@ -81,9 +81,12 @@ class Hiding:
 
 
 def _forms(secret: str) -> set[str]:
-    """As it is, and as it looks in JSON, in an address, and in base64 from each of the three places where it can begin."""
+    """As it is, and as it looks in JSON, in JSON within JSON, as Python shows it, in an address, and in base64 from each of the
+    three places where it can begin.
+    """
     raw = secret.encode("utf-8", "surrogatepass")
     forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    forms |= {json.dumps(form)[1:-1] for form in forms} | {repr(secret)[1:-1], ascii(secret)[1:-1], repr(raw)[2:-1]}
     forms |= {quote(raw, safe=""), quote(raw), quote_plus(raw)}
     for lead in range(3):
         # Only the characters that depend on nothing but the secret.

@@ -42,7 +42,7 @@ def looks(secret: str) -> list[str]:
         secret, json.dumps(secret), json.dumps({"a": [secret]}, ensure_ascii=False), quote(secret), quote_plus(secret),
         quote(secret, safe=""), base64.b64encode(raw).decode(), base64.b64encode(b"user:" + raw).decode(),
         base64.b64encode(b"ab" + raw + b"tail").decode(), base64.urlsafe_b64encode(raw).decode(), f"Bearer {secret}",
-        json.dumps(json.dumps({"k": secret})),
+        json.dumps(json.dumps({"k": secret})), repr({"k": secret}), repr(secret.encode()), ascii(secret),
     ]  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def looks(secret: str) -> list[str]:
 def test_a_secret_is_found_however_it_is_written(secret: str) -> None:
     hiding = Hiding()
     hiding.learn(secret)
-    for text in looks(secret)[:-1]:
+    for text in looks(secret):
         shown = hiding.hide(f"before {text} after")
         assert secret not in shown
         assert HIDDEN in shown

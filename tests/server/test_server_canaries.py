@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -29,8 +31,20 @@ CANARIES = {
     "HEX": "ca9a41e5" * 8,
     "JWT": "eyJhbGciOiJIUzI1NiJ9.eyJjYW5hcnkiOjF9.canary-_canary",
     "BRACES": "${{ canary }}${env:CANARY}",
+    "STRIPE": "sk_live_canary51HqX9jKzLmNoPqRsTuVwXyZ",
+    "GITHUB": "ghp_16C7e42F292c6912E7710c838347Ae178canary",
+    "AMAZON": "AKIACANARY/wJalrXUtnFEMI/K7MDENG+bPxRfiCY",
+    "PEM": "-----BEGIN PRIVATE KEY-----\nMIIEvQIBcanaryADANBg\n-----END PRIVATE KEY-----\n",
+    "JSON": '{"type": "service_account", "canary": [1, "two"]}',
+    "BCRYPT": "$2b$12$canaryabcdefghijklmnopqrstuv",
+    "QUERY": "canary=b&c=d;e f+g%25%32",
+    "ESCAPES": "\x1b[31mcanary\x1b[0m\ttab",
+    "STARS": "********canary-nearly-hidden",
+    "WIDE": "canary-🔑-" + "x" * 500,
 }
 HEADER, HOOK = "canary-header-5f2a9c0d7b", "canary-hook-secret-of-github-77aa"
+#: In the process's environment, and not in the file.
+FROM_OUTSIDE = "canary-from-the-environment-90210"
 SENT = "canary-cookie-of-a-sender-31415926"
 
 WORKFLOWS = """
@@ -114,13 +128,16 @@ def forms(secret: str) -> set[str]:
         quote(secret, safe=""),
         inner[:-1],
         repr(secret)[1:-1],
+        repr(raw)[2:-1],
+        json.dumps(json.dumps(secret)[1:-1])[1:-1],
+        html.escape(secret),
     }
 
 
 def lay_out_canaries(project: Project, echo: str) -> None:
     http = {
         "url": f"{echo}/fails/${{secret:PATH_KEY}}",
-        "headers": {"authorization": "Bearer ${secret:HEADER}"},
+        "headers": {"authorization": "Bearer ${secret:HEADER}", "x-outside": "${secret:FROM_OUTSIDE}"},
         "body": {"k": "${secret:PLAIN}"},
     }
     lay_out(
@@ -136,7 +153,10 @@ def lay_out_canaries(project: Project, echo: str) -> None:
     config = config.replace("      visitor:", "      watcher: {permissions: [admin]}\n      visitor:")
     project.write("config/hub.yaml", config + "outgoing: {allow: [127.0.0.0/8]}\n")
     values = {**CANARIES, "HEADER": HEADER, "HOOK": HOOK, "PATH_KEY": "canary-in-a-path-0f0f0f"}
-    project.write("config/secrets.yaml", "".join(f"{name}: {json.dumps(value)}\n" for name, value in values.items()))
+    project.write(
+        "config/secrets.yaml",
+        "".join(f"{name}: {json.dumps(value, ensure_ascii=False)}\n" for name, value in values.items()),
+    )
     (project.folder / "config/secrets.yaml").chmod(0o600)
 
 
@@ -170,7 +190,10 @@ def spill_everything(project: Project, hub: Hub) -> None:
 def told(project: Project, hub: Hub) -> Iterator[tuple[str, str]]:
     """Everything that a person or a program can read of it."""
     yield "log", hub.log
+    yield "what it prints", hub.out.replace(_ADDRESS.findall(hub.out)[0], "")
     for words in (
+        ["workflow", "changed"], ["node", "list"], ["person", "list"], ["verify"], ["audit", "verify"], ["db", "status", "shop"],
+        ["schedule", "next", "call"], ["webhook", "verify", "1"], ["workflow", "get", "spilling"], ["executor", "get", "call"],
         ["workflow", "executions"], ["event", "list"], ["executor", "list"], ["audit", "list"], ["wait-point", "list"],
         ["webhook", "rejected"], ["machine-user", "list"], ["check"], ["plan"], ["executor", "jobs", "call"],
     ):  # fmt: skip
@@ -195,7 +218,7 @@ def told(project: Project, hub: Hub) -> Iterator[tuple[str, str]]:
         answer = httpx.get(f"{hub.url}{path}", headers=head)
         assert answer.status_code == 200, (path, answer.text)
         yield path, answer.text + repr(answer.headers)
-    yield "/console", httpx.get(f"{hub.url}/console").text
+    yield from console(hub)
     (last,) = project.store("SELECT max(id) FROM executions")[0]
     ran = project.run("workflow", "executions", last, "-l")
     yield "hub workflow executions ID -l", ran.out + ran.err
@@ -209,16 +232,62 @@ def told(project: Project, hub: Hub) -> Iterator[tuple[str, str]]:
             continue
         if mine:
             yield f"process {pid.name}", line.replace(b"\0", b" ").decode("utf-8", "replace")
+    for child in children(hub.process.pid):
+        yield f"environment of {child}", (Path("/proc") / child / "environ").read_bytes().decode("utf-8", "replace")
+
+
+_ADDRESS = re.compile(r"http://\S+/console/claim/[\w-]+")
+
+
+def console(hub: Hub) -> Iterator[tuple[str, str]]:
+    """Every page that an admin comes to by following links."""
+    with httpx.Client(base_url=hub.url, headers={"origin": hub.url}, follow_redirects=True, timeout=20) as browser:
+        address = _ADDRESS.findall(hub.out)[-1]
+        (proof,) = set(re.findall(r'name="form_proof" value="([^"]+)"', browser.get(address).text))
+        asked = {"form_proof": proof, "name": "ada", "password": "quite-a-long-password"}
+        assert browser.post(address, data=asked).url.path == "/console"
+        waiting, seen = ["/console"], {"/console"}
+        while waiting and len(seen) < _MOST_PAGES:
+            path = waiting.pop(0)
+            answer = browser.get(path)
+            assert answer.status_code == 200, path
+            yield path, answer.text + repr(answer.headers)
+            found = [html.unescape(link) for link in re.findall(r'(?:href|hx-get)="(/console[^"#]*)', answer.text)]
+            new = sorted({link for link in found if "/static/" not in link and "live" not in link} - seen)
+            seen |= set(new)
+            waiting += new
+        assert len(seen) > _FEWEST_PAGES, seen
+
+
+_FEWEST_PAGES, _MOST_PAGES = 40, 150
+
+
+def children(pid: int) -> list[str]:
+    """Processes that a process has started, and theirs."""
+    found: list[str] = []
+    for task in (Path("/proc") / str(pid) / "task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [child, *children(int(child))]
+    return found
 
 
 @pytest.mark.timeout(180)
 def test_nothing_that_is_told_or_kept_holds_a_secret(project: Project, echo: str) -> None:
     lay_out_canaries(project, echo)
+    project.env["FROM_OUTSIDE"] = FROM_OUTSIDE
     with project.serving() as hub:
         spill_everything(project, hub)
         everything = list(told(project, hub))
     assert sum("********" in text for _, text in everything) > 10, "they were there to be hidden"
-    secrets = {**CANARIES, "HEADER": HEADER, "HOOK": HOOK, "SENT": SENT, "PATH_KEY": "canary-in-a-path-0f0f0f"}
+    assert any(where.startswith("environment of") for where, _ in everything), "expressions are evaluated in a child"
+    secrets = {
+        "FROM_OUTSIDE": FROM_OUTSIDE,
+        **CANARIES,
+        "HEADER": HEADER,
+        "HOOK": HOOK,
+        "SENT": SENT,
+        "PATH_KEY": "canary-in-a-path-0f0f0f",
+    }
     found = [
         (where, name, text[max(0, text.index(form) - 120) : text.index(form) + 60])
         for where, text in everything

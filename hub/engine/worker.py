@@ -7,11 +7,10 @@ import concurrent.futures
 import logging
 import threading
 from collections.abc import Callable
-from itertools import count
-from typing import Any
+from functools import partial
 
-from hub.engine.authoring import Workflow
 from hub.engine.budgets import Budgets
+from hub.engine.claiming import Claiming
 from hub.engine.registry import Registry
 from hub.engine.runner import Run, Tools
 from hub.engine.scope import branching_task_factory
@@ -22,12 +21,18 @@ from hub.model.clock import Clock
 from hub.model.errors import HubError, StoreUnavailable
 from hub.model.execution import Claimed
 from hub.store import Store
-from hub.store.executions import Claimable, ClaimRequest
+from hub.store.pages.executions import Along
 
 log = logging.getLogger(__name__)
 
 #: Executions under way in one process, unless it is told otherwise.
 MOST_RUNNING = 1_000
+
+#: How many of what a commit makes due are claimed in the same transaction.
+_MOST_ALONG = 8
+
+#: How long the end waits for a claim that is under way.
+_LAST_CLAIM_SECONDS = 1.0
 
 #: How long a ring may go unheard: another process may have started something.
 _POLL_SECONDS = 1.0
@@ -67,7 +72,7 @@ class Worker:
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._next_due: int | None = None
         self._may_claim = True
-        self._turns = count()
+        self._claiming = Claiming(node, clock)
         self._loop: asyncio.AbstractEventLoop | None = None
         #: The lease had run out: until a sweep has shown what others have taken over, nothing begins here.
         self._lapsed = False
@@ -136,25 +141,55 @@ class Worker:
         """Claim what is due and there is room for, and begin it; how many that were."""
         room = self._slots - len(self._runs)
         self._next_due = None
-        if room <= 0 or not self._may_claim or not self._gate.open:
+        if room <= 0 or not self._may_claim or not self._gate.open or not self._claiming.begin():
             return 0
         _branch_tasks()
-        if self._clock.monotonic() < self._unsure_until:
-            await self._store.let_go(self._node, list(self._runs))
         tools = self._tools  # they may be replaced while this claims
-        registry = tools.registry
-        workflows = self._in_turn(registry)
-        claimed = await self._store.claim(ClaimRequest(self._node, workflows, room, self._clock.now()))
+        try:
+            if self._clock.monotonic() < self._unsure_until:
+                await self._store.let_go(self._node, list(self._runs))
+            request = self._claiming.request(tools.registry, room)
+            claimed = await self._store.claim(request)
+            for one in claimed:
+                self._begin(tools, one)
+        finally:
+            self._claiming.end()
+        if not claimed:
+            # Also what has come due since it was asked for.
+            self._next_due = await self._store.next_due(list(tools.registry.workflows), request.now)
+        return len(claimed)
+
+    def _ask_along(self) -> Along | None:
+        """A claim in the transaction that makes something due, while there is room. On the writer's thread."""
+        if not self._may_claim or not self._gate.open or self._clock.monotonic() < self._unsure_until:
+            return None
+        if not self._claiming.begin():
+            return None
+        # Now nobody else takes of it.
+        room = min(self._slots - len(self._runs), _MOST_ALONG)
+        tools = self._tools
+        request = self._claiming.along(tools.registry, room)
+        if request is None:
+            self._claiming.end()
+            return None
+        return Along(request, partial(self._claimed_along, tools))
+
+    def _claimed_along(self, tools: Tools, claimed: list[Claimed] | Exception) -> None:
+        self._claiming.end()
+        if isinstance(claimed, Exception):
+            log.warning("claiming failed, trying again: %s", claimed)
+            self._be_unsure()
+            claimed = []
         for one in claimed:
             self._begin(tools, one)
-        if not claimed:
-            self._next_due = await self._store.next_due(list(registry.workflows))
-        return len(claimed)
+        self.waker.ring()
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Claim whenever somebody rings, something comes due, or a second has passed."""
         self.waker.bind()
         self._loop = asyncio.get_running_loop()
+        _branch_tasks()
+        self._store.claim_along(self._ask_along)
         while not stop.is_set():
             try:
                 claimed = await self.run_once()
@@ -185,6 +220,8 @@ class Worker:
     async def drain(self, grace: float) -> int:
         """Let what runs finish for `grace` seconds, then give the rest back; how many were given back."""
         self._may_claim = False
+        self._store.claim_along(None)
+        await asyncio.to_thread(self._claiming.close, _LAST_CLAIM_SECONDS)
         tasks = [task for _, task in self._runs.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
@@ -252,14 +289,6 @@ class Worker:
             else:
                 self._doubt.settle(looked)
 
-    def _in_turn(self, registry: Registry) -> tuple[Claimable, ...]:
-        """Each workflow is the first to be served in its turn, so that one with a long queue cannot starve the others."""
-        known = sorted(registry.workflows.items())
-        first = next(self._turns) % len(known) if known else 0
-        return tuple(
-            _claimable(name, registry.revision(name), workflow) for name, workflow in [*known[first:], *known[:first]]
-        )
-
     def _begin(self, tools: Tools, claimed: Claimed) -> None:
         run = Run(tools, claimed, tools.registry.workflow(claimed.workflow))
         if claimed.id in self._runs:  # this node was taken for dead
@@ -299,14 +328,6 @@ class Worker:
         if self._next_due is None:
             return _POLL_SECONDS
         return min(max((self._next_due - self._clock.now()) / 1000, 0.001), _POLL_SECONDS)
-
-
-def _claimable(name: str, revision: str, workflow: Workflow[Any, Any]) -> Claimable:
-    policy, rate = workflow.concurrency_policy, workflow.rate_limit
-    per = None if rate is None else (rate.limit, rate.period)
-    if policy is None:
-        return Claimable(name, revision, rate=per)
-    return Claimable(name, revision, policy.max_concurrent_executions, by_key=policy.key is not None, rate=per)
 
 
 def _branch_tasks() -> None:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -25,10 +26,26 @@ _MOST_IN_A_BATCH = 2_000
 _MOST_QUEUED = 50_000
 #: With so many the thread begins at once, while the loop's turn makes more.
 _WORTH_A_BATCH = 32
+#: With no more than so many the guest is asked: with more, whoever waits for them is not kept waiting for him as well.
+_FEW = 8
 _AGAIN_AFTER = 0.05
 _RIDE_AFTER = 0.02
 
 _NOTHING: Verb[None, None] = Verb("flush", lambda _tx, items: [None for _ in items])
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What is to be done in the transaction of others."""
+
+    verb: Verb[Any, Any]
+    item: Any
+    #: Given the result or the exception, in the loop of who has invited.
+    done: Callable[[Any], None]
+
+
+#: Told the verbs of a batch, on the writer's thread.
+Guest = Callable[[Sequence[Verb[Any, Any]]], Errand | None]
 
 
 class Writer(Protocol):
@@ -50,6 +67,10 @@ class Writer(Protocol):
 
     def forget(self, verb: Verb[T, Any], key: Hashable) -> None:
         """The rider is no longer of interest, should it still be here."""
+        ...
+
+    def invite(self, guest: Guest | None) -> None:
+        """Before each small batch `guest` is asked whether something is to be done in the same transaction. None: nobody is."""
         ...
 
     async def flush(self) -> None:
@@ -107,6 +128,9 @@ class InlineWriter:
         with self._lock:
             self._riders.pop((verb, key), None)
 
+    def invite(self, guest: Guest | None) -> None:
+        """Here nobody gains by it: there is one connection, and nothing to wait for."""
+
     async def flush(self) -> None:
         if self._riders:
             # With an operation beside them, a rider that cannot be written fails by itself.
@@ -141,6 +165,7 @@ class ThreadWriter:
         self._closing = False
         #: The thread takes nothing more.
         self._ended = False
+        self._guest: tuple[Guest, asyncio.AbstractEventLoop] | None = None
         #: What is on its way to the database.
         self._pending: list[Operation] = []
         committer.connection.waiting = self._while_waiting
@@ -198,6 +223,9 @@ class ThreadWriter:
         with self._lock:
             self._riders.pop((verb, key), None)
 
+    def invite(self, guest: Guest | None) -> None:
+        self._guest = None if guest is None else (guest, asyncio.get_running_loop())
+
     async def flush(self) -> None:
         await self.submit(_NOTHING, None)
 
@@ -223,6 +251,7 @@ class ThreadWriter:
                 self._signal.wait()
             self._signal.clear()
             pending += self._take(_MOST_IN_A_BATCH - len(pending))
+            pending += self._asked(pending)
             if not pending:
                 if self._closing:
                     return
@@ -246,6 +275,14 @@ class ThreadWriter:
             else:
                 _deliver(pending)
             pending = []
+
+    def _asked(self, pending: Sequence[Operation]) -> list[Operation]:
+        """What the guest has to do beside these."""
+        if self._guest is None or not 0 < len(pending) <= _FEW:
+            return []
+        guest, loop = self._guest
+        errand = guest([operation.verb for operation in pending])
+        return [] if errand is None else [Operation(errand.verb, errand.item, _Caller(errand.done, loop))]
 
     def _take(self, most: int) -> list[Operation]:
         with self._lock:

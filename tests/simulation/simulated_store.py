@@ -17,7 +17,7 @@ from hub.store.committing import Committer, Operation
 from hub.store.dialects.sqlite import SqliteDialect
 from hub.store.opening import prepare
 from hub.store.store import _Bells
-from hub.store.writer import _NOTHING
+from hub.store.writer import _NOTHING, Guest
 
 #: What happens to one batch.
 FINE, DIE_BEFORE, DIE_AFTER, FREEZE_BEFORE, FREEZE_AFTER, REFUSED, LOST_REPLY = (
@@ -97,6 +97,7 @@ class SimulatedWriter:
         self._queue: list[tuple[Operation, asyncio.Future[Any]]] = []
         self._riders: dict[tuple[Any, Hashable], Any] = {}
         self._busy = False
+        self._guest: Guest | None = None
 
     # --- what the store asks for
 
@@ -121,6 +122,9 @@ class SimulatedWriter:
     def forget(self, verb: Any, key: Hashable) -> None:
         self._riders.pop((verb, key), None)
 
+    def invite(self, guest: Guest | None) -> None:
+        self._guest = guest
+
     async def flush(self) -> None:
         """Reads see what is committed, and take their time."""
         await asyncio.sleep(0.001)
@@ -144,10 +148,24 @@ class SimulatedWriter:
         if not batch:
             self._busy = False
             return
+        asked = self._asked(batch)
+        queue += asked
+        batch += [operation for operation, _ in asked]
         verbs = [operation.verb.name for operation in batch]
         fate = self._fates.of(self._host, verbs)
         futures = [future for _, future in queue]
         self._loop.call_later(fate.before, self._commit, fate, batch, futures, context=self._host.context.copy())
+
+    def _asked(self, batch: list[Operation]) -> list[tuple[Operation, asyncio.Future[Any]]]:
+        """What the guest has to do in the same transaction."""
+        errand = None if self._guest is None else self._guest([operation.verb for operation in batch])
+        if errand is None:
+            return []
+        future: asyncio.Future[Any] = self._loop.create_future()
+        future.add_done_callback(
+            lambda done: errand.done(done.exception() or done.result()), context=self._host.context.copy()
+        )
+        return [(Operation(errand.verb, errand.item), future)]
 
     def _commit(self, fate: Fate, batch: list[Operation], futures: list[asyncio.Future[Any]]) -> None:
         verbs = "+".join(operation.verb.name for operation in batch)

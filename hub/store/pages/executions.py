@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from hub.model.audit import AuditEntry
 from hub.model.execution import Claimed, ExecutionRecord, Settled, Started, StartRequest, Status
@@ -28,12 +29,23 @@ from hub.store.pages.page import Page
 from hub.store.reads import executions as reads
 from hub.store.resuming import FORK, RESUME, Fork, Resumption
 from hub.store.suspects import CLEAR, NEXT_SUSPECT, Cleared
+from hub.store.verbs import Verb
+from hub.store.writer import Errand, Guest
 
 log = logging.getLogger(__name__)
 
 #: How many seconds a cancel waits for the node that runs it, and how often it looks.
 _STOPS_WITHIN = 5.0
 _LOOK_AGAIN = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """A claim in the transaction that makes something due."""
+
+    request: ClaimRequest
+    #: Given what was claimed, or why nothing could be. In the loop in which `claim_along` was called.
+    done: Callable[[list[Claimed] | Exception], None]
 
 
 class ExecutionsPage(Page):
@@ -46,6 +58,13 @@ class ExecutionsPage(Page):
     async def claim(self, request: ClaimRequest) -> list[Claimed]:
         """Lease due executions to a node, each with a new epoch and with what it has already done."""
         return await self._writer.submit(CLAIM, request)
+
+    def claim_along(self, ask: Callable[[], Along | None] | None) -> None:
+        """From now on ask, whenever a small commit of this process makes something due, whether it is to claim as well.
+
+        `ask` is called on the writer's thread. None: nobody is asked any more.
+        """
+        self._writer.invite(None if ask is None else _claims_along(ask))
 
     async def settle(self, settled: Settled) -> Status:
         """Let go of an execution. Raises Fenced when the claim is over."""
@@ -164,6 +183,16 @@ class ExecutionsPage(Page):
         """How many of a workflow run, or of one concurrency key of it."""
         return await self._read(reads.count_running, workflow, key)
 
-    async def next_due(self, workflows: Sequence[str]) -> int | None:
-        """When the next of these workflows' executions comes due that is not due yet."""
-        return await self._read(reads.next_due, workflows, self._clock.now())
+    async def next_due(self, workflows: Sequence[str], after: int | None = None) -> int | None:
+        """When the next of these workflows' executions comes due that is not due at the moment `after`; None: now."""
+        return await self._read(reads.next_due, workflows, self._clock.now() if after is None else after)
+
+
+def _claims_along(ask: Callable[[], Along | None]) -> Guest:
+    def guest(verbs: Sequence[Verb[Any, Any]]) -> Errand | None:
+        if not any("executions" in verb.rings for verb in verbs):
+            return None
+        along = ask()
+        return None if along is None else Errand(CLAIM, along.request, along.done)
+
+    return guest

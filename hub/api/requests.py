@@ -35,7 +35,8 @@ def query_of(request: Request, operation: Operation) -> dict[str, Any]:
     given: set[str] = set()
     for name, text in request.query_params.multi_items():
         if name not in known:
-            raise Unreadable(f"there is no parameter {name!a} here. {advice(name, known)}")
+            others = advice(name, known) if known else "Nothing can be asked for here."
+            raise Unreadable(f"there is no parameter {name!a} here. {others}")
         if name in given:
             raise Unreadable(f"the parameter {name} is given more than once.")
         given.add(name)
@@ -55,7 +56,7 @@ def _value(parameter: Parameter, text: str) -> Any:
     elif wanted == "boolean" and text in ("true", "false"):
         value = text == "true"
     if problems := fits(parameter.schema, value):
-        raise Unreadable(f"the parameter {parameter.name}: {problems}.")
+        raise Unreadable(f"the parameter {parameter.name}: {problems.removeprefix('$: ')}.")
     return value
 
 

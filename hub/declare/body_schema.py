@@ -5,6 +5,7 @@ Nothing is ever fetched: a schema refers to its own parts only. Messages name pl
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,6 +16,8 @@ from jsonschema.exceptions import ValidationError
 from hub.declare.document import Where
 
 _MOST_PROBLEMS = 10
+#: Longer lists of what is allowed are not told.
+_MOST_LISTED = 12
 _REFERENCES = ("$ref", "$dynamicRef")
 #: One of each type, to see that the schema comes to an end on it.
 _SAMPLES: tuple[Any, ...] = (None, True, 0, "", [], {})
@@ -111,6 +114,8 @@ def _rule(error: ValidationError) -> str:
             return "missing " + ", ".join(str(name) for name in says if name not in given)
         case "type", (str() | list()):
             return f"must be {says if isinstance(says, str) else ' or '.join(says)}"
+        case "enum", list() if len(says) <= _MOST_LISTED:
+            return f"must be one of {', '.join(json.dumps(one, ensure_ascii=False)[:60] for one in says)}"
         case keyword, (int() | float() | str()) if not isinstance(says, bool):
             return f"{keyword} {says}"
         case keyword, _:

@@ -24,6 +24,8 @@ def test_bodies_are_judged_without_being_repeated():
     ]
     assert schema.problems([]) == ["$: must be object"]
     assert BodySchema({}).problems({"a": 1}) == []
+    assert BodySchema({"enum": ["push", 1, None]}).problems("c4nary") == ['$: must be one of "push", 1, null']
+    assert BodySchema({"enum": list(range(13))}).problems("c4nary") == ["$: enum does not hold"]
 
 
 def test_at_most_ten_reasons_are_given():

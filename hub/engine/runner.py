@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import logging
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, TypeVar
@@ -60,6 +60,8 @@ class Tools:
     doubt: Doubt = field(default_factory=Doubt)
     #: How soon what has failed may be tried again.
     budgets: Budgets = field(default_factory=Budgets)
+    #: Told when a run is not suspected any more. On the worker's loop.
+    on_cleared: Callable[[], None] = lambda: None
 
 
 class ExecutionTimeout(Conflict):
@@ -96,7 +98,8 @@ class Run:
         #: An error that no job may catch: the execution fails with it.
         self._fatal: BaseException | None = None
         self._main: asyncio.Task[Ended] | None = None
-        #: It is suspected of having taken its worker down; after a while it is not.
+        #: It may be what took its worker down, more than once. After a while, or once it has stored something, it is not.
+        self.suspected = claimed.crashes > 1
         self._clearing: asyncio.TimerHandle | None = None
         self.launcher = Launcher(self, self.loop)
         self._trying = Trying(self)
@@ -129,6 +132,17 @@ class Run:
                 self._clearing.cancel()
             # It holds the exception that took it down, and with that every frame, each of which holds this run again.
             self._main = None
+
+    def _outlive(self) -> None:
+        """It has stored nothing yet, and its worker lives all the same."""
+        self.tools.store.clear(self.claimed.id, self.claimed.epoch)
+        self._clear()
+
+    def _clear(self) -> None:
+        if self._clearing is not None:
+            self._clearing.cancel()
+        self.suspected = False
+        self.tools.on_cleared()
 
     def lose(self) -> None:
         """The claim is over: what it was for went on elsewhere or was cancelled."""
@@ -168,8 +182,8 @@ class Run:
                 f"{claimed.crashes} workers in a row died with this execution and stored nothing. It is left alone until "
                 "somebody resumes it."
             )
-        if claimed.crashes > 1:
-            self._clearing = self.loop.call_later(ALONE / 1000, store.clear, claimed.id, claimed.epoch)
+        if self.suspected:
+            self._clearing = self.loop.call_later(ALONE / 1000, self._outlive)
         stored = self.history.get(main.name)
         if stored is not None and stored.status is JobStatus.SUCCESS:
             await store.settle(self._settled(Status.SUCCESS, result=stored.result))
@@ -274,6 +288,8 @@ class Run:
         # Before it is durable: should this task be taken down meanwhile, its write goes on, before any later one.
         self.history[call.path] = ended.checkpoint
         await self.durably(self.tools.store.checkpoint(self.write(ended.checkpoint)))
+        if self.suspected:
+            self._clear()
         if ended.failure is None:
             return ended.value
         assert ended.checkpoint.error is not None

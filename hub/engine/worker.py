@@ -95,6 +95,7 @@ class Worker:
             self._awaits_others,
             self._doubt,
             self._budgets,
+            self._try_next,
         )
 
     @property
@@ -265,6 +266,11 @@ class Worker:
         self._gate.open_until(until)
         self.waker.ring()
 
+    def _try_next(self) -> None:
+        """One of a turn of suspects is beyond suspicion: with the last of them the next turn begins."""
+        if self._may_claim and not any(run.suspected for run in self.runs):
+            self._asking = asyncio.Task(self._try_next_suspect(), loop=asyncio.get_running_loop())
+
     async def _try_next_suspect(self) -> None:
         try:
             await self._store.next_suspect()
@@ -311,12 +317,8 @@ class Worker:
             log.warning("execution %s could not be settled and is let go soon: %s", claimed.id, error)
         elif error is not None:
             log.error("execution %s stopped with a fault of the hub", claimed.id, exc_info=error)
-        if (
-            self._may_claim
-            and claimed.crashes > 1
-            and not any(one.claimed.crashes > 1 for one, _ in self._runs.values())
-        ):
-            self._asking = asyncio.Task(self._try_next_suspect(), loop=task.get_loop())
+        if run.suspected:
+            self._try_next()
         if run.cut_off or isinstance(error, StoreUnavailable):
             self._be_unsure()
         workflow = self._tools.registry.workflows.get(claimed.workflow)

@@ -17,7 +17,7 @@
 - `people`, `invitations`, `sessions`: who may sign in to the console, who may become one of them, who has signed in.
 - `audit`, `audit_head`: who changed what, and where the chain of records ends.
 - `commits`: slips by which a writer that lost an answer learns whether its commit happened.
-- `meta`: the schema's version and the installation's id.
+- `meta`: the schema's version, the installation's id, and when workers died last.
 
 Times are milliseconds since 1970 UTC. JSON is text, written and read by `hub.model.values`.
 """

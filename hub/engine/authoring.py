@@ -144,14 +144,16 @@ class Workflow(Generic[In, Out]):
         args: In | Mapping[str, Any] | None = None,
         invoker: str | None = None,
         idempotency_key: str | None = None,
+        *,
+        priority: int | None = None,
     ) -> Triggered[str]:
         """Start another execution from a running job; its id comes back.
 
         `invoker` names a machine user of the running invoker's namespace; by default the execution acts as the
-        invoker of this one. Raises Refused when that one may not start the workflow.
+        invoker of this one. `priority` takes the place of the workflow's own. Raises BadInput for one out of bounds, and Refused when that one may not start the workflow.
         """
         scope = current()
-        return scope.run.start_other(scope, self.name, args, invoker, idempotency_key)
+        return scope.run.others.start(scope, self.name, args, invoker, idempotency_key, priority)
 
     def __repr__(self) -> str:
         return f"<workflow {self.name}>"
@@ -271,10 +273,11 @@ def trigger_workflow(
     *,
     auth_invoker: Mapping[str, str] | None = None,
     idempotency_key: str | None = None,
+    priority: int | None = None,
 ) -> Triggered[str]:
     """`workflow.trigger` by name. `auth_invoker` is {"namespace": …, "machine_user_name": …}."""
     scope = current()
-    return scope.run.start_other(scope, name, args, auth_invoker, idempotency_key)
+    return scope.run.others.start(scope, name, args, auth_invoker, idempotency_key, priority)
 
 
 def _caller_of(called: Job[In, Out]) -> Job[In, Out]:

@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, TypeVar
@@ -15,9 +15,10 @@ from hub.engine import failures, pausing, replay, retry
 from hub.engine.authoring import Job, Workflow
 from hub.engine.budgets import Budgets
 from hub.engine.launching import Launcher
+from hub.engine.others import Others
 from hub.engine.registry import Registry
 from hub.engine.scope import Call, Scope, Unwind
-from hub.engine.starting import MOST_ARGS, nested_request
+from hub.engine.starting import MOST_ARGS
 from hub.engine.surroundings import Surroundings
 from hub.engine.triggered import Triggered
 from hub.engine.trying import Ended, Trying, refuse_large
@@ -26,8 +27,8 @@ from hub.engine.waking import Doubt, Gate
 from hub.model.clock import Clock
 from hub.model.durations import spoken
 from hub.model.errors import ArgumentHashMismatch, Conflict, Fenced, StoreUnavailable
-from hub.model.execution import Checkpoint, Claimed, JobStatus, LogLine, Settled, StartRequest, Status
-from hub.model.values import canonical, digest, parse
+from hub.model.execution import Checkpoint, Claimed, JobStatus, LogLine, Settled, Status
+from hub.model.values import digest
 from hub.store import Store
 from hub.store.checkpoints import CallWrite, Handled, LogWrite
 from hub.store.suspects import ALONE
@@ -104,6 +105,7 @@ class Run:
         self.launcher = Launcher(self, self.loop)
         self._trying = Trying(self)
         self.waits = Waits(self)
+        self.others = Others(self)
         #: The scope of the main job, while that runs.
         self.root: Scope | None = None
 
@@ -320,74 +322,6 @@ class Run:
         for below, call in list(self.history.items()):
             if below.startswith(f"{path}/") and call.status is JobStatus.FAILED and not call.handled:
                 self.history[below] = replace(call, epoch=-1)
-
-    # --- starting other executions
-
-    def start_other(
-        self,
-        scope: Scope,
-        workflow: str,
-        args: Any,
-        invoker: str | Mapping[str, str] | None,
-        idempotency_key: str | None,
-        *,
-        child_at: str | None = None,
-    ) -> Triggered[str]:
-        """Start another execution. Run again after a restart it finds the one that it started.
-
-        With `child_at` it is a child: a cancel reaches it. The call then stands at that path.
-        """
-        self.refuse_if_stopped()
-        name = f"start:{workflow}"
-        path = child_at or scope.next_path(name)
-        self.note_handled(scope)
-        text, _ = self.registry.workflow(workflow).main_job.input.dump({} if args is None else args)
-        self.surroundings.hiding.refuse("the arguments are", text)
-        call = Checkpoint(
-            path, name, JobStatus.SUCCESS, text, digest(text), epoch=self.claimed.epoch, number=next(self.numbers)
-        )
-        decision = self.decide(call)
-        if isinstance(decision, replay.GiveBack):
-            return self.launcher.known(scope, path, parse(decision.result))
-        request = nested_request(
-            self.registry,
-            self.surroundings,
-            self.tools.clock,
-            self.claimed,
-            workflow=workflow,
-            args=args,
-            invoker=invoker,
-            idempotency_key=idempotency_key or f"{self.claimed.id}/{path}",
-        )
-        if child_at is not None:
-            request = replace(request, parent_id=self.claimed.id)
-        return self.launcher.begin(scope, path, lambda _made: self._start(request, call))
-
-    def invoke(self, scope: Scope, workflow: str, args: Any, invoker: str | Mapping[str, str] | None) -> Triggered[Any]:
-        """Start a child and wait for its result."""
-        self.refuse_if_stopped()
-        name = f"invoke:{workflow}"
-        path = scope.next_path(name)
-        self.note_handled(scope)
-        main = self.registry.workflow(workflow).main_job
-        text, _ = main.input.dump({} if args is None else args)
-        self.surroundings.hiding.refuse("the arguments are", text)
-        call = Checkpoint(path, name, JobStatus.WAITING, text, digest(text), number=next(self.numbers))
-        match self.decide(call):
-            case replay.GiveBack(result):
-                return self.launcher.known(scope, path, main.output.load(result))
-            case replay.RaiseAgain(error):
-                return self.launcher.failed_before(scope, path, failures.rebuild(error, path))
-            case _:
-                child = self.start_other(scope, workflow, args, invoker, None, child_at=f"{path}/start")
-                return self.waits.wait_for_child(scope, call, child, main.output.load)
-
-    async def _start(self, request: StartRequest, call: Checkpoint) -> str:
-        now = self.tools.clock.now()
-        done = replace(call, started_at=now, finished_at=now)
-        started = await self.durably(self.tools.store.start_nested(request, self.write(done)))
-        self.history[call.path] = replace(done, result=canonical(started.id))
-        return started.id
 
     # --- lines and marks
 

@@ -71,6 +71,7 @@ def nested_request(
     args: Any,
     invoker: str | Mapping[str, str] | None,
     idempotency_key: str,
+    priority: int | None = None,
 ) -> StartRequest:
     """What a running execution starts. By default it acts as the running invoker; it never gains rights.
 
@@ -97,6 +98,7 @@ def nested_request(
         invoker=acting,
         requested_by=f"execution:{running.id}",
         idempotency_key=idempotency_key,
+        priority=priority,
     )
 
 

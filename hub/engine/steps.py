@@ -134,7 +134,7 @@ class Steps:
         """
         scope = current()
         name = workflow if isinstance(workflow, str) else workflow.name
-        return scope.run.invoke(scope, name, args, invoker)
+        return scope.run.others.invoke(scope, name, args, invoker)
 
 
 class _StepJob(Job[Any, Any]):

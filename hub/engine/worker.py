@@ -207,7 +207,7 @@ class Worker:
 
     def hear(self, topic: str) -> None:
         """What the store rings when it has committed. From any thread."""
-        if topic == "executions" or (topic == "settled" and self._awaits_others.is_set()):
+        if topic in ("executions", "canceled") or (topic == "settled" and self._awaits_others.is_set()):
             self.waker.ring()
         if topic == "canceled":
             self._doubt.rise()  # at once: whoever asked for it has not been answered yet
@@ -322,7 +322,9 @@ class Worker:
         if run.cut_off or isinstance(error, StoreUnavailable):
             self._be_unsure()
         workflow = self._tools.registry.workflows.get(claimed.workflow)
-        if full or run.comes_again or (workflow is not None and workflow.concurrency_policy is not None):
+        makes_room = workflow is not None and workflow.concurrency_policy is not None
+        # Behind one that an executor started another one of it may be queued.
+        if full or run.comes_again or makes_room or claimed.executor is not None:
             self.waker.ring()
         self._on_ended(claimed.id)
 

@@ -165,6 +165,8 @@ class Claimed:
     concurrency_key: str = ""
     #: When its first attempt began.
     started_at: int = 0
+    #: The executor that started it.
+    executor: str | None = None
     history: tuple[Checkpoint, ...] = ()
 
 

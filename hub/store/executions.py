@@ -126,7 +126,7 @@ _ANY = 1_000_000
 
 _CLAIMED = (
     "id, workflow, args, invoker, epoch, base_epoch, attempts, retries, crashes, revision, created_at, concurrency_key, "
-    "started_at"
+    "started_at, executor"
 )
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
-from dispatch_desk import NIGHTLY, Desk, Tell, executor, slot, webhook
+from dispatch_desk import ECHOING, NIGHTLY, USERS, Desk, Tell, executor, slot, webhook
+from kit import until
 
+from hub.engine import worker as worker_module
+from hub.engine.registry import Registry
+from hub.engine.surroundings import Surroundings
+from hub.engine.worker import Worker
 from hub.model.event import Delivery, Outcome
 from hub.model.execution import Settled, Status
 from hub.store.executions import Claimable, ClaimRequest
@@ -88,6 +94,29 @@ def test_one_is_queued_and_begins_when_the_one_before_has_ended(at_desk: Tell, h
         # Now that one runs, and the next one is queued behind it.
         assert (await _slot(desk)).outcome is Outcome.STARTED
         assert await _claimed(desk) == []
+
+    at_desk(story, nightly("queue_one"))
+
+
+def test_a_queued_one_begins_as_soon_as_the_one_before_has_ended(
+    at_desk: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "_POLL_SECONDS", 600.0)
+
+    async def story(desk: Desk) -> None:
+        slots = [await _slot(desk), await _slot(desk)]
+        ended: list[str] = []
+        around = Surroundings(machine_users=USERS)
+        worker = Worker(desk.store, Registry([ECHOING]), around, desk.clock, "node-1", on_ended=ended.append)
+        desk.store.listen(worker.hear)
+        stop = asyncio.Event()
+        serving = asyncio.create_task(worker.serve(stop))
+        await until(lambda: len(ended) == 2)
+        assert ended == [one.execution_id for one in slots]
+        stop.set()
+        worker.waker.ring()
+        await serving
+        await worker.drain(0)
 
     at_desk(story, nightly("queue_one"))
 

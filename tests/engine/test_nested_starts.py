@@ -53,6 +53,34 @@ async def others(bench: Bench) -> list:
     return await bench.store.executions(workflow="order-one")
 
 
+@pytest.mark.parametrize("way", ["object", "name"])
+def test_it_may_be_more_urgent_than_its_workflow(tell, way):
+    @job(name="main-job")
+    async def main() -> str:
+        if way == "object":
+            return await order_one.trigger({}, priority=7)
+        return await trigger_workflow("order-one", {}, priority=7)
+
+    async def story(bench: Bench) -> None:
+        begun = []
+        start = bench.store.start_nested
+        bench.store.start_nested = lambda request, call: begun.append(request.priority) or start(request, call)
+        assert (await bench.run("starting", invoker=OPS)).status is Status.SUCCESS
+        assert begun == [7]
+
+    tell(story, workflow("starting", main), order_one, users=USERS)
+
+
+def test_a_priority_out_of_bounds_is_refused_at_the_call(tell):
+    async def story(bench: Bench) -> None:
+        record = await bench.run("starting", invoker=OPS)
+        assert record.error is not None
+        assert "priority" in record.error["message"]
+        assert await others(bench) == []
+
+    tell(story, starting({}, priority=10_000), order_one, users=USERS)
+
+
 @pytest.mark.parametrize("way", ["object", "name", "plain"])
 def test_it_is_started_once_whatever_runs_again(tell, way):
     stops.clear()

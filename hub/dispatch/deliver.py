@@ -61,12 +61,14 @@ class Dispatcher:
         self._clock = clock
         self.rules = rules
         self.waker = Waker()
+        #: The source that had its turn last.
+        self._behind = ""
         #: Seconds to rest after a batch that took so many seconds: when something else comes first.
         self.rest: Callable[[float], float] = lambda _worked: 0.0
 
     async def run_once(self) -> int:
-        """Dispatch the oldest events that nobody has dispatched; how many those were."""
-        events, paused = await self._store.undispatched(limit=_BATCH)
+        """Dispatch events that nobody has dispatched, the oldest of each source; how many those were."""
+        events, paused, self._behind = await self._store.undispatched(limit=_BATCH, behind=self._behind)
         if not events:
             return 0
         rules = self.rules

@@ -11,7 +11,7 @@ from hub.model.clock import new_id
 from hub.model.event import Delivery, Event, NewEvent, Outcome, StoredEvent
 from hub.model.execution import StartRequest
 from hub.model.values import compact, parse
-from hub.store.dialects.base import Bulk, Many, Row, Tx
+from hub.store.dialects.base import Bulk, Row, Tx
 from hub.store.executions import insert_executions
 from hub.store.overlap import Admitted, start_by_policy
 from hub.store.verbs import Mixed, Verb
@@ -46,12 +46,6 @@ _INSERT_EVENTS = Bulk(
 
 _NOT_STORED = Bulk("id:text", "SELECT v.id FROM v LEFT JOIN events ON events.id = v.id WHERE events.id IS NULL")
 
-_NEW = Many(
-    "id:text source:text key:text type:text time:int received_at:int payload:text namespace:text model:text body:bytes "
-    "executors:text",
-    "FROM events WHERE state = 0 ORDER BY id LIMIT ?",
-)
-
 _INSERT_DELIVERIES = Bulk(
     "id:text event_id:text executor:text outcome:text reason:text execution_id:text created_at:int evaluation:text",
     "INSERT INTO deliveries (id, event_id, executor, outcome, reason, execution_id, created_at, evaluation) "
@@ -81,22 +75,8 @@ def store_arrivals(tx: Tx, arrivals: Sequence[Arrival]) -> list[StoredEvent]:
     return answers
 
 
-def _undispatched(tx: Tx, limits: Sequence[int]) -> list[tuple[list[Row], set[str]]]:
-    """New events as rows, oldest first, and who is paused.
-
-    A read among the verbs: every event waits for it, and a session would take ten times as long. Paused executors are
-    read behind the events, so that a pause holds for every event that came after it.
-    """
-    found = []
-    for limit in limits:
-        rows = tx.many(_NEW, (limit,))
-        paused = tx.rows("SELECT executor FROM executor_states WHERE paused = 1") if rows else []
-        found.append((rows, {executor for (executor,) in paused}))
-    return found
-
-
 def event_of(row: Row) -> Event:
-    """A row of `_undispatched`."""
+    """A row of `Undispatched`."""
     identifier, source, key, kind, time, received_at, payload, namespace, model, body, executors = row
     return Event(
         identifier,
@@ -272,7 +252,6 @@ def arrival(event: NewEvent, now: int, identifier: str | None = None) -> Arrival
 
 
 STORE_EVENT: Verb[Arrival, StoredEvent] = Verb("store_event", store_arrivals, rings=("events",))
-UNDISPATCHED: Verb[int, tuple[list[Row], set[str]]] = Verb("undispatched", _undispatched, order=5)
 DISPATCH: Verb[Dispatched, bool] = Verb("dispatch", _record_dispatched, rings=("executions",))
 #: The same where executions may be canceled by it.
 DISPATCH_CANCELING: Verb[Dispatched, bool] = Verb(

@@ -196,11 +196,11 @@ def test_serving_goes_on_after_a_failure_and_ends_when_told(at_desk: Tell) -> No
         undispatched = desk.store.undispatched
         fails = [RuntimeError("a fault"), OSError("another")]
 
-        async def failing(limit: int = 500) -> Any:
+        async def failing(limit: int = 500, behind: str = "") -> Any:
             if fails:
                 desk.dispatcher.waker.ring()
                 raise fails.pop()
-            return await undispatched(limit)
+            return await undispatched(limit, behind)
 
         desk.store.undispatched = failing  # type: ignore[method-assign]  # the planted faults
         stop, started, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()

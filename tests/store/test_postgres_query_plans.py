@@ -102,7 +102,7 @@ def looked_at(plan: dict[str, Any]) -> Iterator[int]:
 
 
 def fill(url: str, finished: int, waiting: int) -> None:
-    """What ended over the last month, and what waits for later: asleep, for a signal, for a person, behind a limit."""
+    """What ended over the last month, what is new, and what waits for later: asleep, for a signal, for a person, behind a limit."""
 
     def name(n: int) -> str:
         return first_id(NOON - 30 * DAY + n * 1_000)[:10] + f"{n:016}"
@@ -118,7 +118,9 @@ def fill(url: str, finished: int, waiting: int) -> None:
             "COPY events (id, source, key, type, namespace, model, time, received_at, payload, executors, state) FROM STDIN"
         ) as copy:
             for n in range(whole):
-                copy.write_row((name(n), f"webhook:{executor(n)}", str(n), "push", "", "", n, n, "{}", "[]", 1))
+                copy.write_row(
+                    (name(n), f"webhook:{executor(n)}", str(n), "push", "", "", n, n, "{}", "[]", int(n < finished))
+                )
         with cursor.copy(
             "COPY deliveries (id, event_id, executor, outcome, reason, execution_id, created_at, evaluation) FROM STDIN"
         ) as copy:

@@ -14,7 +14,7 @@ from kit import Bench, StillClock, play
 from sqlalchemy import event
 
 #: Indexes that hold only what is under way, and are empty when nothing is.
-OF_WHAT_IS_UNDER_WAY = {"events_new", "executions_held"}
+OF_WHAT_IS_UNDER_WAY = {"events_new", "events_new_source", "executions_held"}
 
 #: Columns that say little: a search by nothing else grows like the table.
 BROAD = {"workflow", "status", "executor", "kind", "source"}

@@ -21,6 +21,7 @@ _INDEXES = (
     Added("checkpoints_contents", "checkpoints", ["result"], where="substr(result, 1, 1) = '@'"),
     Added("deliveries_executor_outcome", "deliveries", ["executor", "outcome", "id"]),
     Added("deliveries_outcome", "deliveries", ["outcome", "id"]),
+    Added("events_new_source", "events", ["source", "id"], where="state = 0"),
     Added("executions_contents", "executions", ["result"], where="substr(result, 1, 1) = '@'"),
     Added(
         "executions_debounced",

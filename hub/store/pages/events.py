@@ -13,13 +13,13 @@ from hub.store.events import (
     DISPATCH_CANCELING,
     REPLAY,
     STORE_EVENT,
-    UNDISPATCHED,
     Dispatched,
     arrival,
     event_of,
 )
 from hub.store.pages.page import Page
 from hub.store.reads import events as reads
+from hub.store.undispatched import UNDISPATCHED, Look
 
 
 class EventsPage(Page):
@@ -64,10 +64,13 @@ class EventsPage(Page):
         """Events that dispatch has not seen, oldest first, behind the id `after`."""
         return await self._read(reads.new_events, after, limit)
 
-    async def undispatched(self, limit: int = 500) -> tuple[list[Event], set[str]]:
-        """Events that dispatch has not seen, oldest first; and the executors that are paused, if there are any events."""
-        rows, paused = await self._writer.submit(UNDISPATCHED, limit)
-        return [event_of(row) for row in rows], paused
+    async def undispatched(self, limit: int = 500, behind: str = "") -> tuple[list[Event], set[str], str]:
+        """Events that dispatch has not seen, of each source its share, and the executors that are paused, if there are any events.
+
+        The third is the source behind which the next look goes on, where many share.
+        """
+        found = await self._writer.submit(UNDISPATCHED, Look(limit, behind))
+        return [event_of(row) for row in found.rows], found.paused, found.behind
 
     async def event(self, event_id: str) -> Event | None:
         return await self._read(reads.event, event_id)

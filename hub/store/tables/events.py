@@ -47,6 +47,7 @@ class EventRow(SQLModel, table=True):
             postgresql_where=text("body_key IS NOT NULL"),
         ),
         Index("events_new", "id", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
+        Index("events_new_source", "source", "id", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
     )
 
 

@@ -11,6 +11,7 @@ from console_site import Site, visit, words
 
 from hub.model.errors import Unauthenticated
 from hub.model.execution import Status
+from hub.model.schedule import StoredSchedule
 
 
 def test_an_empty_hub_says_how_to_begin(site_root: Path) -> None:
@@ -109,6 +110,27 @@ def test_a_full_page_of_a_search_loses_none_behind_it(site_root: Path, monkeypat
             more = re.findall(r'href="(/console/events\?[^"]*before=[^"]*)"', page.text)
             path = html.unescape(more[0]) if more else ""
         assert found == made[::-1]
+
+    visit(site_root, story)
+
+
+def test_schedules_are_told_a_page_at_a_time(site_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.console.pages.schedules._SHOWN", 2)
+
+    async def story(site: Site) -> None:
+        now = site.parts.clock.now()
+        names = [f"s-{number}" for number in range(5)]
+        moments = (1, 1, 1, 2, 2)
+        rows = [StoredSchedule(name, "", now + 1_000 * at, False) for name, at in zip(names, moments, strict=True)]
+        await site.parts.store.put_schedules(rows, [])
+        found: list[str] = []
+        path = "/console/schedules"
+        while path:
+            page = await site.get(path)
+            found += re.findall(r'<tr data-href="/console/executors/([\w-]+)', page.text)
+            more = re.findall(r'href="(/console/schedules\?after=[^"]*)"', page.text)
+            path = html.unescape(more[0]) if more else ""
+        assert found == names
 
     visit(site_root, story)
 

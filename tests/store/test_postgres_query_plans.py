@@ -177,6 +177,10 @@ async def looks(bench: Bench) -> None:
     await store.list_deliveries("long-quiet", None, 50)
     await store.list_slots("x-3", None, 50)
     await store.list_wait_points(execution_id=None, open_only=True, before=None, limit=50)
+    for kind in ("point", "outcome"):
+        await store.waits(execution_id=None, kind=kind, open_only=True, limit=50)
+    await store.next_schedules(25, (NOON, "x-3"))
+    await store.fires_of(["x-3"])
     await store.execution(newest.id)
     await store.deliveries(event_ids=[newest.event_id or ""])
     await store.logs(newest.id)

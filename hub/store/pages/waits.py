@@ -6,7 +6,7 @@ from hub.model.audit import AuditEntry
 from hub.model.wait import Choice, Resolution, Signal, WaitAnswer, WaitRecord, WaitRequest, WaitState
 from hub.store.choices import CHOOSE
 from hub.store.pages.page import Page
-from hub.store.reads import waits as reads
+from hub.store.reads import listing as reads
 from hub.store.waits import PARK, RESOLVE, SIGNAL, WAIT, Park
 
 
@@ -36,5 +36,6 @@ class WaitsPage(Page):
     async def waits(
         self, *, execution_id: str | None = None, kind: str | None = None, open_only: bool = False, limit: int = 1000
     ) -> list[WaitRecord]:
-        """What executions wait for, the newest first."""
-        return await self._read(reads.waits, execution_id=execution_id, kind=kind, open_only=open_only, limit=limit)
+        """What executions wait for, the newest first; of one instant in the order of their paths."""
+        found = await self._read(reads.waits, execution_id=execution_id, kind=kind, open_only=open_only, limit=limit)
+        return sorted(found, key=lambda wait: (-wait.created_at, wait.path))

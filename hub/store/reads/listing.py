@@ -145,10 +145,10 @@ def deliveries(session: Session, *, executor: str, before: str | None, limit: in
 def waits(
     session: Session,
     *,
-    kind: str,
+    kind: str | None,
     execution_id: str | None,
     open_only: bool,
-    before: tuple[int, str, str] | None,
+    before: tuple[int, str, str] | None = None,
     limit: int,
 ) -> list[WaitRecord]:
     """`before`: when the last one was asked, its execution and its path."""
@@ -163,10 +163,11 @@ def waits(
     )
     statement: Any = (
         values_of(WaitRow, workflow, result)
-        .where(col(WaitRow.kind) == kind)
         .order_by(col(WaitRow.created_at).desc(), col(WaitRow.execution_id).desc(), col(WaitRow.path).desc())
         .limit(limit)
     )
+    if kind is not None:
+        statement = statement.where(col(WaitRow.kind) == kind)
     if execution_id is not None:
         statement = statement.where(WaitRow.execution_id == execution_id)
     if open_only:

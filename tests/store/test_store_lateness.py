@@ -1,0 +1,31 @@
+"""How long the latest event of each kind took until it was durable."""
+
+from __future__ import annotations
+
+import asyncio
+
+from kit import FakeClock
+
+from hub.model.event import NewEvent
+from hub.store import open_store
+from hub.store.counting import Counts
+
+
+def test_the_latest_of_each_kind_says_how_late_it_was() -> None:
+    async def story() -> None:
+        clock = FakeClock()
+        store, counts = open_store("sqlite://", clock), Counts(clock)
+        store.watch(counts)
+        try:
+            for source, late in [
+                ("webhook:hook", 9_000),
+                ("webhook:hook", 2),
+                ("record:shop", 1_500),
+                ("manual:x", -5),
+            ]:
+                await store.store_event(NewEvent(source, None, "webhook", clock.now() - late, {}))
+            assert counts.latest == {"webhook": 0.002, "record": 1.5, "manual": 0.0}
+        finally:
+            await store.close()
+
+    asyncio.run(story())

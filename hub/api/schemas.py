@@ -31,6 +31,15 @@ NAME: Schema = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
 ID: Schema = {"type": "string", "pattern": "^[0-9A-HJKMNP-TV-Z]{26}$", "description": "26 characters, sorted by time"}
 
 
+#: A member of bodies that make something.
+IDEMPOTENCY_KEY: Schema = {
+    "type": ["string", "null"],
+    "minLength": 1,
+    "maxLength": 255,
+    "description": "The same key again makes nothing, and answers with what was made",
+}
+
+
 def one_of(words: Any) -> Schema:
     return {"type": "string", "enum": [str(getattr(word, "value", word)) for word in words]}
 

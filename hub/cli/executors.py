@@ -44,19 +44,30 @@ async def get_executor(name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("-d", "--data", metavar="JSON", help="Body of a webhook, record of an event; @FILE reads a file.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'K: V'", help="A header of the webhook.")
+@click.option("-k", "--idempotency-key", help="The same key again answers with the same event.")
 @click.option("-W", "--wait", is_flag=True, help="Wait for the execution that it starts.")
 @click.option("-l", "--logs", is_flag=True, help="Show the lines that jobs write.")
 @json_option
 @project_option
 @command
-async def trigger(name: str, data: str | None, headers: tuple[str, ...], wait: bool, logs: bool, as_json: bool) -> int:
+async def trigger(
+    name: str,
+    data: str | None,
+    headers: tuple[str, ...],
+    idempotency_key: str | None,
+    wait: bool,
+    logs: bool,
+    as_json: bool,
+) -> int:
     """Give an executor an event by hand."""
     from hub.cli.waiting import finish
 
     value = None if data is None else parse_json(data, "-d")
     pairs = dict(_header(text) for text in headers)
     async with desk() as here:
-        event = await here.ask("triggerExecutor", name=name, data=value, headers=pairs or None)
+        event = await here.ask(
+            "triggerExecutor", name=name, data=value, headers=pairs or None, idempotency_key=idempotency_key
+        )
         deliveries = event["deliveries"]
         started = [one["execution_id"] for one in deliveries if one["execution_id"] is not None]
         if not wait or not started:

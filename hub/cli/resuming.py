@@ -95,12 +95,14 @@ def _other(args: str | None) -> Any:
 @click.argument("execution_id", metavar="ID")
 @click.option("--from", "path", required=True, metavar="PATH", help="The first job that runs again, by its path.")
 @click.option("-a", "--args", "-g", "--arg", "args", metavar="JSON", help="Another input of the main job.")
+@click.option("-k", "--idempotency-key", help="The same key again answers with the same execution.")
 @wait_options
 @command
 async def fork(
     execution_id: str,
     path: str,
     args: str | None,
+    idempotency_key: str | None,
     wait: bool,
     seconds: float | None,
     interval: float,
@@ -111,7 +113,8 @@ async def fork(
     from hub.cli.waiting import finish
 
     async with desk() as here:
-        started = await here.ask("forkExecution", id=execution_id, args=_other(args), **{"from": path})
+        asked = {"id": execution_id, "from": path, "args": _other(args), "idempotency_key": idempotency_key}
+        started = await here.ask("forkExecution", **asked)
         if wait:
             note(f"execution {started['id']}")
             return await finish(here, started["id"], as_json=as_json, logs=logs, seconds=seconds, poll=interval)

@@ -61,14 +61,22 @@ class ExecutorVerbs(Verbs):
             self._known(name)
             await self._store.pause(name, paused=paused, entry=entry)
 
-    async def trigger_executor(self, name: str, data: Any = None, headers: Mapping[str, str] | None = None) -> Event:
-        """Store an event for one executor by hand, as its trigger would.
+    async def trigger_executor(
+        self,
+        name: str,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        idempotency_key: str | None = None,
+    ) -> Event:
+        """Store an event for one executor by hand, as its trigger would. The same key again is the same event.
 
         `data` is the body of a webhook; for a record event the new record, or {"newRecord", "oldRecord"}; for a
         schedule {"scheduledTime"}.
         """
         async with self._changing("executor:trigger", name, f"executor {name}") as entry:
             event = _manual(self._known(name), data, headers or {}, self._driver.clock.now())
+            event = event._replace(key=idempotency_key)
             stored = await self._store.store_manual(event, entry)
         found = await self._store.event(stored.id)
         assert found is not None
@@ -78,10 +86,15 @@ class ExecutorVerbs(Verbs):
         return found
 
     async def trigger_and_see(
-        self, name: str, data: Any = None, headers: Mapping[str, str] | None = None
+        self,
+        name: str,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        idempotency_key: str | None = None,
     ) -> tuple[Event, list[Delivery]]:
         """The same, with what has become of the event so far: whoever may trigger an executor may know."""
-        event = await self.trigger_executor(name, data, headers)
+        event = await self.trigger_executor(name, data, headers, idempotency_key=idempotency_key)
         return event, await self._store.deliveries(event_ids=[event.id])
 
     async def preview(self, name: str, event_id: str | None = None, data: Any = None) -> Preview:

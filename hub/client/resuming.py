@@ -55,7 +55,9 @@ class ResumingVerbs(ExecutionVerbs):
             resumed += sum(isinstance(answer, Status) for answer in answers)
         return resumed
 
-    async def fork(self, execution_id: str, path: str, args: Any | Missing = MISSING) -> Started:
+    async def fork(
+        self, execution_id: str, path: str, args: Any | Missing = MISSING, *, idempotency_key: str | None = None
+    ) -> Started:
         """Start a new execution from a call of another one on; see `hub.engine.going_on`."""
         driver = self._driver
         async with self._changing_execution("execution:fork", execution_id) as entry:
@@ -68,6 +70,7 @@ class ResumingVerbs(ExecutionVerbs):
                 args,
                 requested_by=self._by,
                 entry=entry,
+                idempotency_key=idempotency_key,
             )
 
     async def settle(self, execution_id: str, path: str, said: Any | Failed | Again) -> JobStatus:

@@ -54,6 +54,7 @@ async def fork(
     *,
     requested_by: str,
     entry: AuditEntry | None = None,
+    idempotency_key: str | None = None,
 ) -> Started:
     """Start an execution that is given what another one had done before its call at `path`, and does the rest itself.
 
@@ -73,6 +74,7 @@ async def fork(
         args=text,
         invoker=None if found.invoker is None else canonical(found.invoker),
         created_at=now,
+        idempotency_key=idempotency_key,
         requested_by=requested_by,
         priority=workflow.priority,
         concurrency_key=concurrency_key(workflow, text),

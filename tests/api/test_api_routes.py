@@ -46,6 +46,28 @@ def test_executors_are_listed_triggered_paused_and_resumed(quick_path: Path) -> 
     play(quick_path, story)
 
 
+def test_a_trigger_and_a_fork_with_a_key_are_one_too(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        trigger = "/api/v1/executors/number-hook/trigger"
+        first = await hub.post(trigger, {"data": {"n": 1}, "idempotency_key": "once"}, status=201)
+        again = await hub.post(trigger, {"data": {"n": 1}, "idempotency_key": "once"}, status=201)
+        assert again["id"] == first["id"]
+        assert [one["outcome"] for one in again["deliveries"]] == ["started", "duplicate"]
+        assert again["deliveries"][0] == first["deliveries"][0]
+        other = await hub.post(trigger, {"data": {"n": 1}, "idempotency_key": "twice"}, status=201)
+        assert other["id"] != first["id"]
+        await hub.work()
+        fork = f"/api/v1/executions/{first['deliveries'][0]['execution_id']}/fork"
+        forks = [
+            await hub.post(fork, {"from": "add/double", "idempotency_key": key}, status=201) for key in ("a", "a", "b")
+        ]
+        assert forks[0] == forks[1]
+        assert forks[2]["id"] != forks[0]["id"]
+        assert len((await hub.get("/api/v1/executions"))["items"]) == 4
+
+    play(quick_path, story)
+
+
 def test_a_start_with_a_key_is_one_execution(quick_path: Path) -> None:
     async def story(hub: ApiSite) -> None:
         body = {"args": {"n": 2}, "invoker": "bot", "idempotency_key": "order-7"}

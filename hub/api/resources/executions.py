@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import LIMIT, PAGED, after, numbered, page, paged, since, whole
-from hub.api.schemas import ANY, ID, NUMBER, TEXT, TIME, YES_NO, one_of, ref, shape
+from hub.api.schemas import ANY, ID, IDEMPOTENCY_KEY, NUMBER, TEXT, TIME, YES_NO, one_of, ref, shape
 from hub.engine.going_on import Again, Failed
 from hub.engine.points import MISSING
 from hub.model.execution import JobStatus, Status
@@ -63,7 +63,10 @@ async def resume_executions(call: Call) -> Any:
 
 
 async def fork_execution(call: Call) -> Any:
-    started = await call.client.fork(call.path["id"], call.body["from"], call.body.get("args", MISSING))
+    body = call.body
+    started = await call.client.fork(
+        call.path["id"], body["from"], body.get("args", MISSING), idempotency_key=body.get("idempotency_key")
+    )
     return {"id": started.id, "status": started.status.value}
 
 
@@ -191,7 +194,11 @@ EXECUTIONS = (
         body={
             "type": "object",
             "required": ["from"],
-            "properties": {"from": {**TEXT, "description": "Path of the call"}, "args": _OTHER_ARGS},
+            "properties": {
+                "from": {**TEXT, "description": "Path of the call"},
+                "args": _OTHER_ARGS,
+                "idempotency_key": IDEMPOTENCY_KEY,
+            },
             "additionalProperties": False,
         },
         status=201,

@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.api.operations import Call, Operation
 from hub.api.paging import PAGED, after, page, paged, whole
-from hub.api.schemas import ANY, NAME, TEXT, ref
+from hub.api.schemas import ANY, IDEMPOTENCY_KEY, NAME, TEXT, ref
 from hub.model.errors import NotFound
 from hub.views import delivery_view, event_view, execution_view, executor_view
 
@@ -18,6 +18,7 @@ _TRIGGER_BODY = {
             "description": "The body of a webhook; the new record, or {newRecord, oldRecord}; {scheduledTime} of a schedule",
         },
         "headers": {"type": "object", "additionalProperties": TEXT, "description": "Headers of a webhook"},
+        "idempotency_key": IDEMPOTENCY_KEY,
     },
     "additionalProperties": False,
 }
@@ -41,7 +42,10 @@ async def get_executor(call: Call) -> Any:
 
 async def trigger_executor(call: Call) -> Any:
     body = call.body
-    return event_view(*await call.client.trigger_and_see(call.path["name"], body.get("data"), body.get("headers")))
+    found = await call.client.trigger_and_see(
+        call.path["name"], body.get("data"), body.get("headers"), idempotency_key=body.get("idempotency_key")
+    )
+    return event_view(*found)
 
 
 async def pause_executor(call: Call) -> Any:

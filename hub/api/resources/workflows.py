@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.api.operations import Call, Operation
 from hub.api.paging import paged, whole
-from hub.api.schemas import ANY, NAME, TEXT, ref
+from hub.api.schemas import ANY, IDEMPOTENCY_KEY, NAME, TEXT, ref
 from hub.model.errors import BadInput
 from hub.model.identity import MachineUser
 from hub.views import workflow_row, workflow_view
@@ -27,12 +27,7 @@ _START_BODY = {
                 {"type": "null"},
             ],
         },
-        "idempotency_key": {
-            "type": ["string", "null"],
-            "minLength": 1,
-            "maxLength": 255,
-            "description": "The same key again answers with the same execution",
-        },
+        "idempotency_key": IDEMPOTENCY_KEY,
         "priority": {
             "type": ["integer", "null"],
             "minimum": -1000,

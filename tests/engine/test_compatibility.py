@@ -170,7 +170,7 @@ def test_a_parked_execution_is_held_against_the_code(
 
 
 def test_rehearsals_together_have_a_limit(tell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(revisions, "_MOST_SECONDS", -1.0)
+    monkeypatch.setitem(revisions.RevisionVerbs.changed.__kwdefaults__, "seconds", -1.0)
 
     async def story(bench: Bench) -> None:
         await bench.run("changing")

@@ -37,16 +37,20 @@ class Steps:
         *args: Any,
         retry: RetryPolicy | None = None,
         timeout: Duration | None = None,
+        transaction: str | None = None,
         at_most_once: bool = False,
         on_unknown: OnUnknown = "wait",
     ) -> Triggered[Any]:
         """Call a function and store its result: after a restart it is not called again.
 
         The function may be `async def`, `def` (it runs in a thread) or a lambda. Its arguments and result are JSON.
-        `at_most_once` and `on_unknown` are those of a job.
+        `transaction`, `at_most_once` and `on_unknown` are those of a job; with `transaction="shop"` the function is given that
+        database's transaction before its arguments, and its result is committed together with what it writes.
         """
         scope = current()
-        step = _StepJob(name, function, retry, timeout, at_most_once=at_most_once, on_unknown=on_unknown)
+        step = _StepJob(
+            name, function, retry, timeout, transaction=transaction, at_most_once=at_most_once, on_unknown=on_unknown
+        )
         return scope.run.call(scope, step, list(args))
 
     def sleep(self, name: str, duration: Duration) -> Triggered[None]:
@@ -147,22 +151,29 @@ class _StepJob(Job[Any, Any]):
         retry: RetryPolicy | None,
         timeout: Duration | None,
         *,
+        transaction: str | None,
         at_most_once: bool,
         on_unknown: OnUnknown,
     ) -> None:
         if not name or "/" in name:
             raise ValueError(f'"{name}" is not a step name: it must not be empty or hold a "/"')
         super().__init__(
-            _step_body, name="a-step", retry=retry, timeout=timeout, at_most_once=at_most_once, on_unknown=on_unknown
+            _step_body,
+            name="a-step",
+            retry=retry,
+            timeout=timeout,
+            transaction=transaction,
+            at_most_once=at_most_once,
+            on_unknown=on_unknown,
         )
         self.name = name
         self.input = self.output = Shape()
         self._step = function
         self.is_async = inspect.iscoroutinefunction(function)
 
-    def invoke(self, input: Any, context: Context) -> Any:
-        del context
-        return self._step(*input)
+    def _call(self, input: Any, context: Context) -> Any:
+        given = () if self.transaction is None else (context.transaction,)
+        return self._step(*given, *input)
 
 
 def _step_body() -> None:

@@ -269,3 +269,43 @@ def test_results_go_with_their_executions(tell: Any, shop: Database) -> None:
         assert [row["execution_id"] for row in shop.rows("SELECT execution_id FROM _hub_results")] == [new.id]
 
     tell(story, workflow("placing", place), users=[KEEPER], databases={"shop": shop})
+
+
+@pytest.mark.parametrize("how", ["async", "plain"])
+def test_a_step_writes_in_a_transaction_and_is_not_repeated(tell: Any, shop: Database, how: str) -> None:
+    """Its second try finds the result of the first beside the orders."""
+    tries: list[int] = []
+
+    def place(tx: Transaction, *names: str) -> int:
+        for name in names:
+            _order(tx, name)
+        return len(names)
+
+    async def place_async(tx: Transaction, *names: str) -> int:
+        return place(tx, *names)
+
+    @job
+    async def main(ctx: Context) -> int:
+        tries.append(1)
+        return await ctx.step.run("place", place if how == "plain" else place_async, "a", "b", transaction="shop")
+
+    async def story(bench: Bench) -> None:
+        checkpoint = bench.store.checkpoint
+        lost: list[str] = []
+
+        async def lose(write: Any) -> None:
+            if write.checkpoint.path == "main/place" and not lost:
+                lost.append(write.checkpoint.result)
+                raise RuntimeError("the process ended here")
+            await checkpoint(write)
+
+        bench.store.checkpoint = lose  # type: ignore[method-assign]
+        record = await bench.run("placing", invoker=KEEPER)
+        assert (record.status, lost, _orders(shop)) == (Status.FAILED, ["2"], ["a", "b"])
+        await bench.store.resume(record.id)
+        await bench.work()
+        record = await bench.record(record.id)
+        assert (record.status, record.result, len(tries)) == (Status.SUCCESS, 2, 2)
+        assert _orders(shop) == ["a", "b"]
+
+    tell(story, workflow("placing", main), users=[KEEPER], databases={"shop": shop})

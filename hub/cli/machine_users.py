@@ -124,13 +124,14 @@ async def can(name: str, permission: str, namespace: str | None, as_json: bool) 
 
 @machine_user.command("keys")
 @click.option("--rotate", is_flag=True, help="Sign with a new key from now on.")
+@json_option
 @project_option
 @command
-async def keys(rotate: bool) -> None:
+async def keys(rotate: bool, as_json: bool) -> None:
     """The keys that sign access tokens."""
     async with opened() as parts:
         if rotate:
             made = await parts.client.rotate_keys()
             note(f"key {made} signs from now on; tokens of the one before are good until they end")
             return
-        show(parts.client.signing_keys(), as_json=False, columns=("id", "created_at"))
+        show(parts.client.signing_keys(), as_json=as_json, columns=("id", "created_at"))

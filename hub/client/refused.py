@@ -40,7 +40,11 @@ class RefusedVerbs(Verbs):
             before = self._driver.clock.now()
             while self._driver.clock.now() <= before:
                 await self._driver.clock.sleep(0.001)
-            stored = await self._store.store_manual(examined.event, entry)
+            event = examined.event
+            if event.key is None:
+                # Let in twice at the same time it is one event. Numbers may be given again, and then to later ones.
+                event = event._replace(key=f"released {identifier} {found.received_at}")
+            stored = await self._store.store_manual(event, entry)
         await self._store.drop_refused(identifier)
         # Others may be before it. A server beside this dispatches them as well.
         while await self._driver.dispatch() and not await self._store.deliveries(event_ids=[stored.id]):

@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 import pytest
 from api_site import bare_client, verify
-from kit import FakeClock
+from kit import NOON, FakeClock
 
 from hub.api.app import create_app, machine_routes
 from hub.api.readiness import Readiness
 from hub.model.event import NewEvent
+from hub.model.schedule import StoredSchedule
 from hub.store import Store, open_store
 
 
@@ -69,6 +70,13 @@ def test_events_that_wait_too_long_for_their_dispatch_are_said(store: Store) -> 
         503,
         ["the oldest event has waited 121 s to be dispatched."],
     )
+
+
+def test_schedules_that_are_overdue_are_said(store: Store) -> None:
+    asyncio.run(store.put_schedules([StoredSchedule("nightly", "", NOON + 1_000)], []))
+    assert ask(store, [], "GET", "/readyz", later=121).status_code == 200
+    answer = ask(store, [], "GET", "/readyz", later=122)
+    assert (answer.status_code, answer.json()["reasons"]) == (503, ["the schedule nightly is overdue by 121 s."])
 
 
 async def _store_event(store: Store) -> None:

@@ -13,7 +13,7 @@ from hub.model.execution import JobStatus, Status
 from hub.model.wait import WaitKind, WaitState
 from hub.store.dialects.base import Tx
 from hub.store.verbs import Verb
-from hub.store.waits import Ending, end_wait
+from hub.store.wait_endings import Ending, end_wait
 
 
 @dataclass(frozen=True, slots=True)

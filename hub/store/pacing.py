@@ -10,7 +10,7 @@ from hub.model.execution import StartRequest
 from hub.model.pacing import Debounced, Rated
 from hub.store.dialects.base import Tx
 from hub.store.queued import release_queued
-from hub.store.waits import end_waits_for
+from hub.store.wait_endings import end_waits_for
 
 #: How many more than there is room for are looked at.
 _LOOKED_AT = 1_000

@@ -29,7 +29,7 @@ from mortal import Mortal
 from hub import Context, job, wait_point, workflow
 from hub.model.errors import Conflict, NonRetryable
 from hub.model.wait import Resolution, Signal, WaitState
-from hub.store import Store, waits
+from hub.store import Store, answers, wait_endings, waits
 from hub.store.pruning import Prune
 
 MEMORY_DISK = Path("/dev/shm")
@@ -297,14 +297,15 @@ def test_engine_and_model_say_the_same() -> None:
 
 
 def _wakes_nobody(patch: pytest.MonkeyPatch) -> None:
-    end_wait = waits.end_wait
+    end_wait = wait_endings.end_wait
 
     def end_only(tx: Any, execution_id: str, path: str, ending: Any) -> bool:
         found = end_wait(tx, execution_id, path, ending)
         tx.run("UPDATE executions SET due_at = NULL WHERE id = ? AND status = 'WAITING'", (execution_id,))
         return found
 
-    patch.setattr(waits, "end_wait", end_only)
+    for home in (wait_endings, waits, answers):
+        patch.setattr(home, "end_wait", end_only)
 
 
 def _forgets_what_was_done(patch: pytest.MonkeyPatch) -> None:

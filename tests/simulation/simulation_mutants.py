@@ -26,7 +26,7 @@ from hub.engine.worker import Worker
 from hub.model.errors import Conflict, Fenced
 from hub.model.execution import Claimed, Started, StartRequest
 from hub.model.wait import Resolution, WaitAnswer, WaitRequest, WaitState
-from hub.store import Store, waits
+from hub.store import Store, answers, wait_endings, waits
 from hub.store.checkpoints import BEGIN, CHECKPOINT, CallWrite
 from hub.store.combined import Finish, NestedStart
 from hub.store.committing import Operation
@@ -112,19 +112,20 @@ def waits_end_twice(patch: Patch) -> None:
         tx.run("UPDATE executions SET due_at = ? WHERE id = ? AND status = 'WAITING'", (item.now, item.execution_id))
         return WaitState.RESOLVED
 
-    patch.setattr(waits, "_resolve_one", resolve_one)
+    patch.setattr(answers, "_resolve_one", resolve_one)
 
 
 def wake_up_lost(patch: Patch) -> None:
     """A wait ends, and its parked execution is not made due."""
-    end_wait = waits.end_wait
+    end_wait = wait_endings.end_wait
 
     def end_only(tx: Tx, execution_id: str, path: str, ending: Any) -> bool:
         found = end_wait(tx, execution_id, path, ending)
         tx.run("UPDATE executions SET due_at = NULL WHERE id = ? AND status = 'WAITING'", (execution_id,))
         return found
 
-    patch.setattr(waits, "end_wait", end_only)
+    for home in (wait_endings, waits, answers):
+        patch.setattr(home, "end_wait", end_only)
 
 
 def answer_lost_while_parking(patch: Patch) -> None:

@@ -19,6 +19,7 @@ from hub.model.execution import Checkpoint, JobStatus, Settled, StartRequest, St
 from hub.model.schedule import Slot
 from hub.model.wait import Resolution, Signal, WaitKind, WaitRequest
 from hub.store import open_store
+from hub.store.answers import RESOLVE, SIGNAL
 from hub.store.checkpoints import CHECKPOINT, CallWrite
 from hub.store.dialects import postgres_sql
 from hub.store.dialects.postgres import PostgresDialect
@@ -27,7 +28,7 @@ from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, Dispatched, arrival
 from hub.store.executions import CLAIM, RESCUE, SETTLE, START, Claimable, ClaimRequest, Rescue
 from hub.store.schedules import RECORD_SLOTS, RecordSlots
 from hub.store.verbs import Mixed, Verb
-from hub.store.waits import PARK, RESOLVE, SIGNAL, WAIT, Park
+from hub.store.waits import PARK, WAIT, Park
 
 Step = tuple[Verb[Any, Any], Any]
 

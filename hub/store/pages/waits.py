@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hub.model.audit import AuditEntry
 from hub.model.wait import Choice, Resolution, Signal, WaitAnswer, WaitRecord, WaitRequest, WaitState
+from hub.store.answers import RESOLVE, SIGNAL
 from hub.store.choices import CHOOSE
 from hub.store.pages.page import Page
 from hub.store.reads import listing as reads
-from hub.store.waits import PARK, RESOLVE, SIGNAL, WAIT, Park
+from hub.store.waits import PARK, WAIT, Park
 
 
 class WaitsPage(Page):

@@ -32,7 +32,9 @@ from hub.triggers.webhook.quick import QuickIntake
 from hub.triggers.webhook.receiving import Pace
 
 SECRET = "a-secret-of-enough-bytes-000000"
-SHORT = Patience(head=0.4, idle=0.3, write=0.5, head_size=16_384, connections=60)
+#: Nobody is cut for being slow, however busy the machine is; and for those who are to be cut.
+LONG = Patience(head=10.0, idle=10.0, write=10.0, head_size=16_384, connections=60)
+SHORT = Patience(head=0.6, idle=0.5, write=0.6, head_size=16_384, connections=60)
 
 
 @dataclass
@@ -67,7 +69,7 @@ def endpoint(**keys: Any) -> Endpoint:
 
 
 @asynccontextmanager
-async def site(url: str, patience: Patience = SHORT) -> AsyncIterator[Site]:
+async def site(url: str, patience: Patience = LONG) -> AsyncIterator[Site]:
     clock = SystemClock()
     store = open_store(url, clock)
     pace = Pace(deadline=1.0, patience=0.4, rate=1_000)
@@ -88,7 +90,7 @@ async def site(url: str, patience: Patience = SHORT) -> AsyncIterator[Site]:
 def play(
     story: Callable[[Site], Awaitable[None]],
     url: str = "sqlite://",
-    patience: Patience = SHORT,
+    patience: Patience = LONG,
     loop: Callable[[], asyncio.AbstractEventLoop] = new_loop,
 ) -> None:
     async def whole() -> None:
@@ -147,7 +149,7 @@ def test_what_two_parsers_may_read_differently_is_refused_and_the_connection_end
         assert answer.startswith(b"HTTP/1.1 400 "), answer[:80]
         assert b"connection: close\r\n" in answer.lower()
         assert answer.count(b"HTTP/1.1 ") == 1, "nothing behind it is read"
-        assert time.perf_counter() - begun < SHORT.head, "it is refused at once, not given up"
+        assert time.perf_counter() - begun < LONG.head / 2, "it is refused at once, not given up"
         assert await here.events() == []
 
     play(story)
@@ -289,23 +291,33 @@ def test_slow_senders_are_cut_and_others_do_not_notice(quick_path: Path) -> None
         assert [answer[:12] for answer in answers] == [end for end in SLOW.values() for _ in range(5)]
 
     # uvloop's own client does not notice a reset while it does not read.
-    play(story, f"sqlite:///{quick_path}/hub.db", loop=asyncio.new_event_loop)
+    play(story, f"sqlite:///{quick_path}/hub.db", SHORT, loop=asyncio.new_event_loop)
+
+
+async def endless_head(here: Site) -> bytes:
+    reader, writer = await here.open()
+    for piece in (HEAD, HOST, b"X: ", *[b"y" * 1_000] * 20):
+        writer.write(piece)
+        await asyncio.sleep(0.002)
+    try:
+        return await reader.read()
+    except ConnectionError:  # it was turned away before it had said all
+        return b"HTTP/1.1 503 "
+    finally:
+        writer.close()
 
 
 def test_there_is_an_end_to_connections_and_to_heads() -> None:
     async def story(here: Site) -> None:
-        opened = [await here.open() for _ in range(SHORT.connections)]
-        await asyncio.sleep(0.05)
+        opened = [await here.open() for _ in range(LONG.connections)]
         assert (await here.talk(b"")).startswith(b"HTTP/1.1 503 ")
         for _, writer in opened:
             writer.close()
-        await asyncio.sleep(0.05)
-        reader, writer = await here.open()
-        for piece in (HEAD, HOST, b"X: ", *[b"y" * 1_000] * 20):
-            writer.write(piece)
-            await asyncio.sleep(0.002)
-        assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
-        writer.close()
+        for _ in range(200):
+            answer = await endless_head(here)
+            if not answer.startswith(b"HTTP/1.1 503 "):
+                break  # until then not all of them have gone
+        assert answer.startswith(b"HTTP/1.1 431 ")
 
     play(story)
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kit import Bench, FakeClock
+from kit import Bench, FakeClock, unbalanced
 from mortal import Crash, sweep_up
 
 from hub import Context, JobFailed, RetryPolicy, Triggered, Workflow, job, workflow
@@ -124,7 +124,7 @@ def live_through(
     if left is None:
         left = _one_process(url, effects, clock, Points(None), "node-2", wreck)
     assert left is not None
-    return Outcome(effects, left, points=first.passed, crashed=crashed)
+    return Outcome(effects, left, points=first.passed, crashed=crashed, books=unbalanced(url))
 
 
 class Outcome:
@@ -135,15 +135,17 @@ class Outcome:
         *,
         points: list[tuple[str, tuple[str, ...]]],
         crashed: bool,
+        books: list[str],
     ) -> None:
         self.effects = effects
         self.executions = executions
         self.points = points
         self.crashed = crashed
+        self._books = books
 
     def faults(self) -> list[str]:
         """What is wrong. Empty: every promise was kept."""
-        found = [f"{path} ran again after its result was stored" for path in self.effects.late]
+        found = [*self._books, *(f"{path} ran again after its result was stored" for path in self.effects.late)]
         mains = [record for record in self.executions if record.workflow == "main-one"]
         others = [record for record in self.executions if record.workflow == "other-one"]
         if [record.status for record in mains] != [Status.SUCCESS]:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import frozen_worker
 import pytest
 from frozen_worker import PHASES, STEPS, TICKS
-from kit import NOON
+from kit import NOON, unbalanced
 
 from hub.model.clock import SystemClock, new_id
 from hub.model.execution import StartRequest
@@ -89,6 +89,7 @@ class Freezer:
         for process in self.workers.values():
             process.kill()
             process.wait()
+        assert unbalanced(self._url) == []
 
     def play(self, phase: str) -> None:
         """An execution or a slot; whoever has it stands still at that phase until another one has taken over."""

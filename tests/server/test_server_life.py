@@ -187,11 +187,13 @@ def test_a_store_of_a_newer_hub_is_refused(project: Project) -> None:
     lay_out(project)
     with project.serving() as hub:
         assert hub.stop() == 0
+    ((version,),) = project.sqlite("hub.db", "SELECT value FROM meta WHERE key = 'schema'")
     project.sqlite("hub.db", "UPDATE meta SET value = '999' WHERE key = 'schema'")
     refused = project.run("serve", "--port", "0")
     assert refused.code == 1
     assert "a newer hub has used it" in refused.err
     assert "Traceback" not in refused.err
+    project.sqlite("hub.db", "UPDATE meta SET value = ? WHERE key = 'schema'", version)
 
 
 def test_executions_of_a_workflow_that_is_gone_wait_for_it(project: Project) -> None:

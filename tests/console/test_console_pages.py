@@ -79,6 +79,17 @@ def test_an_event_tells_why_it_started_nothing_and_is_replayed(site_root: Path) 
     visit(site_root, story)
 
 
+async def listed(site: Site, path: str) -> list[str]:
+    """What the rows of a list open, from this page to its last one."""
+    found: list[str] = []
+    while path:
+        page = await site.get(path)
+        found += re.findall(r'<tr data-href="/console/\w+/([\w-]+)', page.text)
+        more = re.findall(r'href="([^"]*[?&;](?:before|after)=[^"]*)"', page.text)
+        path = html.unescape(more[-1]) if more else ""
+    return found
+
+
 def test_a_search_goes_further_back_a_page_at_a_time(site_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub.console.pages.events._CHUNK", 2)
     monkeypatch.setattr("hub.console.pages.events._BUDGET", 0.0)
@@ -102,14 +113,7 @@ def test_a_full_page_of_a_search_loses_none_behind_it(site_root: Path, monkeypat
 
     async def story(site: Site) -> None:
         made = [(await site.parts.client.trigger_executor("hook", {"n": 7})).id for _ in range(5)]
-        found: list[str] = []
-        path = "/console/events?where=body.n%3D7"
-        while path:
-            page = await site.get(path)
-            found += re.findall(r'<tr data-href="/console/events/(\w+)"', page.text)
-            more = re.findall(r'href="(/console/events\?[^"]*before=[^"]*)"', page.text)
-            path = html.unescape(more[0]) if more else ""
-        assert found == made[::-1]
+        assert await listed(site, "/console/events?where=body.n%3D7") == made[::-1]
 
     visit(site_root, story)
 
@@ -123,14 +127,7 @@ def test_schedules_are_told_a_page_at_a_time(site_root: Path, monkeypatch: pytes
         moments = (1, 1, 1, 2, 2)
         rows = [StoredSchedule(name, "", now + 1_000 * at, False) for name, at in zip(names, moments, strict=True)]
         await site.parts.store.put_schedules(rows, [])
-        found: list[str] = []
-        path = "/console/schedules"
-        while path:
-            page = await site.get(path)
-            found += re.findall(r'<tr data-href="/console/executors/([\w-]+)', page.text)
-            more = re.findall(r'href="(/console/schedules\?after=[^"]*)"', page.text)
-            path = html.unescape(more[0]) if more else ""
-        assert found == names
+        assert await listed(site, "/console/schedules") == names
 
     visit(site_root, story)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from fnmatch import fnmatchcase
 
-from hub.model.event import Event, Outcome
+from hub.model.event import Event, Outcome, among
 from hub.model.executor import EventTrigger, Executor, WebhookTrigger
 
 
@@ -41,9 +40,7 @@ class Bindings:
             return Outcome.PAUSED, f"the executor is paused; `hub executor resume {name}` lets it go on."
         trigger = executor.trigger
         if isinstance(trigger, WebhookTrigger) and trigger.events and not event.source.startswith("manual:"):
-            # "pull_request" means every action of it, "pull_request.opened" one.
-            names = (event.type, event.type.partition(".")[0])
-            if any(fnmatchcase(name, wanted) for wanted in trigger.events for name in names):
+            if among(event.type, trigger.events):
                 return None
             return Outcome.FILTERED, f'the event "{event.type}" is not among {", ".join(trigger.events)}.'
         return None

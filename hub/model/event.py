@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 
@@ -18,6 +20,12 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
     PAUSED = "paused"
     FAILED = "failed"
+
+
+def among(kind: str, wanted: Iterable[str]) -> bool:
+    """Whether an event's type is one of these globs. "pull_request" means every action of it, "pull_request.opened" one."""
+    names = (kind, kind.partition(".")[0])
+    return any(fnmatchcase(name, glob) for glob in wanted for name in names)
 
 
 class NewEvent(NamedTuple):

@@ -134,6 +134,7 @@ class _Maker:
             response=read_response(
                 {**defaults.get("response", {}), **given["response"]}, defaults.get("budget", "10s"), self.problem
             ),
+            events=self.trigger.events,
             validate=self._validate(compile_schema),
             secret_headers=_secret_headers(scheme),
             secret_parameters=frozenset({"access_token", "token", *([scheme.query] if scheme.query else [])}),

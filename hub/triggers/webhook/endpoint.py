@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from hub.model.event import among
 from hub.triggers.webhook.answer import JSON
 from hub.triggers.webhook.identify import delivery_id
 from hub.triggers.webhook.request import RawRequest
@@ -78,6 +79,8 @@ class Endpoint:
     #: What the same id with another body is: refused with 409, or a repetition that the sender says differently.
     conflict: Literal["refuse", "duplicate"] = "refuse"
     response: Response = Response()
+    #: Names of events that the executor takes; empty takes all. The others are stored too, and filtered later.
+    events: tuple[str, ...] = ()
     #: Checks the parsed body against the file's schema: a sentence that begins with the path, or None.
     validate: Validate | None = None
     #: Headers and query parameters that hold the credential; they are stored redacted.
@@ -97,6 +100,10 @@ class Endpoint:
     def executors(self) -> tuple[str, ...]:
         """Whom a delivery is for."""
         return (self.name, *self.followers)
+
+    def shape_of(self, kind: str) -> Validate | None:
+        """What the body of such an event is held against. Those that are not taken anyway may have any shape."""
+        return None if self.events and not among(kind, self.events) else self.validate
 
     def key(self, request: RawRequest, value: Any) -> str | None:
         """What is the same when the sender repeats this delivery; None: nothing is, so nothing is guessed."""

@@ -56,14 +56,16 @@ async def examine(endpoint: Endpoint, request: RawRequest, at: int, documents: D
     except BadBody as error:
         return failed("body", f"the body cannot be read: {error}")
     steps.append(Step("body", ok=True, detail=f"{len(request.body)} bytes that can be read"))
-    if endpoint.validate is not None:
-        if (wrong := endpoint.validate(body.value)) is not None:
-            return failed("schema", wrong)
-        steps.append(Step("schema", ok=True, detail="the body has the shape that is asked for"))
     try:
-        return Examined(tuple(steps), make_event(endpoint, request, body, at, verdict))
+        event = make_event(endpoint, request, body, at, verdict)
     except Refusal as refusal:
         return failed(refusal.step, refusal.reason)
+    validate = endpoint.shape_of(event.type)
+    if validate is not None:
+        if (wrong := validate(body.value)) is not None:
+            return failed("schema", wrong)
+        steps.append(Step("schema", ok=True, detail="the body has the shape that is asked for"))
+    return Examined(tuple(steps), event)
 
 
 async def verified(endpoint: Endpoint, request: RawRequest, now: int, documents: Documents) -> Verdict:

@@ -261,10 +261,12 @@ class Intake:
             special = self._proven(endpoint, keys, verdict, request, body.value)
             if special is not None:
                 return special
-        if endpoint.validate is not None and (wrong := endpoint.validate(body.value)) is not None:
+        event = make_event(endpoint, request, body, now, verdict)
+        validate = endpoint.shape_of(event.type)
+        if validate is not None and (wrong := validate(body.value)) is not None:
             self._keep(endpoint, Verdict(ok=False, step="schema", reason=wrong), request)
             return problem(422, detail=wrong)
-        return make_event(endpoint, request, body, now, verdict)
+        return event
 
     async def settle(self, admitted: Admitted, decided: Decided) -> Answer:
         """The answer, after everything that has to be waited for."""

@@ -54,7 +54,7 @@ def _proved(endpoint: Endpoint, proof: Mapping[str, Any], event: Event) -> Itera
 def _read(endpoint: Endpoint, event: Event) -> Iterator[Step]:
     """What followed once the sender was known."""
     yield Step("body", ok=True, detail=f"{len(event.body or b''):,} bytes that can be read")
-    if endpoint.validate is not None:
+    if endpoint.shape_of(event.type) is not None:
         yield Step("schema", ok=True, detail="the body has the shape that the file asks for")
     yield Step("key", ok=True, detail=_key(endpoint, event))
 

@@ -269,6 +269,20 @@ def test_a_body_of_another_shape_is_422_with_the_path() -> None:
     assert desk.post(b'{"total": 1}', signed(b'{"total": 1}')).status_code == 202
 
 
+def test_an_event_that_is_not_taken_may_have_any_shape() -> None:
+    def compile_schema(_schema: Any) -> Any:
+        return lambda value: None if "total" in value else "$: total is missing"
+
+    made = endpoint(
+        GITHUB, schema={"required": ["total"]}, events=["push", "pull_request.*"], compile_schema=compile_schema
+    )
+    desk = Desk(made)
+    for event, status in [("ping", 202), ("push", 422), ("pull_request", 422)]:
+        body = b'{"action": "opened"}'
+        assert desk.post(body, signed(body, x_github_event=event)).status_code == status
+    assert [event.type for event in desk.store.events] == ["ping.opened"]
+
+
 @pytest.mark.parametrize(
     "failure", [StoreUnavailable("the disk is full"), OSError("no space left"), RuntimeError("a bug")]
 )

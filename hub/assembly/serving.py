@@ -29,6 +29,7 @@ from hub.assembly.planning import Planning, said
 from hub.assembly.reloading import Reloading
 from hub.assembly.retention import Pruner
 from hub.assembly.revisions import tell_changed
+from hub.assembly.sharing import Sharing
 from hub.assembly.tidying import Tidying
 from hub.assembly.tracing import tracing
 from hub.assembly.webhooks import open_door, trusted_proxies
@@ -125,6 +126,7 @@ class Serving:
         self._begin(self._lease.serve(self._stop))
         self._begin(tell_changed(parts, self._stop))
         if parts.store.shared:
+            self._begin(Sharing(parts.store, parts.clock, parts.node, parts.dispatcher).serve(self._stop))
             self._begin(Comparing(parts.store, parts.clock, lambda: parts.about.revision).serve(self._stop))
         retention = parts.config.retention
         results = ResultPruner(parts.store, parts.surroundings.databases, parts.clock, retention)

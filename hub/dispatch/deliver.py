@@ -24,6 +24,7 @@ from hub.model.execution import StartRequest
 from hub.model.executor import ScheduleTrigger
 from hub.store import Store
 from hub.store.events import Dispatched
+from hub.store.undispatched import WHOLE
 from hub.targets.target import Aim, aim
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,8 @@ class Dispatcher:
         self._clock = clock
         self.rules = rules
         self.waker = Waker()
+        #: What this node takes first, where several dispatch.
+        self.part = WHOLE
         #: The source that had its turn last.
         self._behind = ""
         #: Seconds to rest after a batch that took so many seconds: when something else comes first.
@@ -68,7 +71,7 @@ class Dispatcher:
 
     async def run_once(self) -> int:
         """Dispatch events that nobody has dispatched, the oldest of each source; how many those were."""
-        events, paused, self._behind = await self._store.undispatched(limit=_BATCH, behind=self._behind)
+        events, paused, self._behind = await self._store.undispatched(_BATCH, self._behind, self.part)
         if not events:
             return 0
         rules = self.rules

@@ -3,12 +3,17 @@
 Mostly all that is new is one batch. When there is more, the oldest ones may all be of one source that floods; then every source
 gives as many of its own as any other, and what is left of the batch goes to the oldest. A source costs a few steps into an
 index, however many events wait.
+
+Several nodes may look at the same time. Recording what became of an event is exclusive, evaluating it is not: so that they do not
+all evaluate the same, each has a part of the identifiers, by their last character, and takes of others only where it finds
+nothing of its own. What a dead node would have taken, the others come to by that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from hub.store.dialects.base import Many, Row, Tx
@@ -24,6 +29,9 @@ _COLUMNS = (
 
 _OLDEST = Many(_COLUMNS, "FROM events WHERE state = 0 ORDER BY id LIMIT ?")
 
+#: The characters of identifiers, in their order.
+_CHARACTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
 #: Sources of new events behind a name, each one step behind the one before.
 _SOURCES = (
     "SELECT lane FROM (WITH RECURSIVE waiting(lane) AS (SELECT min(source) FROM events WHERE state = 0 AND source > ? "
@@ -31,15 +39,43 @@ _SOURCES = (
     "WHERE waiting.lane IS NOT NULL) SELECT lane FROM waiting WHERE lane IS NOT NULL LIMIT ?) lanes"
 )
 
-#: The oldest of each of these sources: the share is the first parameter. Compared and ordered as rows of the one index that
-#: knows of sources, which leaves a planner no other one: by ids alone it would walk past the flood.
-_SHARES = Many(
-    _COLUMNS,
-    "FROM (SELECT lane, COALESCE((SELECT l.id FROM events l WHERE l.state = 0 AND (l.source, l.id) >= (lane, '') "
-    "AND (l.source, l.id) < (lane, '~') ORDER BY l.source, l.id LIMIT 1 OFFSET ? - 1), '~') AS last "
-    f"FROM ({_SOURCES}) named) shares JOIN events ON events.state = 0 "
-    "AND (events.source, events.id) >= (shares.lane, '') AND (events.source, events.id) <= (shares.lane, shares.last)",
+#: The oldest of one source. Compared and ordered as rows of the one index that knows of sources, which leaves a planner no
+#: other one: by ids alone it would walk past the flood.
+_OLDEST_OF_ONE = (
+    "SELECT {names} FROM events WHERE state = 0 AND (source, id) >= (?, '') AND (source, id) < (?, '~') "
+    "ORDER BY source, id LIMIT ?"
 )
+_IN_PART = "substr(id, 26, 1) >= ? AND substr(id, 26, 1) <= ?"
+
+
+@lru_cache(maxsize=_SHARING)
+def _oldest_of_each(sources: int) -> Many:
+    """Of so many sources, those whose identifiers end within two characters."""
+    arm = _OLDEST_OF_ONE.format(names=", ".join(_OLDEST.names))
+    arms = " UNION ALL ".join(f"SELECT * FROM ({arm}) a{place}" for place in range(sources))
+    return Many(_COLUMNS, f"FROM ({arms}) found WHERE {_IN_PART}")
+
+
+_OLDEST_OF_PART = Many(_COLUMNS, f"FROM (SELECT {', '.join(_OLDEST.names)} {_OLDEST.body}) found WHERE {_IN_PART}")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of one node: its place among so many, from 0 on."""
+
+    place: int = 0
+    of: int = 1
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The last characters of its identifiers, from the first to the last one."""
+        of = min(self.of, len(_CHARACTERS))
+        place, each = self.place % of, len(_CHARACTERS) / of
+        return _CHARACTERS[round(place * each)], _CHARACTERS[round((place + 1) * each) - 1]
+
+
+#: Of a node that is alone.
+WHOLE = Part()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +83,8 @@ class Look:
     limit: int
     #: The source that was served last, when not all of them were.
     behind: str = ""
+    #: What this node takes first.
+    part: Part = WHOLE
 
 
 class Undispatched(NamedTuple):
@@ -79,14 +117,24 @@ def _batch(tx: Tx, look: Look) -> tuple[list[Row], str]:
     if not sources:
         behind = ""
         sources = tx.rows(_SOURCES, (behind, most))
-    if len(sources) == 1 and not behind:
+    if len(sources) == 1 and not behind and look.part.of == 1:
         return oldest, ""
-    fair = {row[0]: row for row in tx.many(_SHARES, (look.limit // len(sources), behind, most))}
-    for row in oldest:
-        if len(fair) >= look.limit:
-            break
-        fair[row[0]] = row
-    return [fair[identifier] for identifier in sorted(fair)], sources[-1][0] if len(sources) == most else ""
+    names = [name for (name,) in sources]
+    rows = _of_each(tx, look, names, look.part) if look.part.of > 1 else []
+    return rows or _of_each(tx, look, names, WHOLE), names[-1] if len(names) == most else ""
+
+
+def _of_each(tx: Tx, look: Look, sources: Sequence[str], part: Part) -> list[Row]:
+    """The oldest of each source, then the oldest of all, in a window that has room for every node's part."""
+    window = look.limit * part.of
+    share = window // len(sources)
+    asked = [given for source in sources for given in (source, source, share)]
+    found = {row[0]: row for row in tx.many(_oldest_of_each(len(sources)), (*asked, *part.ends))[: look.limit]}
+    if len(found) < look.limit:
+        for row in tx.many(_OLDEST_OF_PART, (window, *part.ends)):
+            if len(found) < look.limit:
+                found[row[0]] = row
+    return [found[identifier] for identifier in sorted(found)]
 
 
 UNDISPATCHED: Verb[Look, Undispatched] = Verb("undispatched", _undispatched, order=5)

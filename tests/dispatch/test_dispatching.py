@@ -196,11 +196,11 @@ def test_serving_goes_on_after_a_failure_and_ends_when_told(at_desk: Tell) -> No
         undispatched = desk.store.undispatched
         fails = [RuntimeError("a fault"), OSError("another")]
 
-        async def failing(limit: int = 500, behind: str = "") -> Any:
+        async def failing(*look: Any) -> Any:
             if fails:
                 desk.dispatcher.waker.ring()
                 raise fails.pop()
-            return await undispatched(limit, behind)
+            return await undispatched(*look)
 
         desk.store.undispatched = failing  # type: ignore[method-assign]  # the planted faults
         stop, started, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kit import FakeClock
@@ -13,6 +14,7 @@ from kit import FakeClock
 from hub.model.event import Delivery, NewEvent, Outcome
 from hub.store import Store, open_store
 from hub.store.events import Dispatched
+from hub.store.undispatched import Part
 
 
 async def come(store: Store, counts: Mapping[str, int]) -> None:
@@ -64,6 +66,36 @@ def test_very_many_sources_take_turns(store_url: str) -> None:
         await store.close()
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("nodes", [2, 3, 5])
+def test_nodes_take_different_events_and_what_a_dead_one_would_have_taken(store_url: str, nodes: int) -> None:
+    async def story() -> None:
+        store = open_store(store_url, FakeClock())
+        await come(store, {"record:shop": 900, "webhook:quiet": 40})
+        looks = [await store.undispatched(100, "", Part(place, nodes)) for place in range(nodes)]
+        ids = [[event.id for event in events] for events, _, _ in looks]
+        assert all(len(set(one)) == len(one) > 50 for one in ids)
+        assert len(set().union(*ids)) == sum(map(len, ids)), "none is taken twice"
+        assert all(any(event.source == "webhook:quiet" for event in events) for events, _, _ in looks)
+        # The others are gone: the one that is left takes everything in the end.
+        taken: set[str] = set()
+        while events := (await store.undispatched(100, "", Part(0, nodes)))[0]:
+            taken |= {event.id for event in events}
+            await mark(store, [event.id for event in events])
+        assert len(taken) == 940
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_the_parts_of_nodes_are_the_whole() -> None:
+    characters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    for of in range(1, 33):
+        found = [Part(place, of).ends for place in range(of)]
+        parts = [characters[characters.index(first) : characters.index(last) + 1] for first, last in found]
+        assert "".join(parts) == characters
+    assert Part(40, 50).ends == Part(8, 32).ends
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

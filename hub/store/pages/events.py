@@ -19,7 +19,7 @@ from hub.store.events import (
 )
 from hub.store.pages.page import Page
 from hub.store.reads import events as reads
-from hub.store.undispatched import UNDISPATCHED, Look
+from hub.store.undispatched import UNDISPATCHED, WHOLE, Look, Part
 
 
 class EventsPage(Page):
@@ -64,12 +64,14 @@ class EventsPage(Page):
         """Events that dispatch has not seen, oldest first, behind the id `after`."""
         return await self._read(reads.new_events, after, limit)
 
-    async def undispatched(self, limit: int = 500, behind: str = "") -> tuple[list[Event], set[str], str]:
+    async def undispatched(
+        self, limit: int = 500, behind: str = "", part: Part = WHOLE
+    ) -> tuple[list[Event], set[str], str]:
         """Events that dispatch has not seen, of each source its share, and the executors that are paused, if there are any events.
 
-        The third is the source behind which the next look goes on, where many share.
+        The third is the source behind which the next look goes on, where many share. `part`: what this node takes first.
         """
-        found = await self._writer.submit(UNDISPATCHED, Look(limit, behind))
+        found = await self._writer.submit(UNDISPATCHED, Look(limit, behind, part))
         return [event_of(row) for row in found.rows], found.paused, found.behind
 
     async def event(self, event_id: str) -> Event | None:

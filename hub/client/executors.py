@@ -80,9 +80,7 @@ class ExecutorVerbs(Verbs):
             stored = await self._store.store_manual(event, entry)
         found = await self._store.event(stored.id)
         assert found is not None
-        # Others may be before it. A server beside this dispatches them as well.
-        while await self._driver.dispatch() and not await self._store.deliveries(event_ids=[stored.id]):
-            pass
+        await self._dispatched(stored.id)
         return found
 
     async def trigger_and_see(

@@ -46,9 +46,7 @@ class RefusedVerbs(Verbs):
                 event = event._replace(key=f"released {identifier} {found.received_at}")
             stored = await self._store.store_manual(event, entry)
         await self._store.drop_refused(identifier)
-        # Others may be before it. A server beside this dispatches them as well.
-        while await self._driver.dispatch() and not await self._store.deliveries(event_ids=[stored.id]):
-            pass
+        await self._dispatched(stored.id)
         return stored
 
     async def _kept(self, action: str, identifier: int) -> RefusedDelivery:

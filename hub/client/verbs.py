@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
 from typing import Self, TypeVar
 
 from hub.drivers import ProjectDriver
@@ -55,9 +54,10 @@ class Verbs:
         self._require(action)
         return [one for one in found if allows(self.principal, action, name(one))]
 
-    def changing(self, action: str, name: str | None, object: str) -> AbstractAsyncContextManager[AuditEntry]:
-        """For what is changed by other means than a verb of a client: the same check, and the same one record."""
-        return self._changing(action, name, object)
+    async def _dispatched(self, event_id: str) -> None:
+        """Until the event has met its executors. Others may be before it, and a server beside this dispatches them as well."""
+        while await self._driver.dispatch() and not await self._store.deliveries(event_ids=[event_id]):
+            pass
 
     @contextlib.asynccontextmanager
     async def _changing(self, action: str, name: str | None, object: str) -> AsyncIterator[AuditEntry]:

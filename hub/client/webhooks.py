@@ -34,7 +34,5 @@ class WebhookVerbs(Verbs):
                 failed = examined.steps[-1]
                 raise Conflict(f"it was not taken: {failed.name}: {failed.detail}.")
             stored = await self._store.store_manual(examined.event, entry)
-        # Others may be before it. A server beside this dispatches them as well.
-        while await self._driver.dispatch() and not await self._store.deliveries(event_ids=[stored.id]):
-            pass
+        await self._dispatched(stored.id)
         return stored

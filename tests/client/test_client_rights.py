@@ -86,7 +86,7 @@ READS: dict[str, tuple[str, Asking]] = {
 #: These ask nobody, or for a proof instead of a right; `apply` takes several rights, and has a test of its own.
 OPEN = {
     "refuse_unless_allowed",
-    "acting_as", "may", "invoker", "is_claimed", "claim", "sign_in", "session", "sign_out", "exchange", "authenticate", "check_keys", "apply", "changing", "claim_address",
+    "acting_as", "may", "invoker", "is_claimed", "claim", "sign_in", "session", "sign_out", "exchange", "authenticate", "check_keys", "apply", "claim_address",
 }  # fmt: skip
 
 CHANGES: dict[str, tuple[str, Asking]] = {

@@ -15,6 +15,7 @@
 - `machine_secrets`, `machine_user_states`: secrets of machine users, as hashes; from when on their tokens count.
 - `permission_uses`: which permission of a machine user was last used when.
 - `people`, `invitations`, `sessions`: who may sign in to the console, who may become one of them, who has signed in.
+- `tries`: wrong credentials of the last minutes, and who has shown right ones.
 - `audit`, `audit_head`: who changed what, and where the chain of records ends.
 - `commits`: slips by which a writer that lost an answer learns whether its commit happened.
 - `meta`: the schema's version, the installation's id, and when workers died last.

@@ -85,8 +85,9 @@ def _forms(secret: str) -> set[str]:
     three places where it can begin.
     """
     raw = secret.encode("utf-8", "surrogatepass")
-    forms = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    forms |= {json.dumps(form)[1:-1] for form in forms} | {repr(secret)[1:-1], ascii(secret)[1:-1], repr(raw)[2:-1]}
+    forms = {secret, repr(secret)[1:-1], ascii(secret)[1:-1], repr(raw)[2:-1]}
+    for _ in range(2):
+        forms |= {json.dumps(form, ensure_ascii=plain)[1:-1] for form in forms for plain in (True, False)}
     forms |= {quote(raw, safe=""), quote(raw), quote_plus(raw)}
     for lead in range(3):
         # Only the characters that depend on nothing but the secret.

@@ -43,6 +43,7 @@ def looks(secret: str) -> list[str]:
         quote(secret, safe=""), base64.b64encode(raw).decode(), base64.b64encode(b"user:" + raw).decode(),
         base64.b64encode(b"ab" + raw + b"tail").decode(), base64.urlsafe_b64encode(raw).decode(), f"Bearer {secret}",
         json.dumps(json.dumps({"k": secret})), repr({"k": secret}), repr(secret.encode()), ascii(secret),
+        json.dumps({"message": repr([secret])}),
     ]  # fmt: skip
 
 

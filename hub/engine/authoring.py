@@ -69,7 +69,7 @@ class Job(Generic[In, Out]):
         It begins at once; several may be under way. Raises NotJson or InvalidArguments when the input cannot be stored.
         """
         scope = current()
-        return scope.run.call(scope, self, input)
+        return scope.run.calls.make(scope, self, input)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The plain function, nothing stored: for tests."""

@@ -90,7 +90,7 @@ def first_of(scope: Scope, alternatives: Mapping[str, Triggered[Any]]) -> FirstO
             raise BadInput(
                 f"{name} is not a wait: first() takes signals, wait points, sleeps, invoked workflows and other executions."
             )
-    run.note_handled(scope)
+    run.calls.caught(scope)
     path = scope.next_path(f"first:{','.join(alternatives)}")
     args = canonical({name: one.path for name, one in alternatives.items()})
     call = Checkpoint(path, path.rpartition("/")[2], JobStatus.WAITING, args, digest(args), number=next(run.numbers))

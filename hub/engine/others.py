@@ -85,7 +85,7 @@ class Others:
         run = self._run
         run.refuse_if_stopped()
         path = path or scope.next_path(name)
-        run.note_handled(scope)
+        run.calls.caught(scope)
         text, _ = run.registry.workflow(workflow).main_job.input.dump({} if args is None else args)
         run.surroundings.hiding.refuse("the arguments are", text)
         return path, text

@@ -12,10 +12,11 @@ from hub.engine.history import History
 from hub.engine.launching import Launcher
 from hub.engine.patching import PREFIX as PATCHED
 from hub.engine.registry import Registry
-from hub.engine.runner import Run, Tools
+from hub.engine.runner import Run
 from hub.engine.scope import Call, Scope, Unwind, branching_task_factory
 from hub.engine.surroundings import Surroundings
 from hub.engine.threads import JobThreads
+from hub.engine.tools import Tools
 from hub.engine.triggered import Triggered
 from hub.engine.waking import Gate
 from hub.model.clock import Clock, SystemClock

@@ -1,36 +1,27 @@
-"""Runs one claimed execution: its main job, every call that is made from there, and the checkpoint of each."""
+"""Runs one claimed execution: its main job, and how it ends or is let go of."""
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
-import threading
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from collections.abc import Coroutine
 from itertools import count
 from typing import Any, TypeVar
 
-from hub.engine import failures, pausing, replay, retry
-from hub.engine.authoring import Job, Workflow
-from hub.engine.budgets import Budgets
+from hub.engine import failures, replay, retry
+from hub.engine.authoring import Workflow
+from hub.engine.calls import Calls
 from hub.engine.launching import Launcher
 from hub.engine.others import Others
-from hub.engine.registry import Registry
-from hub.engine.scope import Call, Scope, Unwind
-from hub.engine.starting import MOST_ARGS
-from hub.engine.surroundings import Surroundings
-from hub.engine.triggered import Triggered
-from hub.engine.trying import Ended, Trying, refuse_large
+from hub.engine.scope import Scope, Unwind
+from hub.engine.tools import Tools
+from hub.engine.trying import Ended, Trying
 from hub.engine.waiting import Waits
-from hub.engine.waking import Doubt, Gate
-from hub.model.clock import Clock
 from hub.model.durations import spoken
 from hub.model.errors import ArgumentHashMismatch, Conflict, Fenced, StoreUnavailable
 from hub.model.execution import Checkpoint, Claimed, JobStatus, LogLine, Settled, Status
 from hub.model.values import digest
-from hub.store import Store
-from hub.store.checkpoints import CallWrite, Handled, LogWrite
+from hub.store.checkpoints import CallWrite, LogWrite
 from hub.store.suspects import ALONE
 
 log = logging.getLogger(__name__)
@@ -41,28 +32,6 @@ R = TypeVar("R")
 _MOST_LINE = 10_000
 _MOST_CRASHES = 3
 _LEVELS = logging.getLevelNamesMapping()
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What every run in a process shares."""
-
-    store: Store
-    registry: Registry
-    surroundings: Surroundings
-    clock: Clock
-    #: Threads for plain jobs. It grows: a plain job that waits for another holds its thread.
-    threads: concurrent.futures.Executor
-    #: Jobs begin only while it is open.
-    gate: Gate
-    #: Set once an execution here has waited for another one's end.
-    awaits_others: threading.Event = field(default_factory=threading.Event)
-    #: While it is open, a try begins only once the store has said that the claim still holds.
-    doubt: Doubt = field(default_factory=Doubt)
-    #: How soon what has failed may be tried again.
-    budgets: Budgets = field(default_factory=Budgets)
-    #: Told when a run is not suspected any more. On the worker's loop.
-    on_cleared: Callable[[], None] = lambda: None
 
 
 class ExecutionTimeout(Conflict):
@@ -103,9 +72,10 @@ class Run:
         self.suspected = claimed.crashes > 1
         self._clearing: asyncio.TimerHandle | None = None
         self.launcher = Launcher(self, self.loop)
-        self._trying = Trying(self)
+        self.trying = Trying(self)
         self.waits = Waits(self)
         self.others = Others(self)
+        self.calls = Calls(self)
         #: The scope of the main job, while that runs.
         self.root: Scope | None = None
 
@@ -138,9 +108,10 @@ class Run:
     def _outlive(self) -> None:
         """It has stored nothing yet, and its worker lives all the same."""
         self.tools.store.clear(self.claimed.id, self.claimed.epoch)
-        self._clear()
+        self.clear()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """It is beyond suspicion: the next suspects may begin."""
         if self._clearing is not None:
             self._clearing.cancel()
         self.suspected = False
@@ -195,7 +166,7 @@ class Run:
         limit = None if self.deadline is None else asyncio.Task(self._end_at(self.deadline), loop=self.loop)
         # In a task of its own, so that it can be taken down while this one settles.
         self._main = asyncio.Task(
-            self._trying.until_ended(None, None, main, call, args, claimed.attempt - 1), loop=self.loop
+            self.trying.until_ended(None, None, main, call, args, claimed.attempt - 1), loop=self.loop
         )
         try:
             ended = await self._main
@@ -228,7 +199,7 @@ class Run:
             status, self.comes_again = Status.PENDING_RETRY, True
             now = self.now()
             wait = retry.wait_before(policy, claimed.retries, claimed.id, error, now)
-            how["due_at"] = self._trying.when_again(error, job.name, now + wait, now)
+            how["due_at"] = self.trying.when_again(error, job.name, now + wait, now)
             wait = how["due_at"] - now
             how["reason"] = (
                 f"retry {claimed.retries + 1} of {policy.max_retries} in {spoken(wait)}: {description['type']}"
@@ -243,32 +214,10 @@ class Run:
     def _settled(self, status: Status, **how: Any) -> Settled:
         return Settled(self.claimed.id, self.claimed.epoch, status, self.tools.clock.now(), **how)
 
-    # --- calls
-
-    def call(self, scope: Scope, job: Job[Any, Any], input: Any) -> Triggered[Any]:
-        """A job is triggered at a scope: give back what is stored, or begin."""
-        self.refuse_if_stopped()
-        path = scope.next_path(job.name)
-        self.note_handled(scope)
-        args, value = job.input.dump({} if input is None else input)
-        refuse_large("arguments are", args, MOST_ARGS)
-        self.surroundings.hiding.refuse("the arguments are", args)
-        call = Checkpoint(path, job.name, JobStatus.RUNNING, args, digest(args), number=next(self.numbers))
-        match self.decide(call, at_most_once=job.at_most_once):
-            case replay.GiveBack(result):
-                return self.launcher.known(scope, path, job.output.load(result))
-            case replay.RaiseAgain(error):
-                return self.launcher.failed_before(scope, path, failures.rebuild(error, path))
-            case replay.Unknown(stored):
-                return self.launcher.begin(
-                    scope, path, lambda made: pausing.await_outcome(self, scope, made, job, call, stored)
-                )
-            case replay.Perform(attempts):
-                return self.launcher.begin(
-                    scope, path, lambda made: self.child(scope, made, job, call, value, attempts)
-                )
+    # --- what its calls need
 
     def decide(self, call: Checkpoint, *, at_most_once: bool = False) -> replay.Decision:
+        """What a call that is made comes to. Where it does not fit what is stored, the execution fails."""
         if self.ahead:
             self.ahead.discard(call.path)
         try:
@@ -282,49 +231,6 @@ class Run:
             self._end_with(error)
             raise Unwind from error
 
-    async def child(
-        self, scope: Scope, made: Call, job: Job[Any, Any], call: Checkpoint, value: Any, attempts: int
-    ) -> Any:
-        """A call that is not stored yet: its checkpoint is durable before the caller goes on."""
-        ended = await self._trying.until_ended(scope, made, job, call, value, attempts)
-        # Before it is durable: should this task be taken down meanwhile, its write goes on, before any later one.
-        self.history[call.path] = ended.checkpoint
-        await self.durably(self.tools.store.checkpoint(self.write(ended.checkpoint)))
-        if self.suspected:
-            self._clear()
-        if ended.failure is None:
-            return ended.value
-        assert ended.checkpoint.error is not None
-        error = failures.rebuild(ended.checkpoint.error, call.path)
-        scope.unseen[call.path] = error
-        raise error from ended.failure
-
-    async def fail_call(self, scope: Scope, call: Checkpoint, attempts: int, error: str) -> Any:
-        """A call fails without having been tried: its failure is durable before the caller has it."""
-        now = self.now()
-        write = replace(call, status=JobStatus.FAILED, error=error, attempts=attempts, started_at=now, finished_at=now)
-        await self.durably(self.tools.store.checkpoint(self.write(write)))
-        return self.raise_stored(scope, call, attempts, error)
-
-    def raise_stored(self, scope: Scope, call: Checkpoint, attempts: int, error: str) -> Any:
-        """Raise at the caller what the store has as the call's failure."""
-        self.note(call, JobStatus.FAILED, attempts=attempts, error=error)
-        raised = failures.rebuild(error, call.path)
-        scope.unseen[call.path] = raised
-        raise raised
-
-    def note(self, call: Checkpoint, status: JobStatus, **how: Any) -> None:
-        """What the store has of a call now, for further tries of the job that makes it."""
-        self.history[call.path] = replace(call, status=status, epoch=self.claimed.epoch, finished_at=self.now(), **how)
-
-    def forget_failures(self, path: str) -> None:
-        """Calls that failed for good in the last try of the job at `path` run again in the next one."""
-        for below, call in list(self.history.items()):
-            if below.startswith(f"{path}/") and call.status is JobStatus.FAILED and not call.handled:
-                self.history[below] = replace(call, epoch=-1)
-
-    # --- lines and marks
-
     def hidden(self, description: dict[str, Any]) -> dict[str, Any]:
         """What is kept of an error, without the secrets that were given away."""
         return {**description, "message": self.surroundings.hiding.hide(description["message"])}
@@ -335,23 +241,6 @@ class Run:
         line = LogLine(self.claimed.id, path, self.tools.clock.now(), level, text)
         self.tools.store.log(LogWrite(self.claimed.epoch, line))
         job_log.log(_LEVELS[level], "%s", text, extra={"execution_id": self.claimed.id, "job": path})
-
-    def note_handled(self, scope: Scope) -> None:
-        """A further call from the same place shows that its earlier failures were caught."""
-        while scope.failures:
-            self._note(scope.failures.pop(), caught=True)
-
-    def note_raised_after_all(self, error: BaseException, path: str) -> None:
-        """A job that fails with the error of a call has not caught it, whatever it did in between."""
-        for call in failures.calls_behind(error):
-            if call.startswith(f"{path}/"):
-                self._note(call, caught=False)
-
-    def _note(self, path: str, *, caught: bool) -> None:
-        known = self.history.get(path)
-        if known is not None and known.handled != caught:
-            self.history[path] = replace(known, handled=caught)
-            self.tools.store.handled(Handled(self.claimed.id, self.claimed.epoch, path, caught))
 
     # --- plumbing
 

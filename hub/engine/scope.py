@@ -141,7 +141,7 @@ class Scope:
         if not self.failures or task.cancelled():
             return
         if task.exception() is None:
-            self.run.note_handled(self)
+            self.run.calls.caught(self)
         elif self._above is not None:
             self._above.failures += self.failures
 

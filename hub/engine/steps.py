@@ -51,7 +51,7 @@ class Steps:
         step = _StepJob(
             name, function, retry, timeout, transaction=transaction, at_most_once=at_most_once, on_unknown=on_unknown
         )
-        return scope.run.call(scope, step, list(args))
+        return scope.run.calls.make(scope, step, list(args))
 
     def sleep(self, name: str, duration: Duration) -> Triggered[None]:
         """Sleep durably: a restart does not begin it again, and a parked execution holds nothing."""

@@ -72,7 +72,7 @@ class Trying:
                 # The main job's tries are counted by the claim; a first try is told apart from none by its effect.
                 run.tools.store.mark(run.write(mark))
             else:
-                run.forget_failures(path)
+                run.calls.forget_failures(path)
                 await run.durably(run.tools.store.begin(run.write(mark)))
             if not self._may_begin():
                 await self._until_it_may(mark)
@@ -82,7 +82,7 @@ class Trying:
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever a job raises is its failure, sys.exit() too
                 self._raise_if_taken_down(error)
-                run.note_raised_after_all(error, path)
+                run.calls.raised_after_all(error, path)
                 if parent is not None and not parent.closed and retry.may_retry(job.retry, error, attempts - 1):
                     assert made is not None
                     await self._rest(made, job, call, attempts, error)

@@ -186,7 +186,7 @@ class Waits:
 
     def _begin(self, scope: Scope, request: WaitRequest, load: Callable[[str], Any]) -> Triggered[Any]:
         run = self._run
-        run.note_handled(scope)
+        run.calls.caught(scope)
         call = Checkpoint(request.path, request.name, JobStatus.WAITING, request.args, request.args_hash)
         match run.decide(call):
             case replay.GiveBack(result):

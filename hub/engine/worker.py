@@ -12,10 +12,11 @@ from functools import partial
 from hub.engine.budgets import Budgets
 from hub.engine.claiming import Claiming
 from hub.engine.registry import Registry
-from hub.engine.runner import Run, Tools
+from hub.engine.runner import Run
 from hub.engine.scope import branching_task_factory
 from hub.engine.surroundings import Surroundings
 from hub.engine.threads import JobThreads
+from hub.engine.tools import Tools
 from hub.engine.waking import Doubt, Gate, Waker
 from hub.model.clock import Clock
 from hub.model.errors import HubError, StoreUnavailable

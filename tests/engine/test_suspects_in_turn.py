@@ -65,7 +65,7 @@ def test_each_turn_begins_when_the_one_before_is_cleared(tell):
 
 
 def test_turns_that_only_end_by_time_would_be_seen(tell, monkeypatch):
-    monkeypatch.setattr(Run, "_clear", lambda _self: None)
+    monkeypatch.setattr(Run, "clear", lambda _self: None)
     story = Story()
 
     async def told(bench: Bench) -> None:

@@ -1,0 +1,113 @@
+"""Calls of jobs from a running execution: whether they are made, and what is stored of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hub.engine import failures, pausing, replay
+from hub.engine.authoring import Job
+from hub.engine.scope import Call, Scope
+from hub.engine.starting import MOST_ARGS
+from hub.engine.triggered import Triggered
+from hub.engine.trying import refuse_large
+from hub.model.execution import Checkpoint, JobStatus
+from hub.model.values import digest
+from hub.store.checkpoints import Handled
+
+if TYPE_CHECKING:
+    from hub.engine.runner import Run
+
+
+class Calls:
+    """Of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def make(self, scope: Scope, job: Job[Any, Any], input: Any) -> Triggered[Any]:
+        """A job is triggered at a scope: give back what is stored, or begin."""
+        run = self._run
+        run.refuse_if_stopped()
+        path = scope.next_path(job.name)
+        self.caught(scope)
+        args, value = job.input.dump({} if input is None else input)
+        refuse_large("arguments are", args, MOST_ARGS)
+        run.surroundings.hiding.refuse("the arguments are", args)
+        call = Checkpoint(path, job.name, JobStatus.RUNNING, args, digest(args), number=next(run.numbers))
+        match run.decide(call, at_most_once=job.at_most_once):
+            case replay.GiveBack(result):
+                return run.launcher.known(scope, path, job.output.load(result))
+            case replay.RaiseAgain(error):
+                return run.launcher.failed_before(scope, path, failures.rebuild(error, path))
+            case replay.Unknown(stored):
+                return run.launcher.begin(
+                    scope, path, lambda made: pausing.await_outcome(run, scope, made, job, call, stored)
+                )
+            case replay.Perform(attempts):
+                return run.launcher.begin(
+                    scope, path, lambda made: self.to_its_end(scope, made, job, call, value, attempts)
+                )
+
+    async def to_its_end(
+        self, scope: Scope, made: Call, job: Job[Any, Any], call: Checkpoint, value: Any, attempts: int
+    ) -> Any:
+        """A call that is not stored yet: its checkpoint is durable before the caller goes on."""
+        run = self._run
+        ended = await run.trying.until_ended(scope, made, job, call, value, attempts)
+        # Before it is durable: should this task be taken down meanwhile, its write goes on, before any later one.
+        run.history[call.path] = ended.checkpoint
+        await run.durably(run.tools.store.checkpoint(run.write(ended.checkpoint)))
+        if run.suspected:
+            run.clear()
+        if ended.failure is None:
+            return ended.value
+        assert ended.checkpoint.error is not None
+        error = failures.rebuild(ended.checkpoint.error, call.path)
+        scope.unseen[call.path] = error
+        raise error from ended.failure
+
+    async def fail(self, scope: Scope, call: Checkpoint, attempts: int, error: str) -> Any:
+        """A call fails without having been tried: its failure is durable before the caller has it."""
+        run = self._run
+        now = run.now()
+        write = replace(call, status=JobStatus.FAILED, error=error, attempts=attempts, started_at=now, finished_at=now)
+        await run.durably(run.tools.store.checkpoint(run.write(write)))
+        return self.raise_stored(scope, call, attempts, error)
+
+    def raise_stored(self, scope: Scope, call: Checkpoint, attempts: int, error: str) -> Any:
+        """Raise at the caller what the store has as the call's failure."""
+        self.note(call, JobStatus.FAILED, attempts=attempts, error=error)
+        raised = failures.rebuild(error, call.path)
+        scope.unseen[call.path] = raised
+        raise raised
+
+    def note(self, call: Checkpoint, status: JobStatus, **how: Any) -> None:
+        """What the store has of a call now, for further tries of the job that makes it."""
+        run = self._run
+        run.history[call.path] = replace(call, status=status, epoch=run.claimed.epoch, finished_at=run.now(), **how)
+
+    def forget_failures(self, path: str) -> None:
+        """Calls that failed for good in the last try of the job at `path` run again in the next one."""
+        run = self._run
+        for below, call in list(run.history.items()):
+            if below.startswith(f"{path}/") and call.status is JobStatus.FAILED and not call.handled:
+                run.history[below] = replace(call, epoch=-1)
+
+    def caught(self, scope: Scope) -> None:
+        """A further call from the same place shows that its earlier failures were caught."""
+        while scope.failures:
+            self._mark(scope.failures.pop(), caught=True)
+
+    def raised_after_all(self, error: BaseException, path: str) -> None:
+        """A job that fails with the error of a call has not caught it, whatever it did in between."""
+        for call in failures.calls_behind(error):
+            if call.startswith(f"{path}/"):
+                self._mark(call, caught=False)
+
+    def _mark(self, path: str, *, caught: bool) -> None:
+        run = self._run
+        known = run.history.get(path)
+        if known is not None and known.handled != caught:
+            run.history[path] = replace(known, handled=caught)
+            run.tools.store.handled(Handled(run.claimed.id, run.claimed.epoch, path, caught))

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from hub.client.executions import subject
 from hub.client.verbs import Verbs
 from hub.model.errors import NotFound
-from hub.model.event import Delivery
+from hub.model.event import Delivery, Outcome
 from hub.model.execution import ExecutionRecord
 from hub.model.executor import Executor, ScheduleTrigger
 from hub.model.wait import WaitRecord
@@ -40,6 +40,8 @@ class Funnel:
     """What became of an executor's latest deliveries."""
 
     seen: int
+    #: Whose condition held, whatever came then.
+    matched: int
     #: Outcome -> how many.
     outcomes: Mapping[str, int]
     #: Status of the executions that were started -> how many.
@@ -165,6 +167,7 @@ class OverviewVerbs(Verbs):
         latest = [(one, statuses[one]) for one in started[:40] if one in statuses]
         return Funnel(
             len(deliveries),
+            sum(_matched(one) for one in deliveries),
             Counter(one.outcome.value for one in deliveries),
             Counter(statuses.values()),
             tuple(reversed(latest)),
@@ -198,6 +201,16 @@ class OverviewVerbs(Verbs):
         self._require("wait-point:read", wait_point)
         found = self._driver.registry.wait_points.get(wait_point)
         return {} if found is None else found.result.schema()
+
+
+def _matched(one: Delivery) -> bool:
+    """Whether its condition held: the variables were asked then, or something behind it went wrong."""
+    error = str(one.evaluation.get("error", ""))
+    return (
+        one.outcome is Outcome.STARTED
+        or "variables" in one.evaluation
+        or not (error or "condition").startswith("condition")
+    )
 
 
 def _place(after: str | None) -> tuple[int, str] | None:

@@ -59,6 +59,17 @@ def test_a_pasted_sample_is_previewed_and_stored_nowhere(trying_root: Path) -> N
     visit(trying_root, story)
 
 
+def test_what_a_condition_threw_at_has_not_matched(trying_root: Path) -> None:
+    async def story(site: Site) -> None:
+        for name, body in [("broken", {}), ("signed", {"n": 1}), ("signed", {"n": 2})]:
+            await site.parts.client.trigger_executor(name, body)
+        assert (await site.parts.client.funnel("broken")).matched == 0
+        assert (await site.parts.client.funnel("signed")).matched == 1
+        assert "1 seen 1 verified 0 matched 1 failed" in words(await site.get("/console/executors/broken"))
+
+    visit(trying_root, story)
+
+
 def test_an_error_is_drawn_at_its_place(trying_root: Path) -> None:
     async def story(site: Site) -> None:
         page = await site.post("/console/executors/broken/preview", data="{}")

@@ -177,7 +177,6 @@ async def _webhook(visit: Visit, one: Executor) -> str | None:
 def _funnel_steps(one: Executor, funnel: Funnel, refused: int) -> list[dict[str, Any]]:
     """Seen, verified, matched, started, succeeded: each a part of the one before."""
     started = funnel.outcomes.get("started", 0)
-    matched = started + funnel.outcomes.get("failed", 0)
     others = ", ".join(f"{count} {name}" for name, count in sorted(funnel.outcomes.items()) if name != "started")
     ended = {name: funnel.statuses.get(name, 0) for name in ("SUCCESS", "FAILED")}
     going = sum(funnel.statuses.values()) - sum(ended.values())
@@ -187,7 +186,7 @@ def _funnel_steps(one: Executor, funnel: Funnel, refused: int) -> list[dict[str,
         note = f"{refused} refused in the last 7 days" if refused else ""
         steps.append({"name": "verified", "count": funnel.seen, "href": events, "note": note})
     steps += [
-        {"name": "matched", "count": matched, "href": "", "note": others},
+        {"name": "matched", "count": funnel.matched, "href": "", "note": others},
         {
             "name": "started",
             "count": started,

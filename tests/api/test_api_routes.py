@@ -5,16 +5,18 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from api_site import ApiSite, play
+from api_site import TOKENS, ApiSite, play
 
 from hub.api import routing
 from hub.api.operations import PUBLIC, Operation, Undeclared, check_declared
 from hub.api.resources import OPERATIONS
 from hub.model.event import NewEvent
+from hub.model.identity import MachineUser
 
 
 def test_executors_are_listed_triggered_paused_and_resumed(quick_path: Path) -> None:
@@ -42,6 +44,30 @@ def test_executors_are_listed_triggered_paused_and_resumed(quick_path: Path) -> 
         assert rest["next_cursor"] is None
         one = await hub.get(f"/api/v1/executors/number-hook/deliveries/{delivery['id']}")
         assert one["execution"]["id"] == execution["id"]
+
+    play(quick_path, story)
+
+
+def test_a_right_to_answer_that_is_taken_away_is_gone_while_the_execution_waits(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        driver = hub.parts.driver
+
+        def now_it_may(*permissions: str) -> None:
+            users = {"main-auth": {"bot": MachineUser("main-auth", "bot", {}, permissions)}}
+            driver.surroundings = replace(driver.surroundings, machine_users=users)
+
+        token = (await hub.parts.client.acting_as(TOKENS["admin"]).make_token("bot")).token
+        now_it_may("wait-point:read", "wait-point:resolve:approval")
+        asking = await hub.run("asking", {"n": 1})
+        (point,) = (await hub.get("/api/v1/wait-points", token))["items"]
+        path = f"/api/v1/executions/{asking}/wait-points/{point['key']}/resolve"
+        now_it_may("wait-point:read")
+        await hub.post(path, {"result": True}, token, status=403)
+        assert (await hub.get(f"/api/v1/executions/{asking}"))["status"] == "WAITING"
+        now_it_may("wait-point:resolve:approval")
+        await hub.post(path, {"result": True}, token)
+        await hub.work()
+        assert (await hub.get(f"/api/v1/executions/{asking}"))["status"] == "SUCCESS"
 
     play(quick_path, story)
 

@@ -23,7 +23,8 @@ _TURNS = 4
 #: So many deaths with no suspect on board, within so many milliseconds, are a storm: somebody kills workers from outside.
 _STORM = 3
 _STORM_LASTS = 60_000
-_DEATHS = "worker_deaths"
+#: Under which key `meta` has the last of them.
+DEATHS = "worker_deaths"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +110,14 @@ def _change(tx: Tx, what: str, value: int, executions: Sequence[str]) -> None:
 
 def _deaths(tx: Tx) -> list[int]:
     """When workers died last for which there was no suspect."""
-    found = tx.rows("SELECT value FROM meta WHERE key = ?", (_DEATHS,))
+    found = tx.rows("SELECT value FROM meta WHERE key = ?", (DEATHS,))
     return [int(at) for at in found[0][0].split()] if found else []
 
 
 def _note_deaths(tx: Tx, deaths: Sequence[int]) -> None:
     tx.run(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        (_DEATHS, " ".join(map(str, deaths[-_STORM:]))),
+        (DEATHS, " ".join(map(str, deaths[-_STORM:]))),
     )
 
 

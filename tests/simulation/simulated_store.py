@@ -17,6 +17,7 @@ from hub.store.committing import Committer, Operation
 from hub.store.dialects.sqlite import SqliteDialect
 from hub.store.opening import prepare
 from hub.store.store import _Bells
+from hub.store.suspects import DEATHS
 from hub.store.writer import _NOTHING, Guest
 
 #: What happens to one batch.
@@ -63,6 +64,7 @@ class Database:
     def empty(self) -> None:
         for table in self._tables:
             self.raw.execute(f"DELETE FROM {table}")
+        self.raw.execute("DELETE FROM meta WHERE key = ?", (DEATHS,))
 
     def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         return self.raw.execute(sql, params).fetchall()

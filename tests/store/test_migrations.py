@@ -9,6 +9,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,7 +20,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from kit import FakeClock
-from sqlalchemy import Column
+from sqlalchemy import Column, Engine, event
 from sqlmodel import SQLModel
 
 from hub.model.errors import StoreUnavailable
@@ -246,6 +247,42 @@ def test_killed_at_a_statement_it_is_the_old_store_or_the_new_one(old: str, stri
     assert states == {("1", False, False, False)}, "nothing of it is there before all of it is"
     assert version(old) == str(SCHEMA_VERSION)
     assert differences(old) == []
+
+
+@pytest.mark.parametrize("stride", [17, pytest.param(1, marks=pytest.mark.long)])
+def test_cut_off_by_the_server_at_a_statement_it_is_the_old_store_or_the_new_one(
+    new_postgres_url: str, stride: int
+) -> None:
+    """The process lives on, is told, and tries again."""
+    run(new_postgres_url, (SCHEMAS / "1.postgres.sql").read_text(), ROW)
+    dialect = dialect_for(new_postgres_url, checkpoints=False)
+    points = 0
+    for at in count(stride, stride):
+        seen = 0
+
+        def cut(_connection: Any, cursor: Any, *_: Any, at: int = at) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == at:
+                run(new_postgres_url, f"SELECT pg_terminate_backend({cursor.connection.info.backend_pid}, 5000)")
+
+        event.listen(Engine, "before_cursor_execute", cut)
+        said = ""
+        try:
+            opening.prepare(dialect)
+        except StoreUnavailable as error:
+            said = str(error)
+        finally:
+            event.remove(Engine, "before_cursor_execute", cut)
+        if not said:
+            break
+        assert "terminating connection" in said
+        points += 1
+        assert (version(new_postgres_url), _has(new_postgres_url, "audit")) == ("1", False)
+    assert points * stride > 25
+    dialect.close()
+    assert version(new_postgres_url) == str(SCHEMA_VERSION)
+    assert differences(new_postgres_url) == []
 
 
 def _has(url: str, table: str) -> bool:

@@ -8,9 +8,9 @@ import pwd
 from dataclasses import dataclass, replace
 
 from hub.assembly.definitions import revision_of
+from hub.assembly.examining import Examiner
 from hub.assembly.files import Files, database_url
 from hub.assembly.planning import Planning
-from hub.assembly.releasing import Examiner
 from hub.assembly.trying import Trial
 from hub.client import Client
 from hub.declare.config import Config

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 
 from hub.assembly.answering import Answering
+from hub.assembly.examining import project_seal
 from hub.assembly.parts import Parts
-from hub.assembly.releasing import project_seal
 from hub.assembly.yielding import Yielding
 from hub.declare.config import Config
 from hub.triggers.webhook.endpoint import Network

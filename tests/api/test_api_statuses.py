@@ -12,7 +12,7 @@ from api_site import ApiSite, play
 
 from hub.api.openapi import document, statuses_of
 from hub.api.operations import PUBLIC, Operation
-from hub.assembly.releasing import project_seal
+from hub.assembly.examining import project_seal
 from hub.declare.body_schema import BodySchema, flaws
 from hub.store.refused import RefusedDelivery
 from hub.triggers.webhook.request import RawRequest

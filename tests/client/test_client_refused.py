@@ -7,8 +7,8 @@ from pathlib import Path
 
 from client_parts import tell
 
+from hub.assembly.examining import project_seal
 from hub.assembly.parts import Parts
-from hub.assembly.releasing import project_seal
 from hub.model.errors import NotFound
 from hub.model.event import StoredEvent
 from hub.store.refused import RefusedDelivery

@@ -5,28 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg import errors, sql
+from psycopg import sql
 
 from hub.model.clock import Clock
 from hub.model.errors import Conflict
-from hub.triggers.record_events import postgres_outbox
+from hub.triggers.record_events import postgres_installing, postgres_outbox
 from hub.triggers.record_events.postgres_bell import Bell
-from hub.triggers.record_events.postgres_catalogue import Catalogue, Table, Trigger, read_catalogue
+from hub.triggers.record_events.postgres_catalogue import Catalogue, read_catalogue
 from hub.triggers.record_events.postgres_link import Connection, Link
 from hub.triggers.record_events.postgres_outbox import READY
 from hub.triggers.record_events.postgres_plan import Plan, compare, matching, standing
 from hub.triggers.record_events.postgres_text import (
     FINDINGS,
     FUNCTIONS,
-    INSTALLED,
     LOCK,
-    MARK,
     OUTBOX,
     SCHEMA,
-    TABLES,
-    Wish,
-    create_function,
-    create_trigger,
     meant_by,
     model_of,
 )
@@ -38,9 +32,9 @@ from hub.triggers.record_events.watched import (
     OutboxRow,
     Relation,
     Status,
-    TableStatus,
     left_aside,
     shown,
+    status_of,
 )
 
 #: How often the catalogue is asked whether triggers or tables have changed, in seconds.
@@ -163,10 +157,10 @@ class PostgresWatched:
                 await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
                 catalogue = await read_catalogue(connection)
                 plan = self._compare(catalogue, wanted)
-                await _apply(connection, catalogue, plan, self.namespace)
-                await _remember(connection, plan, wanted, now)
+                await postgres_installing.apply(connection, catalogue, plan, self.namespace)
+                await postgres_installing.remember(connection, plan, wanted, now)
                 if run_role is not None:
-                    await _grant(connection, run_role)
+                    await postgres_installing.grant(connection, run_role)
             digest = await _digest(connection, tuple(wanted))
         # Asked before it was looked: a change in between is seen as one.
         self._models, self._digest, self._verified = tuple(wanted), digest, now
@@ -187,8 +181,8 @@ class PostgresWatched:
                 drop = sql.SQL("DROP FUNCTION IF EXISTS {} () CASCADE").format(sql.Identifier(SCHEMA, name))
                 await connection.execute(drop)
             if "outbox" in catalogue.own and not discard:
-                await _refuse_waiting(connection, self.namespace)
-            await _drop_schema(connection, catalogue, self.namespace)
+                await postgres_installing.refuse_waiting(connection, self.namespace)
+            await postgres_installing.drop_schema(connection, catalogue, self.namespace)
             left = await read_catalogue(connection)
             if left.schema or left.triggers:
                 raise Conflict(f"database {shown(self.namespace)} keeps the schema {SCHEMA}; nothing was removed.")
@@ -214,103 +208,6 @@ async def _digest(connection: Connection, models: Sequence[str]) -> str:
     return "" if row is None else str(row[0])
 
 
-async def _apply(connection: Connection, catalogue: Catalogue, plan: Plan, namespace: str) -> None:
-    if catalogue.taken:
-        raise Conflict(
-            f"database {shown(namespace)} has a schema {SCHEMA} of somebody else, a name that the hub needs. Rename that schema."
-        )
-    if (plan.tables or plan.functions) and not catalogue.schema:
-        await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
-        comment = sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(SCHEMA), sql.Literal(MARK))
-        await connection.execute(comment)
-    for name in plan.tables:
-        await connection.execute(TABLES[name])
-    for name in plan.functions:
-        await connection.execute(create_function(name))
-        await connection.execute(
-            sql.SQL("REVOKE ALL ON FUNCTION {} () FROM PUBLIC").format(sql.Identifier(SCHEMA, name))
-        )
-    for trigger in plan.drop:
-        await _drop(connection, trigger)
-    for _, table, wish in plan.create:
-        await _create(connection, table, wish)
-    if catalogue.schema or plan.tables:
-        await postgres_outbox.record(connection, plan.gaps)
-
-
-async def _create(connection: Connection, table: Table, wish: Wish) -> None:
-    name = sql.Identifier(table.schema, table.name)
-    await connection.execute(create_trigger(wish, name, partitioned=table.partitioned))
-    if table.owned:
-        # Also where a session replicates, or a restore says so: what it changes is changed all the same.
-        await connection.execute(
-            sql.SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(name, sql.Identifier(wish.name))
-        )
-
-
-async def _drop(connection: Connection, trigger: Trigger) -> None:
-    await connection.execute(
-        sql.SQL("DROP TRIGGER {} ON {}").format(
-            sql.Identifier(trigger.name), sql.Identifier(trigger.schema, trigger.table)
-        )
-    )
-
-
-async def _remember(connection: Connection, plan: Plan, wanted: Wanted, now: int) -> None:
-    """Note what stands now, with the numbers that the catalogue has given it."""
-    for model, name in plan.forget:
-        await connection.execute(
-            f"DELETE FROM {INSTALLED} WHERE model = %s AND trigger_name = %s",
-            [model, name],
-        )
-    after = {(one.relation, one.name): one for one in (await read_catalogue(connection)).triggers}
-    fresh = [(model, after[table.oid, wish.name]) for model, table, wish in plan.create]
-    for model, trigger in [*fresh, *plan.remember]:
-        if model in wanted:
-            await connection.execute(
-                f"INSERT INTO {INSTALLED} (model, trigger_name, relation, trigger, version, at) "
-                "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (model, trigger_name) DO UPDATE SET relation = excluded.relation, "
-                "trigger = excluded.trigger, version = excluded.version, at = excluded.at",
-                [model, trigger.name, trigger.relation, trigger.oid, trigger.version, now],
-            )
-
-
-async def _grant(connection: Connection, role: str) -> None:
-    """What a hub needs that only drains and looks."""
-    to = sql.Identifier(role)
-    for what in (
-        f"USAGE ON SCHEMA {SCHEMA}",
-        f"SELECT, UPDATE, DELETE ON {OUTBOX}",
-        f"SELECT, INSERT, DELETE ON {FINDINGS}",
-        f"SELECT ON {INSTALLED}",
-    ):
-        await connection.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(what), to))
-
-
-async def _refuse_waiting(connection: Connection, namespace: str) -> None:
-    await connection.execute(f"LOCK TABLE {OUTBOX} IN ACCESS EXCLUSIVE MODE")
-    row = await (await connection.execute(f"SELECT count(*) FROM {OUTBOX}")).fetchone()
-    if row is not None and row[0]:
-        raise Conflict(
-            f"{row[0]} changes wait in database {shown(namespace)} and would have no event. Run `hub serve` until "
-            "they are handed over, or discard them."
-        )
-
-
-async def _drop_schema(connection: Connection, catalogue: Catalogue, namespace: str) -> None:
-    """Ours, and nothing of anybody else's that stands in it or hangs on it."""
-    try:
-        for name in sorted(catalogue.own):
-            kind = sql.SQL("SEQUENCE" if name == "pulse" else "TABLE")
-            await connection.execute(sql.SQL("DROP {} {}").format(kind, sql.Identifier(SCHEMA, name)))
-        await connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(SCHEMA)))
-    except errors.DependentObjectsStillExist as error:
-        raise Conflict(
-            f"database {shown(namespace)}: something of somebody else hangs on the schema {SCHEMA}, so nothing was removed: "
-            f"{error.diag.message_detail or error.diag.message_primary}"
-        ) from None
-
-
 async def _status(connection: Connection, wanted: Wanted, now: int) -> Status:
     await postgres_outbox.give_back(connection)
     async with connection.transaction():
@@ -332,8 +229,5 @@ async def _status(connection: Connection, wanted: Wanted, now: int) -> Status:
         if "findings" in catalogue.own:
             cursor = await connection.execute(f"SELECT kind, model, sentence, at FROM {FINDINGS} ORDER BY id DESC")
             findings += [Finding(*row) for row in await cursor.fetchall()]
-    tables = tuple(
-        TableStatus(model, frozenset(wanted[model]), matching(catalogue, wanted, model), depths.get(model, 0))
-        for model in sorted(wanted)
-    )
-    return Status(tables, sum(depths.values()), aside, oldest, tuple(findings))
+    installed = {model: matching(catalogue, wanted, model) for model in wanted}
+    return status_of(wanted, installed, depths, aside=aside, oldest_at=oldest, findings=findings)

@@ -24,9 +24,10 @@ from hub.triggers.record_events.watched import (
     OutboxRow,
     Relation,
     Status,
-    TableStatus,
+    changes_wait,
     left_aside,
     shown,
+    status_of,
 )
 
 
@@ -174,10 +175,7 @@ def _uninstall(connection: sqlite3.Connection, namespace: str, *, discard: bool)
         if OUTBOX in catalogue.own and not discard:
             (waiting,) = connection.execute(f"SELECT count(*) FROM {OUTBOX}").fetchone()
             if waiting:
-                raise Conflict(
-                    f"{waiting} changes wait in database {shown(namespace)} and would have no event. Run `hub serve` until "
-                    "they are handed over, or discard them."
-                )
+                raise changes_wait(namespace, waiting)
         for trigger in catalogue.triggers:
             connection.execute(f"DROP TRIGGER main.{quoted(trigger)}")
         for table in catalogue.own:
@@ -203,8 +201,5 @@ def _status(connection: sqlite3.Connection, wanted: Wanted, now: int) -> Status:
         if FINDINGS in catalogue.own:
             rows = connection.execute(f"SELECT kind, model, sentence, at FROM {FINDINGS} ORDER BY id DESC")
             findings += [Finding(*row) for row in rows]
-    tables = tuple(
-        TableStatus(table, frozenset(wanted[table]), matching(catalogue, wanted, table), depths.get(table, 0))
-        for table in sorted(wanted)
-    )
-    return Status(tables, sum(depths.values()), aside, oldest, tuple(findings))
+    installed = {table: matching(catalogue, wanted, table) for table in wanted}
+    return status_of(wanted, installed, depths, aside=aside, oldest_at=oldest, findings=findings)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
-from hub.model.errors import HubError
+from hub.model.errors import Conflict, HubError
 from hub.model.executor import RecordEvent
 
 #: What stands behind a name in the catalogue. Only a "table" can be watched.
@@ -171,3 +171,27 @@ def left_aside(row: OutboxRow, why: str, now: int) -> Finding:
 def shown(name: str) -> str:
     """A name in quotes, on one line whatever it holds."""
     return json.dumps(name, ensure_ascii=not name.isprintable())
+
+
+def changes_wait(namespace: str, count: int) -> Conflict:
+    """Why nothing can be uninstalled yet."""
+    return Conflict(
+        f"{count} changes wait in database {shown(namespace)} and would have no event. Run `hub serve` until "
+        "they are handed over, or discard them."
+    )
+
+
+def status_of(
+    wanted: Mapping[str, frozenset[RecordEvent]],
+    installed: Mapping[str, frozenset[RecordEvent]],
+    depths: Mapping[str, int],
+    *,
+    aside: int,
+    oldest_at: int | None,
+    findings: Sequence[Finding],
+) -> Status:
+    """The status, from what is wanted of each table, what stands on it, and how many of its changes wait."""
+    tables = tuple(
+        TableStatus(table, frozenset(wanted[table]), installed[table], depths.get(table, 0)) for table in sorted(wanted)
+    )
+    return Status(tables, sum(depths.values()), aside, oldest_at, tuple(findings))

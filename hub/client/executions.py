@@ -11,7 +11,7 @@ from hub.client.reasons import with_reasons
 from hub.client.verbs import Verbs
 from hub.engine.starting import start_request
 from hub.model.audit import AuditEntry
-from hub.model.errors import ExecutionNotFound
+from hub.model.errors import Conflict, ExecutionNotFound
 from hub.model.execution import ENDED, ExecutionRecord, LogLine, Started, Status
 from hub.model.identity import MachineUser
 
@@ -30,7 +30,7 @@ class ExecutionVerbs(Verbs):
         idempotency_key: str | None = None,
         priority: int | None = None,
     ) -> Started:
-        """Start an execution. Raises NotFound, Refused, NotJson or InvalidArguments.
+        """Start an execution. Raises NotFound, Refused, NotJson, InvalidArguments, or Conflict for a key of another workflow's.
 
         To act as another machine user than oneself is a right: `machine-user:act-as:NAME`.
         """
@@ -48,7 +48,13 @@ class ExecutionVerbs(Verbs):
                 idempotency_key=idempotency_key,
                 priority=priority,
             )
-            return await self._store.start(request, entry)
+            started = await self._store.start(request, entry)
+            if not started.created and await self._store.workflow_of(started.id) != workflow:
+                # Whoever starts one workflow need not see what there is of others.
+                raise Conflict(
+                    f'the idempotency key "{idempotency_key}" was used for another workflow: put the workflow\'s name into it.'
+                )
+            return started
 
     async def execution(self, execution_id: str) -> ExecutionRecord:
         """With its jobs. Raises ExecutionNotFound."""

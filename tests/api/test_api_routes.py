@@ -112,6 +112,8 @@ def test_a_start_with_a_key_is_one_execution(quick_path: Path) -> None:
             {"machine_user": {"auth_namespace": "main-auth", "name": "bot"}},
         ):
             assert await hub.post(path, {**body, "invoker": invoker}, status=201) == again, "however it is named"
+        other = await hub.post("/api/v1/workflows/failing/executions", body | {"invoker": "anonymous"}, status=409)
+        assert first["id"] not in str(other), "whoever may start one workflow learns nothing of another one"
         own = await hub.post(path, {"args": {"n": 2}}, token="bot", status=201)
         assert (await hub.get(f"/api/v1/executions/{own['id']}"))["invoker"]["name"] == "bot", (
             "whoever asks, by default"

@@ -104,5 +104,6 @@ WORKFLOWS = (
         body=_START_BODY,
         status=201,
         answer=ref("Started"),
+        problems={409: "The idempotency key was used for another workflow."},
     ),
 )

@@ -17,7 +17,7 @@ from hub.engine.registry import Registry
 from hub.engine.resolving import Resolver
 from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
-from hub.model.clock import Clock, SystemClock, new_id
+from hub.model.clock import Clock, SharedClock, SystemClock, new_id
 from hub.model.durations import milliseconds
 from hub.model.errors import ExecutionNotFound, HubError, JobFailed
 from hub.model.execution import ENDED, ExecutionRecord, Status
@@ -47,7 +47,7 @@ class Client:
         clock: Clock | None = None,
     ) -> None:
         self._driver = driver
-        self._clock = clock or SystemClock()
+        self._clock = SharedClock(clock or SystemClock())
         self._registry = Registry(workflows)
         users: dict[str, dict[str, MachineUser]] = {}
         for user in machine_users:

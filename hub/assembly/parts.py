@@ -23,7 +23,7 @@ from hub.engine.worker import MOST_RUNNING, Worker
 from hub.expressions import Evaluator
 from hub.identity.gate import Gate
 from hub.identity.uses import Uses
-from hub.model.clock import Clock, SystemClock, new_id
+from hub.model.clock import Clock, SharedClock, SystemClock, new_id
 from hub.model.errors import ConfigError
 from hub.model.identity import ANONYMOUS, Principal, local
 from hub.store import Store, open_store
@@ -42,7 +42,7 @@ class Parts:
 
     files: Files
     config: Config
-    clock: Clock
+    clock: SharedClock
     store: Store
     surroundings: Surroundings
     evaluator: Evaluator
@@ -69,7 +69,13 @@ class Parts:
         )
         self.store.listen(worker.hear)
         lease = Lease(
-            self.store, self.clock, self.node, worker, seconds=self.config.engine.lease / 1000, about=self.about
+            self.store,
+            self.clock,
+            self.node,
+            worker,
+            seconds=self.config.engine.lease / 1000,
+            about=self.about,
+            shared=self.clock,
         )
         return worker, lease
 
@@ -101,7 +107,7 @@ async def open_parts(
     """
     if files.config is None:
         raise ConfigError(files.problems)
-    config, clock = files.config, clock or SystemClock()
+    config, clock = files.config, SharedClock(clock or SystemClock())
     loop = asyncio.get_running_loop()
     broken: asyncio.Future[Exception] = loop.create_future()
 

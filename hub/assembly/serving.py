@@ -250,7 +250,7 @@ class Serving:
             may_fire=lambda: not self._lease.off,
         )
         await scheduler.sync_definitions()
-        self._ticking = Ticking(scheduler, self._parts.clock)
+        self._ticking = Ticking(scheduler, self._parts.clock, machine=self._parts.clock.own)
         self._ticking.start()
 
     async def _start_record_events(self) -> None:

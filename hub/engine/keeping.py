@@ -12,7 +12,7 @@ from hub.engine.lease import Lease
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.engine.worker import Worker
-from hub.model.clock import Clock, new_id
+from hub.model.clock import SharedClock, new_id
 from hub.model.errors import StoreUnavailable
 from hub.store import Store
 
@@ -28,7 +28,7 @@ class Keeping:
     """Keeps executions going in the loop that uses it. One process at a time does the work; others wait for its end."""
 
     def __init__(
-        self, open_store: Callable[[], Store], registry: Registry, surroundings: Surroundings, clock: Clock
+        self, open_store: Callable[[], Store], registry: Registry, surroundings: Surroundings, clock: SharedClock
     ) -> None:
         self._open_store = open_store
         self._registry = registry
@@ -120,7 +120,7 @@ class Keeping:
 
         store.listen(hear)
         store.listen_to_others(hear_others)
-        lease = Lease(store, self._clock, node, worker)
+        lease = Lease(store, self._clock, node, worker, shared=self._clock)
         await lease.take()
         try:
             async with asyncio.TaskGroup() as group:

@@ -8,7 +8,7 @@ import os
 import socket
 
 from hub.engine.worker import Worker
-from hub.model.clock import Clock
+from hub.model.clock import Clock, SharedClock
 from hub.model.errors import HubError
 from hub.store import Store
 from hub.store.nodes import About
@@ -37,13 +37,16 @@ class Lease:
         *,
         seconds: float = 15.0,
         about: About | None = None,
+        shared: SharedClock | None = None,
     ) -> None:
+        """`shared`: the node's clock, to be held to the one that all nodes share."""
         self._store = store
         self._clock = clock
         self._node = node
         self._worker = worker
         self._seconds = seconds
         self.about = about or this_process()
+        self._shared = shared
         self._renewed = clock.monotonic()
         #: This node's clock is far from the one that all nodes share: instants are not its to decide on.
         self.off = False
@@ -73,6 +76,9 @@ class Lease:
         ahead = await self._store.beat(self._node, self.about, round(self._seconds * 1000))
         # The answer took its time, too.
         took = (self._clock.monotonic() - before) * 1000
+        if self._shared is not None and self._store.shared:
+            self._shared.correct(ahead, took)
+            ahead = self._shared.ahead_of_own
         off = abs(ahead) > _CLOCK_OFF + took
         if off and not self.off:
             log.warning(

@@ -13,6 +13,9 @@ from typing import Protocol
 #: Linux has one that goes on while the machine is suspended.
 _GROWING: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
+#: A difference of so few milliseconds is left as it is: time that goes back, if only by little, is worse.
+_NOT_WORTH_IT = 50
+
 
 class Clock(Protocol):
     """What the hub knows of time."""
@@ -41,6 +44,41 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+class SharedClock:
+    """The time that several machines share, carried on by the monotonic clock between looks at it; before the first look, one's own.
+
+    So nobody who sets a machine's clock makes anything due too early or too late there.
+    """
+
+    def __init__(self, own: Clock) -> None:
+        #: The machine's.
+        self.own = own
+        #: The shared time at a moment of the monotonic clock.
+        self._seen: tuple[int, float] | None = None
+
+    def now(self) -> int:
+        if self._seen is None:
+            return self.own.now()
+        shared, moment = self._seen
+        return shared + round((self.own.monotonic() - moment) * 1000)
+
+    def monotonic(self) -> float:
+        return self.own.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self.own.sleep(seconds)
+
+    def correct(self, ahead: int, within: float) -> None:
+        """The shared time was found to be so many milliseconds ahead of this clock, which may be wrong by `within`."""
+        if self._seen is None or abs(ahead) > _NOT_WORTH_IT + within:
+            self._seen = self.now() + ahead, self.own.monotonic()
+
+    @property
+    def ahead_of_own(self) -> int:
+        """Milliseconds."""
+        return self.now() - self.own.now()
 
 
 def iso(ms: int) -> str:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from hub.store.dialects.base import Tx
 from hub.store.verbs import Verb
 
+#: Milliseconds after which a node that fell silent is forgotten.
+_FORGOTTEN_AFTER = 86_400_000
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -58,6 +61,7 @@ def _beat(tx: Tx, items: Sequence[Heartbeat]) -> list[int]:
             "address = excluded.address",
             (item.node, about.host, about.pid, now, now + item.lease, about.revision, about.address),
         )
+        tx.run("DELETE FROM nodes WHERE lease_until < ?", (now - _FORGOTTEN_AFTER,))
         answers.append(now - item.now)
     return answers
 

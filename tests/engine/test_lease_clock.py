@@ -13,9 +13,11 @@ from hub.engine.lease import Lease
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.engine.worker import Worker
-from hub.model.clock import Clock, SystemClock
+from hub.model.clock import Clock, SharedClock, SystemClock
+from hub.model.execution import StartRequest
 from hub.model.executor import Executor, JobTarget, ScheduleTrigger
 from hub.store import Store, open_store
+from hub.store.executions import Claimable, ClaimRequest
 from hub.triggers.schedule.loop import Scheduler
 
 DAY_MS = 86_400_000
@@ -65,6 +67,43 @@ def test_a_wrong_clock_neither_shortens_a_lease_nor_fires_a_schedule(
         await wrong.close()
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("by", [-DAY_MS, 3_600_000, 365 * DAY_MS])
+def test_a_node_whose_clock_is_wrong_wakes_nothing_too_early_or_too_late(postgres_url: str, by: int) -> None:
+    async def story() -> None:
+        machine = Off(by)
+        clock = SharedClock(machine)
+        right, wrong = open_store(postgres_url, SystemClock()), open_store(postgres_url, clock)
+        worker = Worker(wrong, Registry(()), Surroundings(), clock, "wrong")
+        lease = Lease(wrong, clock, "wrong", worker, seconds=15, shared=clock)
+        await lease.take()
+        now = SystemClock().now()
+        assert lease.off, "its schedules do not fire, all the same"
+        assert abs(clock.now() - now) < 1_000
+        for name, due in (("due", now), ("later", now + 1_800_000)):
+            await right.start(StartRequest(name, "orders", "{}", None, now, due_at=due))
+        asked = ClaimRequest("wrong", (Claimable("orders", "r"),), 10, clock.now() + 1_000)
+        assert [one.id for one in await wrong.claim(asked)] == ["due"]
+        machine.by += 7_200_000
+        assert abs(clock.now() - SystemClock().now()) < 1_000, "a step between two heartbeats changes nothing"
+        await right.close()
+        await wrong.close()
+
+    asyncio.run(story())
+
+
+def test_a_shared_clock_is_corrected_only_where_that_is_worth_it() -> None:
+    own = FakeClock(1_000_000)
+    clock = SharedClock(own)
+    assert (clock.now(), clock.ahead_of_own) == (1_000_000, 0)
+    clock.correct(30_000, 5)
+    assert (clock.now(), clock.ahead_of_own) == (1_030_000, 30_000)
+    own.advance(2)
+    clock.correct(-40, 5)
+    assert clock.now() == 1_032_000
+    clock.correct(-60, 5)
+    assert clock.now() == 1_031_940
 
 
 @pytest.mark.parametrize("kind", ["file", "memory"])

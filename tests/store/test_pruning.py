@@ -13,6 +13,7 @@ from hub.store import open_store
 from hub.store.checkpoints import LogWrite
 from hub.store.events import Dispatched
 from hub.store.executions import Claimable, ClaimRequest
+from hub.store.nodes import About
 
 DAY = 86_400_000
 
@@ -57,6 +58,22 @@ def test_what_is_older_than_its_retention_goes_with_everything_that_hangs_on_it(
         assert await store.execution(young_run) is not None
         assert len(await store.logs(young_run)) == 1
         assert await pruner.run_once() == 0
+        await store.close()
+
+    asyncio.run(story())
+
+
+def test_a_node_that_fell_silent_long_ago_is_forgotten():
+    async def story():
+        clock = FakeClock()
+        store = open_store("sqlite://", clock)
+        await store.beat("dead", About("host", 1), 15_000)
+        clock.advance(86_000)
+        await store.beat("alive", About("host", 2), 15_000)
+        assert [node.id for node in await store.nodes()] == ["alive", "dead"]
+        clock.advance(1_000)
+        await store.beat("alive", About("host", 2), 15_000)
+        assert [node.id for node in await store.nodes()] == ["alive"]
         await store.close()
 
     asyncio.run(story())

@@ -27,9 +27,13 @@ _JOB = "check-schedules"
 class Ticking:
     """Runs a scheduler's check in the running event loop from `start()` to `stop()`."""
 
-    def __init__(self, scheduler: Scheduler, clock: Clock, *, interval: float = INTERVAL) -> None:
+    def __init__(
+        self, scheduler: Scheduler, clock: Clock, *, interval: float = INTERVAL, machine: Clock | None = None
+    ) -> None:
+        """`machine`: the clock of this machine, by which APScheduler waits; None: `clock` is that."""
         self._scheduler = scheduler
         self._clock = clock
+        self._machine = machine or clock
         self._interval = interval
         self._jobs: Any = None
         self._job: Any = None
@@ -94,6 +98,7 @@ class Ticking:
         else:
             self._again()
 
-    @staticmethod
-    def _time(instant: int) -> datetime:
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=instant)
+    def _time(self, instant: int) -> datetime:
+        """When that is, as this machine's clock has it."""
+        ahead = self._machine.now() - self._clock.now()
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=instant + ahead)

@@ -8,21 +8,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any, cast
+from functools import partial
+from typing import Any, Protocol, cast
 
 import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from hub.api.turn import Turn
+from hub.api.writing import CLOSE, written
 from hub.triggers.webhook.answer import Answer, problem, retry_later
 from hub.triggers.webhook.intake import Scope
 from hub.triggers.webhook.quick import PREFIX, QuickIntake
 
 log = logging.getLogger(__name__)
 
-_CLOSE = (b"connection", b"close")
+_REFUSED = 300
+#: To hand over a connection costs as much as some deliveries.
+_STAYS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,14 @@ class Patience:
     connections: int = 4_096
 
 
+class Elsewhere(Protocol):
+    """Where connections can go that send webhooks one after the other."""
+
+    def take(self, connection: int, path: str) -> bool:
+        """Take over a connection by its file number, after a webhook to this path. False: it stays."""
+        ...
+
+
 class Connection(HttpToolsProtocol):
     """Deadlines are looked at by `look`, once a second for all connections together: a timer each would cost more."""
 
@@ -51,6 +62,9 @@ class Connection(HttpToolsProtocol):
     quick: QuickIntake | None = None
     #: Shared by the connections of a server.
     turn = Turn()
+    elsewhere: Elsewhere | None = None
+    #: What was read of it before it came back from there.
+    early = b""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,6 +79,8 @@ class Connection(HttpToolsProtocol):
         self._feeding = False
         #: Answered, and waiting until the peer has read some of it.
         self._stalled = False
+        #: Deliveries that are taken here before it may go elsewhere.
+        self._stays = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]  # a stream's transport, as uvicorn has it
@@ -72,6 +88,9 @@ class Connection(HttpToolsProtocol):
         self._deadline = self.loop.time() + self.patience.head
         if len(self.connections) > self.patience.connections:
             self._end_with(retry_later(503, 1))
+        elif self.early:
+            self._stays = _STAYS
+            self.data_received(self.early)
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -84,7 +103,7 @@ class Connection(HttpToolsProtocol):
             if self.cycle is not None:
                 self.cycle.keep_alive = False
         except httptools.HttpParserError:
-            self._end_with(problem(400, _CLOSE, detail="This is not HTTP as RFC 9112 has it."))
+            self._end_with(problem(400, CLOSE, detail="This is not HTTP as RFC 9112 has it."))
             return
         finally:
             self._feeding = False
@@ -93,7 +112,7 @@ class Connection(HttpToolsProtocol):
             self.turn.add(self.loop, self._begin, fresh)
         # What came before the head in the same piece is not counted, nor is that piece's part of it.
         if self._in_head and self._head_bytes > self.patience.head_size:
-            self._end_with(problem(431, _CLOSE))
+            self._end_with(problem(431, CLOSE))
 
     def on_message_begin(self) -> None:
         self._in_head, self._head_bytes = True, 0
@@ -131,19 +150,40 @@ class Connection(HttpToolsProtocol):
         """Write an answer in one piece."""
         if cycle.disconnected or self._closing:
             return
-        cycle.keep_alive = cycle.keep_alive and _CLOSE not in answer.headers
-        head = _head(answer.status, len(answer.body), answer.content_type, answer.headers, cycle.keep_alive)
-        lines = [STATUS_LINE[answer.status]]
-        for name, value in self.server_state.default_headers:
-            lines += (name, b": ", value, b"\r\n")
-        lines.append(head)
-        if cycle.scope["method"] != "HEAD":
-            lines.append(answer.body)
-        self.transport.write(b"".join(lines))
+        cycle.keep_alive = cycle.keep_alive and CLOSE not in answer.headers
+        self.transport.write(
+            written(
+                answer,
+                defaults=self.server_state.default_headers,
+                keep_alive=cycle.keep_alive,
+                with_body=cycle.scope["method"] != "HEAD",
+            )
+        )
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
             self.transport.close()
         self.on_response_complete()
+        if self.elsewhere is not None and answer.status < _REFUSED:
+            self._move(self.elsewhere, cycle.scope["path"])
+
+    def _move(self, elsewhere: Elsewhere, path: str) -> None:
+        """To where its next deliveries are taken as well, if it is wanted there."""
+        if self._stays:
+            self._stays -= 1
+        elif self._at_rest() and elsewhere.take(self.transport.get_extra_info("socket").fileno(), path):
+            self._closing = True
+            self.transport.pause_reading()
+            self.transport.abort()
+
+    def _at_rest(self) -> bool:
+        """Between an answer that is out and a request of which nothing has come."""
+        return not (
+            self._closing
+            or self._in_head
+            or not self.cycle.response_complete
+            or self.transport.is_closing()
+            or self.transport.get_write_buffer_size()
+        )
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -189,7 +229,7 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         elif self._deadline is not None and now >= self._deadline and not self._closing:
             if self._in_head:
-                self._end_with(problem(408, _CLOSE))
+                self._end_with(problem(408, CLOSE))
             else:
                 self.transport.close()
                 self._linger()
@@ -198,8 +238,8 @@ class Connection(HttpToolsProtocol):
         """Say why, and close."""
         head = [STATUS_LINE[answer.status]]
         headers = answer.raw_headers()
-        if _CLOSE not in headers:
-            headers.append(_CLOSE)
+        if CLOSE not in headers:
+            headers.append(CLOSE)
         head += [b"%s: %s\r\n" % pair for pair in headers]
         self.transport.write(b"".join([*head, b"\r\n", answer.body]))
         self._turn_away()
@@ -242,14 +282,3 @@ class _Polite:
 
     def is_closing(self) -> bool:
         return self._connection.transport.is_closing()
-
-
-@lru_cache(maxsize=1024)
-def _head(
-    status: int, length: int, content_type: bytes, headers: tuple[tuple[bytes, bytes], ...], keep_alive: bool
-) -> bytes:
-    """The headers of an answer and the empty line behind them. A hub gives the same few over and over."""
-    pairs = Answer(status, b"x" * length, content_type, headers).raw_headers()
-    if not keep_alive and _CLOSE not in pairs:
-        pairs.append(_CLOSE)
-    return b"".join([b"%s: %s\r\n" % pair for pair in pairs]) + b"\r\n"

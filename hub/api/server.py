@@ -8,11 +8,12 @@ import errno
 import resource
 import socket
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from hub.api.connection import Connection, Patience
+from hub.api.connection import Connection, Elsewhere, Patience
 from hub.api.turn import Turn
 from hub.model.errors import Conflict
 from hub.triggers.webhook.quick import QuickIntake
@@ -41,6 +42,7 @@ class HttpServer:
         self._server: _Server | None = None
         self._looking: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._welcoming: set[asyncio.Task[None]] = set()
 
     @property
     def address(self) -> str:
@@ -68,8 +70,8 @@ class HttpServer:
         self._port = taken.getsockname()[1]
         self._socket = taken
 
-    async def start(self, app: ASGIApp, quick: QuickIntake | None = None) -> None:
-        """Answering when it returns. `quick` is the short way for webhooks."""
+    async def start(self, app: ASGIApp, quick: QuickIntake | None = None, elsewhere: Elsewhere | None = None) -> None:
+        """Answering when it returns. `quick` is the short way for webhooks; `elsewhere` may take connections over."""
         assert self._socket is not None
         _allow_files()
         config = uvicorn.Config(
@@ -79,7 +81,11 @@ class HttpServer:
             lifespan="off",
             server_header=False,
             proxy_headers=False,
-            http=type("Connection", (Connection,), {"quick": quick, "patience": self._patience, "turn": Turn()}),
+            http=type(
+                "Connection",
+                (Connection,),
+                {"quick": quick, "patience": self._patience, "turn": Turn(), "elsewhere": elsewhere},
+            ),
             ws="none",
             backlog=_BACKLOG,
             timeout_graceful_shutdown=2,
@@ -92,6 +98,23 @@ class HttpServer:
                 raise RuntimeError("the HTTP server ended before it began.")
             await asyncio.sleep(0.005)
         self._looking = asyncio.create_task(self._look())
+
+    def adopt(self, connection: socket.socket, data: bytes) -> None:
+        """Serve a connection that comes from elsewhere; `data` was read of it, and not answered."""
+        task = asyncio.get_running_loop().create_task(self._welcome(connection, data))
+        self._welcoming.add(task)
+        task.add_done_callback(self._welcoming.discard)
+
+    async def _welcome(self, connection: socket.socket, data: bytes) -> None:
+        server = self._server
+        if server is None or server.should_exit:
+            connection.close()
+            return
+        make = cast("type[Connection]", server.config.http_protocol_class)
+        made = make(config=server.config, server_state=server.server_state, app_state=server.lifespan.state)
+        made.early = data
+        with contextlib.suppress(OSError):  # its peer is gone
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: made, connection)
 
     async def _look(self) -> None:
         """Cut the slow ones."""

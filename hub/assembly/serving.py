@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from hub.api.app import create_app, machine_routes
+from hub.api.doorkeeper import Doorkeeper
 from hub.api.live import Live
 from hub.api.metrics import Metrics, metrics_operations
 from hub.api.oauth import Tokens
@@ -30,6 +31,7 @@ from hub.assembly.reloading import Reloading
 from hub.assembly.retention import Pruner
 from hub.assembly.revisions import tell_changed
 from hub.assembly.sharing import Sharing
+from hub.assembly.side_door import OpenedDoor, end_side_door, keep_side_door, state_of
 from hub.assembly.tidying import Tidying
 from hub.assembly.tracing import tracing
 from hub.assembly.webhooks import open_door, trusted_proxies
@@ -61,9 +63,18 @@ class Serving:
     """One hub that serves. `start()`, then `stop()`."""
 
     def __init__(
-        self, parts: Parts, *, host: str | None = None, port: int | None = None, reload_code: bool = False
+        self,
+        parts: Parts,
+        *,
+        host: str | None = None,
+        port: int | None = None,
+        reload_code: bool = False,
+        side_door: OpenedDoor | None = None,
     ) -> None:
-        """`reload_code`: changed files in workflows/ take effect too, as those in executors/ and config/ always do."""
+        """`reload_code`: changed files in workflows/ take effect too, as those in executors/ and config/ always do.
+
+        `side_door` is ended with the rest.
+        """
         self._parts = parts
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -82,6 +93,8 @@ class Serving:
         self._scheduler: Scheduler | None = None
         self._intake: Intake | None = None
         self._reload_code = reload_code
+        self._side_door = side_door
+        self._doorkeeper: Doorkeeper | None = None
         server = parts.config.server
         self._host = host or server.host
         self._http = HttpServer(self._host, server.port if port is None else port)
@@ -141,7 +154,9 @@ class Serving:
         self._intake = intake
         self._begin(Reloading(parts.files, parts.clock, self._take, code=self._reload_code).serve(self._stop))
         console = console_route(parts, self._http.address, self.troubles, self._live, lambda: self._counts.latest)
-        await self._http.start(create_app(intake, [console, *self._routes()]), quick)
+        if self._side_door is not None and parts.config.server.side_door:
+            self._doorkeeper = await keep_side_door(self._side_door, parts, intake, self._http.adopt)
+        await self._http.start(create_app(intake, [console, *self._routes()]), quick, self._doorkeeper)
         return rescued
 
     def _routes(self) -> list[Any]:
@@ -184,7 +199,7 @@ class Serving:
         """No new work, let what runs finish or give it back; how many executions were given back."""
         # Beside the rest: each has its own limit, and the whole has one too.
         self._live.close()
-        closing = asyncio.create_task(self._http.stop())
+        closing = asyncio.create_task(self._close_doors())
         if self._ticking is not None:
             await self._ticking.stop()
         self._stop.set()
@@ -202,6 +217,12 @@ class Serving:
         if self._spans is not None:
             await asyncio.to_thread(self._spans.close)
         return given_back
+
+    async def _close_doors(self) -> None:
+        closing = [self._http.stop()]
+        if self._side_door is not None:
+            closing.append(end_side_door(self._side_door, self._doorkeeper))
+        await asyncio.gather(*closing)
 
     def troubles(self) -> list[str]:
         """Sentences about what does not work now; empty when all is well."""
@@ -231,6 +252,8 @@ class Serving:
         await self._learn_tokens()
         if self._intake is not None:
             self._intake.endpoints, self._intake.broken = files.endpoints, files.broken
+        if self._doorkeeper is not None:
+            self._doorkeeper.changed(state_of(files.root))
         self._worker.replace(files.registry, parts.surroundings)
         self._lease.about = replace(self._lease.about, revision=parts.about.revision)
         tables = wanted(files.executors)

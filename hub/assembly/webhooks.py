@@ -39,5 +39,5 @@ def open_door(parts: Parts, tokens: Mapping[str, bytes]) -> tuple[Intake, QuickI
         ),
     )
     intake.broken = files.broken
-    parts.dispatcher.rest = Yielding(lambda: intake.taken, parts.clock)
+    parts.dispatcher.rest = Yielding(lambda: intake.gates.taken, parts.clock)
     return intake, QuickIntake(intake, partial(parts.store.hand_in_event, timeout=settings.store_timeout))

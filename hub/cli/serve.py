@@ -8,7 +8,7 @@ import json
 import logging
 import signal
 import sys
-from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,9 @@ from hub.cli.session import FAILED, command, project_option, project_root
 from hub.model.clock import iso
 from hub.model.errors import ConfigError
 from hub.model.hiding import Hiding
+
+if TYPE_CHECKING:  # commands import late
+    from hub.assembly.side_door import OpenedDoor
 
 log = logging.getLogger("hub")
 
@@ -32,9 +35,16 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 @click.option("--reload", is_flag=True, help="Let changed code in workflows/ take effect too, without a restart.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="By default text on a terminal, else JSON.")
 @project_option
-@partial(command, loop=_new_loop)
-async def serve(host: str | None, port: int | None, reload: bool, log_format: str | None) -> int:
+def serve(host: str | None, port: int | None, reload: bool, log_format: str | None) -> None:
     """Run everything: intake, schedules, record events, workers. SIGTERM stops it in order."""
+    from hub.assembly.side_door import open_side_door
+
+    command(_serve, loop=_new_loop)(host, port, reload, log_format, open_side_door(project_root()))
+
+
+async def _serve(
+    host: str | None, port: int | None, reload: bool, log_format: str | None, side_door: OpenedDoor | None
+) -> int:
     from hub.assembly.files import read_files
     from hub.assembly.jobs_thread import settle_in
     from hub.assembly.parts import open_parts, operator
@@ -53,7 +63,7 @@ async def serve(host: str | None, port: int | None, reload: bool, log_format: st
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
     parts = await open_parts(files, serving=True)
-    serving = Serving(parts, host=host, port=port, reload_code=reload)
+    serving = Serving(parts, host=host, port=port, reload_code=reload, side_door=side_door)
     try:
         rescued = await serving.start()
     except BaseException:

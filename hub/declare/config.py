@@ -38,6 +38,8 @@ class Server:
     metrics: str = "token"
     #: Addresses or networks of proxies whose X-Forwarded-For is believed.
     trusted_proxies: tuple[str, ...] = ()
+    #: Whether floods of webhooks are taken in a process of their own, where there are two processors.
+    side_door: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,9 +74,9 @@ class Counts:
 
 def _stored(counts: Counts, item: Any, result: Any) -> None:
     if isinstance(result, StoredEvent):
-        kind = item.event.source.partition(":")[0]
+        kind = item.source.partition(":")[0]
         counts.events[kind, "duplicate" if result.duplicate else "new"] += 1
-        counts.latest[kind] = max(0.0, (counts.now - item.event.time) / 1000)
+        counts.latest[kind] = max(0.0, (counts.now - item.time) / 1000)
 
 
 def _dispatched(counts: Counts, item: Any, result: Any) -> None:

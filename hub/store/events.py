@@ -14,17 +14,32 @@ from hub.model.values import compact, parse
 from hub.store.dialects.base import Bulk, Row, Tx
 from hub.store.executions import insert_executions
 from hub.store.overlap import Admitted, start_by_policy
+from hub.store.tables import DISPATCHED, NEW
 from hub.store.verbs import Mixed, Verb
 
 
 class Arrival(NamedTuple):
-    """A new event with the id that it gets if nobody was first."""
+    """A new event as the row that is written of it, with the id that it gets if nobody was first.
+
+    Made by the caller: while the writer makes rows, it stands in the way of the loop.
+    """
 
     id: str
-    event: NewEvent
+    source: str
+    key: str | None
+    type: str
+    namespace: str
+    model: str
+    time: int
     received_at: int
-    #: What is written of it. Made by the caller: while the writer makes rows, it stands in the way of the loop.
-    row: Row
+    #: JSON.
+    payload: str
+    body: bytes | None
+    #: JSON list of names.
+    executors: str
+    state: int
+    body_key: str | None
+    key_until: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,7 @@ _MARK_DISPATCHED = Bulk(
 
 def store_arrivals(tx: Tx, arrivals: Sequence[Arrival]) -> list[StoredEvent]:
     """Insert the events; one whose (source, key) or (source, body_key) is there already is answered with the first one's id."""
-    inserted = tx.bulk_count(_INSERT_EVENTS, [arrival.row for arrival in arrivals])
+    inserted = tx.bulk_count(_INSERT_EVENTS, arrivals)
     if inserted == len(arrivals):
         return [StoredEvent(arrival.id, duplicate=False) for arrival in arrivals]
     refused = {row[0] for row in tx.bulk(_NOT_STORED, [(arrival.id,) for arrival in arrivals])}
@@ -98,31 +113,30 @@ def insert_deliveries(tx: Tx, deliveries: Sequence[Delivery]) -> None:
 
 
 def _repetition(tx: Tx, arrival: Arrival, deliveries: list[Delivery]) -> StoredEvent:
-    event = arrival.event
     first, body = _first(tx, arrival)
     if not first:
         # Its keys were taken, and their time is over.
-        if tx.bulk_count(_INSERT_EVENTS, [arrival.row]):
+        if tx.bulk_count(_INSERT_EVENTS, [arrival]):
             return StoredEvent(arrival.id, duplicate=False)
         first, body = _first(tx, arrival)  # another node has just used them
     if not first:
         raise RuntimeError(f"the event id {arrival.id} was given out twice.")
-    conflict = body is not None and bytes(body) != event.body
+    conflict = body is not None and bytes(body) != arrival.body
     kept = first
     if conflict:
         # Kept whole for a person to look at, without a key and never dispatched.
-        tx.bulk(_INSERT_EVENTS, [_event_row(arrival.id, event, arrival.received_at, keyed=False, state=1)])
+        tx.bulk(_INSERT_EVENTS, [arrival._replace(key=None, body_key=None, state=DISPATCHED)])
         kept = arrival.id
     reason = (
-        f'the delivery id "{event.key}" was used before, by event {first}, with another body.'
+        f'the delivery id "{arrival.key}" was used before, by event {first}, with another body.'
         if conflict
-        else f'the delivery id "{event.key}" was accepted before, as event {first}.'
+        else f'the delivery id "{arrival.key}" was accepted before, as event {first}.'
     )
-    if event.body_key is not None and not conflict:
+    if arrival.body_key is not None and not conflict:
         reason = f"this delivery was accepted before, as event {first}."
     deliveries += [
         Delivery(f"{kept}.{executor}~{arrival.id}", kept, executor, Outcome.DUPLICATE, reason, arrival.received_at)
-        for executor in event.executors
+        for executor in parse(arrival.executors)
     ]
     return StoredEvent(first, duplicate=True, conflict=conflict)
 
@@ -132,12 +146,11 @@ def _first(tx: Tx, arrival: Arrival) -> tuple[str, bytes | None]:
 
     Keys whose time is over are taken from their event. The sender's id comes first: only it can be used with another body.
     """
-    event = arrival.event
-    for column, key in (("key", event.key), ("body_key", event.body_key)):
+    for column, key in (("key", arrival.key), ("body_key", arrival.body_key)):
         if key is None:
             continue
         found = tx.rows(
-            f"SELECT id, body, key_until FROM events WHERE source = ? AND {column} = ?", (event.source, key)
+            f"SELECT id, body, key_until FROM events WHERE source = ? AND {column} = ?", (arrival.source, key)
         )
         for identifier, body, until in found:
             if until is None or until > arrival.received_at:
@@ -207,25 +220,6 @@ def _renamed(delivery: Delivery, name: str) -> Delivery:
     )
 
 
-def _event_row(identifier: str, event: NewEvent, at: int, *, keyed: bool = True, state: int = 0) -> Row:
-    return (
-        identifier,
-        event.source,
-        event.key if keyed else None,
-        event.type,
-        event.namespace,
-        event.model,
-        event.time,
-        at,
-        compact(event.payload),
-        event.body,
-        _names(event.executors),
-        state,
-        event.body_key if keyed else None,
-        None if event.window is None else at + event.window,
-    )
-
-
 @lru_cache(maxsize=1024)
 def _names(executors: tuple[str, ...]) -> str:
     """As JSON. Webhooks are for the same few over and over."""
@@ -247,8 +241,22 @@ def _delivery_row(delivery: Delivery) -> tuple[object, ...]:
 
 def arrival(event: NewEvent, now: int, identifier: str | None = None) -> Arrival:
     """`now`: when it came, in milliseconds since 1970 UTC."""
-    identifier = identifier or new_id(now)
-    return Arrival(identifier, event, now, _event_row(identifier, event, now))
+    return Arrival(
+        identifier or new_id(now),
+        event.source,
+        event.key,
+        event.type,
+        event.namespace,
+        event.model,
+        event.time,
+        now,
+        compact(event.payload),
+        event.body,
+        _names(event.executors),
+        NEW,
+        event.body_key,
+        None if event.window is None else now + event.window,
+    )
 
 
 STORE_EVENT: Verb[Arrival, StoredEvent] = Verb("store_event", store_arrivals, rings=("events",))

@@ -173,6 +173,13 @@ def deduplicate_nothing(_: bool) -> None:
     Endpoint.key = lambda _self, _request, _value: None  # type: ignore[method-assign]  # the planted bug
 
 
+def flood_at_once(_: bool) -> None:
+    """Not a fault: every webhook is taken for a part of a flood."""
+    from hub.api.doorkeeper import Doorkeeper, Flood
+
+    Doorkeeper.__init__.__defaults__ = (Flood(row=1, seconds=60.0),)
+
+
 def epoch_goes_back(_: bool) -> None:
     """The bug: whoever claims an execution after the first one does so under a lower epoch."""
     import hub.store.executions as verbs
@@ -207,6 +214,7 @@ PLANTS: dict[str, Callable[[Any], None]] = {
         crash_at,
         deduplicate_nothing,
         epoch_goes_back,
+        flood_at_once,
         keys_overtake,
         note_commits,
         outbox_deleted_first,

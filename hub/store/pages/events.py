@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from hub.model.audit import AuditEntry
 from hub.model.clock import new_id
@@ -13,6 +14,7 @@ from hub.store.events import (
     DISPATCH_CANCELING,
     REPLAY,
     STORE_EVENT,
+    Arrival,
     Dispatched,
     arrival,
     event_of,
@@ -42,6 +44,10 @@ class EventsPage(Page):
     def hand_in_event(self, event: NewEvent, done: Callable[[StoredEvent | Exception], None], timeout: float) -> None:
         """The same, for callers who do not wait in a coroutine."""
         self._writer.hand_in(STORE_EVENT, arrival(event, self._clock.now()), done, timeout=timeout)
+
+    def hand_in_row(self, row: Sequence[Any], done: Callable[[StoredEvent | Exception], None], timeout: float) -> None:
+        """The same for an `Arrival` that another process has made."""
+        self._writer.hand_in(STORE_EVENT, Arrival._make(row), done, timeout=timeout)
 
     async def store_events(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
         """Make them all durable; they share a transaction when they fit one. Their ids are in the order in which they are given."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from hub.model.clock import Clock
 from hub.triggers.webhook.answer import Answer, retry_later
 from hub.triggers.webhook.endpoint import Endpoint
 
@@ -38,3 +39,36 @@ class Gate:
             self.left -= 1
             return 0
         return max(1, math.ceil((1 - self.left) * 60 / rate))
+
+
+class Gates:
+    """Every source's gate, and how much all of them together may ask."""
+
+    def __init__(self, clock: Clock, concurrency: int) -> None:
+        """`concurrency`: requests of all sources at the same time."""
+        self._clock = clock
+        self._concurrency = concurrency
+        self._gates: dict[str, Gate] = {}
+        #: Requests of all sources that are inside now.
+        self.inside = 0
+        #: Requests that were let in since the beginning.
+        self.taken = 0
+
+    def enter(self, endpoint: Endpoint) -> Gate | Answer:
+        """The gate, to be left when the request is answered; or the answer that sends it away."""
+        if self.inside >= self._concurrency:
+            return retry_later(503, 1, "too many deliveries at the same time")
+        gate = self._gates.get(endpoint.name)
+        if gate is None:
+            gate = self._gates[endpoint.name] = Gate()
+        away = gate.open(endpoint, self._clock.monotonic())
+        if away is not None:
+            return away
+        self.inside += 1
+        self.taken += 1
+        return gate
+
+    def leave(self, gate: Gate) -> None:
+        """The request is answered."""
+        self.inside -= 1
+        gate.inside -= 1

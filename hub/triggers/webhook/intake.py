@@ -21,7 +21,7 @@ from hub.triggers.webhook.answer import Answer, problem, retry_later
 from hub.triggers.webhook.body import JSON_TYPE, BadBody, read_body
 from hub.triggers.webhook.documents import Documents
 from hub.triggers.webhook.endpoint import Endpoint, Network
-from hub.triggers.webhook.gate import Gate
+from hub.triggers.webhook.gate import Gate, Gates
 from hub.triggers.webhook.handshake import first_token, proven, unproven
 from hub.triggers.webhook.head import check_head, received_url, route, unread
 from hub.triggers.webhook.peer import may_send, peer_address
@@ -129,10 +129,7 @@ class Intake:
         self._confirm = confirm
         self._on_refused = on_refused
         self._on_first_token = on_first_token
-        #: Requests that were let in since the beginning.
-        self.taken = 0
-        self._gates: dict[str, Gate] = {}
-        self._inside = 0
+        self.gates = Gates(clock, settings.concurrency)
         self._budget = Budget(settings.unfinished)
         self._old_secrets: set[tuple[str, int]] = set()
         self._telling = Telling(log)
@@ -179,15 +176,9 @@ class Intake:
             return unread(scope, problem(404))
         if scope["method"] not in endpoint.methods and scope["method"] not in endpoint.handshake_methods:
             return unread(scope, problem(405, (b"allow", endpoint.allow)))
-        gate = self._gates.get(name)
-        if gate is None:
-            gate = self._gates[name] = Gate()
-        if self._inside >= self._settings.concurrency:
-            return unread(scope, retry_later(503, 1, "too many deliveries at the same time"))
-        if (away := gate.open(endpoint, self._clock.monotonic())) is not None:
-            return unread(scope, away)
-        self._inside += 1
-        self.taken += 1
+        gate = self.gates.enter(endpoint)
+        if isinstance(gate, Answer):
+            return unread(scope, gate)
         admitted = Admitted(endpoint, gate, RawRequest(scope["method"], received_url(scope), scope["headers"], b""))
         away = self._look_at_head(admitted, scope)
         if away is not None:
@@ -204,8 +195,7 @@ class Intake:
 
     def leave(self, admitted: Admitted) -> None:
         """The request is answered."""
-        self._inside -= 1
-        admitted.gate.inside -= 1
+        self.gates.leave(admitted.gate)
 
     def decide(self, admitted: Admitted, body: bytes) -> Decided:
         """What becomes of a request whose body is there. Nothing is waited for."""

@@ -165,8 +165,8 @@ def test_both_ways_in_say_the_same_and_never_5xx(
         assert reply.status < 500, reply
         assert reply.headers["x-content-type-options"] == "nosniff"
     for desk in (one, other):
-        assert desk.intake._inside == 0
-        assert all(gate.inside == 0 for gate in desk.intake._gates.values())
+        assert desk.intake.gates.inside == 0
+        assert all(gate.inside == 0 for gate in desk.intake.gates._gates.values())
 
 
 @pytest.mark.parametrize("name", sorted(SENDERS.keys() - {"msgraph"}))

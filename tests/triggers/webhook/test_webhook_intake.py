@@ -431,7 +431,7 @@ def test_a_body_that_never_comes_is_given_up() -> None:
     desk = Desk(endpoint(OPEN), settings=Settings(pace=Pace(deadline=1.0, patience=0.02, rate=1_000)))
     reply = asyncio.run(call(desk.intake, _scope(), [{"type": "http.request", "body": b"x", "more_body": True}]))
     assert (reply.status, reply.headers["connection"]) == (408, "close")
-    assert (desk.intake._budget.held, desk.intake._inside) == (0, 0)
+    assert (desk.intake._budget.held, desk.intake.gates.inside) == (0, 0)
 
 
 def test_a_pace_gives_time_for_what_has_come() -> None:

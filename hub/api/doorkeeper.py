@@ -1,0 +1,159 @@
+"""The main process' side of the side door: sends it connections in a flood, and stores what it has checked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from hub.api.passing import Passage, Values
+from hub.api.side_door import CONFLICT, NEW, NOT_HERE, NOT_STORED, REPEATED
+from hub.model.errors import StoreUnavailable
+from hub.model.event import StoredEvent
+from hub.triggers.webhook.answer import Answer
+from hub.triggers.webhook.gate import Gate
+from hub.triggers.webhook.intake import Intake
+from hub.triggers.webhook.quick import PREFIX
+
+log = logging.getLogger(__name__)
+
+#: Connections at the side door, at the same time.
+_MOST = 512
+#: Seconds for the last answers, when the hub stops.
+_PATIENCE = 2.0
+
+#: Stores a row and calls back with what became of it.
+HandIn = Callable[[Sequence[Any], Callable[[StoredEvent | Exception], None]], None]
+#: Serves a connection, of which some bytes are read already.
+Adopt = Callable[[socket.socket, bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """So many webhooks, answered within so many seconds."""
+
+    row: int = 64
+    seconds: float = 0.064
+
+
+class Doorkeeper:
+    """Is asked behind each answer whether the connection should go. When the side door has failed, every one stays."""
+
+    def __init__(self, intake: Intake, hand_in: HandIn, files: str, flood: Flood = Flood()) -> None:
+        """`files`: what those are that the intake's endpoints are of, as the side door says it."""
+        self._intake = intake
+        self._hand_in = hand_in
+        self._files = files
+        #: Whether the side door was told to read them, and whether it has read the same ones.
+        self._asked = self._agreed = False
+        self._loop = asyncio.get_running_loop()
+        self._values = Values(self._told, self._lost)
+        self._passage: Passage | None = None
+        self._ended = asyncio.Event()
+        self._stopping = False
+        self._answers: list[tuple[int, int, str]] = []
+        self._count = 0
+        self._since = 0.0
+        self._flood = flood
+        self._flooded = False
+        #: Connections at the side door.
+        self._away = 0
+
+    async def start(self, values: socket.socket, passage: socket.socket, adopt: Adopt) -> None:
+        """`adopt` serves what the side door gives back."""
+        await self._loop.create_unix_connection(lambda: self._values, sock=values)
+        self._passage = Passage(passage, adopt)
+
+    async def stop(self) -> bool:
+        """Let it give its last answers; whether it has ended."""
+        self._stopping = True
+        if self._passage is None:
+            return True
+        self._values.send(("stop", None))
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self._ended.wait()
+        except TimeoutError:
+            self._values.close()
+            return False
+        return True
+
+    def take(self, connection: int, path: str) -> bool:
+        """Whether the side door has taken over a connection, of which nothing has come since its last answer."""
+        self._count += 1
+        if self._count >= self._flood.row:
+            now = self._loop.time()
+            self._flooded, self._since, self._count = now - self._since < self._flood.seconds, now, 0
+        if not self._flooded or self._passage is None or self._stopping:
+            return False
+        if not self._asked:
+            self._asked = True
+            self._values.send(("files", None))
+        if not self._agreed or self._away >= _MOST or not self._suits(path):
+            return False
+        given = self._passage.give(connection, wait=False)
+        self._away += given
+        return given
+
+    def _suits(self, path: str) -> bool:
+        """Whether the side door could take deliveries to this path; it would give back all others."""
+        endpoint = self._intake.endpoints.get(path.removeprefix(PREFIX))
+        return endpoint is not None and not endpoint.networks and not endpoint.response.deferred
+
+    def changed(self, files: str) -> None:
+        """The intake has other endpoints. What the side door has checked by the old ones is checked again."""
+        self._files, self._asked, self._agreed = files, False, False
+
+    def _told(self, value: tuple[Any, ...]) -> None:
+        kind, *what = value
+        if kind == "events":
+            files, checked = what
+            for number, name, row in checked:
+                self._store(number, name, row, holds=files == self._files)
+        elif kind == "left":
+            self._away -= what[0]
+        elif kind == "files":
+            self._agreed = what[0] == self._files
+            if self._agreed:
+                log.info("webhooks come in a flood: they are checked in a process of their own")
+
+    def _store(self, number: int, name: str, row: Sequence[Any], *, holds: bool) -> None:
+        endpoint = self._intake.endpoints.get(name) if holds else None
+        gate = None if endpoint is None else self._intake.gates.enter(endpoint)
+        if gate is None or isinstance(gate, Answer):
+            self._answer(number, NOT_HERE)
+            return
+        self._hand_in(row, partial(self._stored, number, gate))
+
+    def _stored(self, number: int, gate: Gate, stored: StoredEvent | Exception) -> None:
+        self._intake.gates.leave(gate)
+        if isinstance(stored, StoredEvent):
+            fate = CONFLICT if stored.conflict else REPEATED if stored.duplicate else NEW
+            self._answer(number, fate, stored.id)
+        else:
+            if not isinstance(stored, StoreUnavailable):
+                self._intake.sorry(stored)
+            self._answer(number, NOT_STORED)
+
+    def _answer(self, number: int, fate: int, name: str = "") -> None:
+        if not self._answers:
+            self._loop.call_soon(self._send)
+        self._answers.append((number, fate, name))
+
+    def _send(self) -> None:
+        answers, self._answers = self._answers, []
+        self._values.send(("answers", answers))
+
+    def _lost(self) -> None:
+        self._ended.set()
+        if self._passage is not None:
+            self._passage.close()
+            self._passage = None
+        if not self._stopping:
+            log.warning(
+                "the side door for webhooks has ended; all of them go through the main one until the next start"
+            )

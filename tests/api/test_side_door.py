@@ -1,0 +1,315 @@
+"""The side door beside the main one, with real sockets between them: who comes there sees no difference."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from api_site import bare_client, verify
+from test_connection import ODD, endpoint, push
+
+from hub.api.app import create_app, machine_routes
+from hub.api.connection import Patience
+from hub.api.doorkeeper import Doorkeeper, Flood
+from hub.api.readiness import Readiness
+from hub.api.server import HttpServer, new_loop
+from hub.api.side_door import SideDoor
+from hub.model.clock import SystemClock
+from hub.model.event import StoredEvent
+from hub.store import Store, open_store
+from hub.store.events import arrival
+from hub.triggers.webhook.endpoint import Endpoint
+from hub.triggers.webhook.intake import Intake
+from hub.triggers.webhook.quick import QuickIntake
+
+Done = Callable[[StoredEvent | Exception], None]
+
+
+@dataclass
+class Both:
+    """The two doors of one server, in one loop."""
+
+    store: Store
+    intake: Intake
+    keeper: Doorkeeper
+    #: What the side door reads when it is told to.
+    files: tuple[str, Mapping[str, Endpoint]]
+    port: int = 0
+    #: Rows that the side door has sent; and whether they are kept back.
+    rows: list[tuple[Sequence[Any], Done]] = field(default_factory=list)
+    hold: bool = False
+    adopted: int = 0
+    came: asyncio.Event = field(default_factory=asyncio.Event)
+    back: asyncio.Event = field(default_factory=asyncio.Event)
+    senders: list[Sender] = field(default_factory=list)
+
+    def hand_in(self, row: Sequence[Any], done: Done) -> None:
+        self.rows.append((row, done))
+        self.came.set()
+        if not self.hold:
+            self.store.hand_in_row(row, done, timeout=0.9)
+
+    def keep_back(self) -> None:
+        self.rows.clear()
+        self.came.clear()
+        self.hold = True
+
+    def release(self) -> None:
+        for row, done in self.rows:
+            self.store.hand_in_row(row, done, timeout=0.9)
+
+
+class Sender:
+    """A connection that sends one delivery after the other."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def ask(self, raw: bytes) -> tuple[int, bytes]:
+        self.writer.write(raw)
+        return await self.answer()
+
+    async def answer(self) -> tuple[int, bytes]:
+        """Status and body."""
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)
+        lines = head.lower().split(b"\r\n")
+        length = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
+        return int(head[9:12]), await self.reader.readexactly(length)
+
+
+@asynccontextmanager
+async def doors(url: str, endpoints: Mapping[str, Endpoint]) -> AsyncIterator[Both]:
+    clock = SystemClock()
+    store = open_store(url, clock)
+    intake = Intake(store, clock, endpoints=endpoints)
+
+    def hand_in(row: Sequence[Any], done: Done) -> None:
+        both.hand_in(row, done)
+
+    keeper = Doorkeeper(intake, hand_in, "one", Flood(row=1, seconds=60))
+    both = Both(
+        store, intake, keeper, files=("one", {name: replace(one, rate=None) for name, one in endpoints.items()})
+    )
+    server = HttpServer("127.0.0.1", 0, Patience())
+    server.bind()
+
+    def adopt(connection: socket.socket, data: bytes) -> None:
+        both.adopted += 1
+        both.back.set()
+        server.adopt(connection, data)
+
+    ours, theirs = socket.socketpair()
+    our_passage, their_passage = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    door = SideDoor(Intake(store, clock), lambda event: arrival(event, clock.now()), lambda: both.files)
+    serving = asyncio.create_task(door.serve(theirs, their_passage))
+    await keeper.start(ours, our_passage, adopt)
+    await server.start(
+        create_app(intake, machine_routes(bare_client(store, clock), verify, Readiness(store, list))),
+        QuickIntake(intake, partial(store.hand_in_event, timeout=0.9)),
+        keeper,
+    )
+    both.port = int(server.address.rpartition(":")[2])
+    try:
+        yield both
+    finally:
+        for sender in both.senders:
+            sender.writer.close()
+        assert await keeper.stop()
+        await serving
+        await server.stop()
+        await store.close()
+
+
+def play(
+    story: Callable[[Both], Awaitable[None]], url: str = "sqlite://", endpoints: Mapping[str, Endpoint] | None = None
+) -> None:
+    async def whole() -> None:
+        async with doors(url, endpoints or {"push": endpoint()}) as both:
+            await story(both)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(whole())
+
+
+async def arrived(both: Both, path: str = "/webhooks/push") -> Sender:
+    """A sender whose connection is at the side door, after some deliveries."""
+    sender = Sender(*await asyncio.open_connection("127.0.0.1", both.port))
+    both.senders.append(sender)
+    before = len(both.rows)
+    for number in range(500):
+        body = json.dumps({"warming": number, "port": sender.writer.get_extra_info("sockname")[1]}).encode()
+        status, _ = await sender.ask(push(body, f"warm-{number}-{id(sender)}", path=path))
+        assert status == 202
+        if len(both.rows) > before:
+            return sender
+    raise AssertionError("it never came to the side door")
+
+
+def test_a_delivery_is_answered_as_at_the_main_door_and_stored_as_it_came() -> None:
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        for number in range(3):
+            body = b'{"number": %d}' % number
+            status, said = await sender.ask(
+                push(body, f"d-{number}", "X-GitHub-Event: ping", "Authorization: Bearer x")
+            )
+            assert status == 202
+            event = await both.store.event(json.loads(said)["event_id"])
+            assert event is not None
+            assert (event.key, event.body, event.type) == (f"d-{number}", body, "ping")
+            assert event.payload["headers"]["authorization"] == "[redacted]"
+        assert both.adopted == 0, "it has stayed there"
+
+    play(story)
+
+
+def test_nothing_is_answered_before_it_is_stored(tmp_path: Path) -> None:
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        both.keep_back()
+        sender.writer.write(push(b'{"held": 1}', "held"))
+        await both.came.wait()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(sender.reader.read(1), 0.1)
+        assert [event.key for event in await both.store.events() if event.key == "held"] == []
+        both.release()
+        status, _ = await sender.answer()
+        assert status == 202
+        assert [event.key for event in await both.store.events() if event.key == "held"] == ["held"]
+
+    play(story, f"sqlite:///{tmp_path}/hub.db")
+
+
+def test_repetitions_and_conflicts_are_answered_alike() -> None:
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        first = await sender.ask(push(b'{"a": 1}', "twice"))
+        assert await sender.ask(push(b'{"a": 1}', "twice")) == first
+        status, _ = await sender.ask(push(b'{"a": 2}', "twice"))
+        assert status == 409
+        assert both.adopted == 0
+
+    play(story)
+
+
+ELSEWHERE: dict[str, tuple[bytes, list[int]]] = {
+    "a forgery": (push(b"{}", "f").replace(b"sha256=", b"sha256=00"), [401]),
+    "no JSON": (push(b"{", "j"), [400]),
+    "an unknown executor": (push(b"{}", "u", path="/webhooks/nobody"), [404]),
+    "another face": (b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", [200]),
+    "another method": (b"DELETE /webhooks/push HTTP/1.1\r\nHost: a\r\n\r\n", [405]),
+    "two at once": (push(b'{"p": 1}', "p1") + push(b'{"p": 2}', "p2"), [202, 202]),
+    "a wish to be told to go on": (push(b'{"e": 1}', "e", "Expect: 100-continue"), [202]),
+    "a path with escapes": (push(b'{"q": 1}', "q", path="/webhooks/%70ush"), [202]),
+    "a long one": (push(b'{"l": "' + b"x" * 200_000 + b'"}', "l"), [202]),
+}
+
+
+@pytest.mark.parametrize(("raw", "wanted"), ELSEWHERE.values(), ids=ELSEWHERE.keys())
+def test_everything_else_is_given_back_and_answered_by_the_main_door(raw: bytes, wanted: list[int]) -> None:
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        sender.writer.write(raw)
+        assert [(await sender.answer())[0] for _ in wanted] == wanted
+        assert both.adopted == 1
+        if wanted[0] not in (404, 405):  # those end the connection
+            assert (await sender.ask(push(b'{"then": 1}', "then")))[0] == 202
+
+    play(story)
+
+
+@pytest.mark.parametrize("raw", ODD.values(), ids=ODD.keys())
+def test_what_is_no_proper_http_is_refused_here_too(raw: bytes) -> None:
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        sender.writer.write(raw + push(b'{"s": 1}', "smuggled"))
+        assert (await sender.answer())[0] == 400
+        assert await asyncio.wait_for(sender.reader.read(), 5) == b"", "nothing behind it is read"
+        assert "smuggled" not in [event.key for event in await both.store.events()]
+
+    play(story)
+
+
+def test_a_body_in_pieces_is_taken_and_a_slow_one_goes_to_the_main_door() -> None:
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        raw = push(b'{"pieces": 1}', "pieces")
+        for start in range(0, len(raw), 40):
+            sender.writer.write(raw[start : start + 40])
+            await asyncio.sleep(0.001)
+        assert (await sender.answer())[0] == 202
+        assert both.adopted == 0
+        raw = push(b'{"slow": 1}', "slow")
+        sender.writer.write(raw[:-5])
+        await both.back.wait()
+        sender.writer.write(raw[-5:])
+        assert (await sender.answer())[0] == 202
+
+    play(story)
+
+
+def test_who_sends_before_the_answer_is_answered_in_order() -> None:
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        both.keep_back()
+        sender.writer.write(push(b'{"order": 1}', "o1"))
+        await both.came.wait()
+        sender.writer.write(push(b'{"order": 2}', "o2"))
+        await asyncio.sleep(0.02)
+        both.hold = False
+        both.release()
+        names = [json.loads((await sender.answer())[1])["event_id"] for _ in range(2)]
+        assert [event.key for name in names if (event := await both.store.event(name))] == ["o1", "o2"]
+
+    play(story)
+
+
+def test_a_limit_counts_at_both_doors_together() -> None:
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        taken = both.intake.gates.taken
+        while (await sender.ask(push(b'{"n": %d}' % taken, f"n-{taken}")))[0] == 202:
+            taken += 1
+        assert both.adopted == 1, "the main door says so"
+        assert taken == both.intake.gates.taken
+        assert 30 <= taken <= 32, "half a delivery comes in every second"
+
+    play(story, endpoints={"push": replace(endpoint(), rate=30)})
+
+
+def test_changed_files_hold_from_the_next_delivery_on() -> None:
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        both.intake.endpoints = {}
+        both.keeper.changed("two")
+        assert (await sender.ask(push(b'{"old": 1}', "old")))[0] == 404
+        both.intake.endpoints = {"push": endpoint()}
+        both.keeper.changed("three")
+        both.files = ("three", both.intake.endpoints)
+        await arrived(both)
+
+    play(story)
+
+
+def test_a_store_that_cannot_be_written_is_told_and_the_sender_comes_again() -> None:
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        both.keep_back()
+        sender.writer.write(push(b'{"down": 1}', "down"))
+        await both.came.wait()
+        both.rows[0][1](RuntimeError("planted"))
+        assert (await sender.answer())[0] == 503
+        assert both.intake.gates.inside == 0
+        both.hold = False
+        assert (await sender.ask(push(b'{"down": 1}', "down")))[0] == 202
+
+    play(story)

@@ -26,8 +26,8 @@ _MOST = 512
 #: Seconds for the last answers, when the hub stops.
 _PATIENCE = 2.0
 
-#: Stores a row and calls back with what became of it.
-HandIn = Callable[[Sequence[Any], Callable[[StoredEvent | Exception], None]], None]
+#: Stores a row and its body, and calls back with what became of them.
+HandIn = Callable[[Sequence[Any], bytes, Callable[[StoredEvent | Exception], None]], None]
 #: Serves a connection, of which some bytes are read already.
 Adopt = Callable[[socket.socket, bytes], None]
 
@@ -108,12 +108,14 @@ class Doorkeeper:
         """The intake has other endpoints. What the side door has checked by the old ones is checked again."""
         self._files, self._asked, self._agreed = files, False, False
 
-    def _told(self, value: tuple[Any, ...]) -> None:
+    def _told(self, value: Sequence[Any], data: bytes) -> None:
         kind, *what = value
         if kind == "events":
             files, checked = what
-            for number, name, row in checked:
-                self._store(number, name, row, holds=files == self._files)
+            start = 0
+            for number, name, row, length in checked:
+                self._store(number, name, row, data[start : start + length], holds=files == self._files)
+                start += length
         elif kind == "left":
             self._away -= what[0]
         elif kind == "files":
@@ -121,13 +123,13 @@ class Doorkeeper:
             if self._agreed:
                 log.info("webhooks come in a flood: they are checked in a process of their own")
 
-    def _store(self, number: int, name: str, row: Sequence[Any], *, holds: bool) -> None:
+    def _store(self, number: int, name: str, row: Sequence[Any], body: bytes, *, holds: bool) -> None:
         endpoint = self._intake.endpoints.get(name) if holds else None
         gate = None if endpoint is None else self._intake.gates.enter(endpoint)
         if gate is None or isinstance(gate, Answer):
             self._answer(number, NOT_HERE)
             return
-        self._hand_in(row, partial(self._stored, number, gate))
+        self._hand_in(row, body, partial(self._stored, number, gate))
 
     def _stored(self, number: int, gate: Gate, stored: StoredEvent | Exception) -> None:
         self._intake.gates.leave(gate)

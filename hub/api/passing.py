@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import array
 import asyncio
-import marshal
+import json
 import select
 import socket
+import struct
 from collections.abc import Callable
 from typing import Any, cast
 
-_LENGTH = 4
+#: Of the JSON, and of the bytes behind it.
+_LENGTHS = struct.Struct("!II")
 #: Bytes of one message beside a connection.
 _PIECE = 65_536
 _LAST, _MORE = b"\x00", b"\x01"
@@ -22,10 +24,10 @@ _PATIENCE = 5.0
 
 
 class Values(asyncio.Protocol):
-    """Tuples, lists, texts, bytes and numbers, over a stream; each behind its length."""
+    """JSON values, each with bytes beside it, over a stream."""
 
-    def __init__(self, take: Callable[[Any], None], ended: Callable[[], None]) -> None:
-        """`take(value)` gets what comes; `ended()` is called when the other process is gone."""
+    def __init__(self, take: Callable[[Any, bytes], None], ended: Callable[[], None]) -> None:
+        """`take(value, data)` gets what comes; `ended()` is called when the other process is gone."""
         self._take = take
         self._ended = ended
         self._transport: asyncio.WriteTransport | None = None
@@ -34,12 +36,12 @@ class Values(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)
 
-    def send(self, value: Any) -> None:
+    def send(self, value: Any, data: bytes = b"") -> None:
         """In order, if the other process is still there."""
         assert self._transport is not None
         if not self._transport.is_closing():
-            text = marshal.dumps(value)
-            self._transport.write(len(text).to_bytes(_LENGTH) + text)
+            text = json.dumps(value, separators=(",", ":")).encode()
+            self._transport.write(b"".join((_LENGTHS.pack(len(text), len(data)), text, data)))
 
     def close(self) -> None:
         if self._transport is not None:
@@ -47,15 +49,16 @@ class Values(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         held, start = self._held + data if self._held else data, 0
-        while len(held) - start >= _LENGTH:
-            end = start + _LENGTH + int.from_bytes(held[start : start + _LENGTH])
-            if end > len(held):
+        while len(held) - start >= _LENGTHS.size:
+            text, more = _LENGTHS.unpack_from(held, start)
+            middle = start + _LENGTHS.size + text
+            if middle + more > len(held):
                 break
-            self._take(marshal.loads(memoryview(held)[start + _LENGTH : end]))  # noqa: S302 - of our own process
-            start = end
+            self._take(json.loads(held[start + _LENGTHS.size : middle]), held[middle : middle + more])
+            start = middle + more
         self._held = held[start:]
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it ended
+    def connection_lost(self, _exc: Exception | None) -> None:
         self._ended()
 
 

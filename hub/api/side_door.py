@@ -34,8 +34,8 @@ Read = Callable[[], tuple[str, Mapping[str, Endpoint]]]
 class SideDoor:
     """Serves in its process until the main one is gone. It is the `Host` of its visitors."""
 
-    def __init__(self, intake: Intake, row_of: Callable[[NewEvent], Sequence[Any]], read: Read) -> None:
-        """`row_of` makes of an event what the store writes. `read` is called when the main process asks for it."""
+    def __init__(self, intake: Intake, row_of: Callable[[NewEvent], tuple[list[Any], bytes]], read: Read) -> None:
+        """`row_of` makes of an event what the store writes, its body apart. `read` is called when the main process asks for it."""
         self._intake = intake
         self._row_of = row_of
         #: What the files were that the intake's endpoints are of.
@@ -52,7 +52,8 @@ class SideDoor:
         self._tasks: set[asyncio.Task[Any]] = set()
         #: Requests whose event is being stored, by number; and what is not sent yet.
         self._asking: dict[int, tuple[Visitor, Endpoint]] = {}
-        self._unsent: list[tuple[int, str, tuple[Any, ...]]] = []
+        self._unsent: list[tuple[int, str, list[Any], int]] = []
+        self._bodies: list[bytes] = []
         self._number = 0
         self._ended = asyncio.Event()
         self._stopping = False
@@ -114,7 +115,9 @@ class SideDoor:
             self._loop.call_soon(self._send)
         self._number += 1
         self._asking[self._number] = (visitor, endpoint)
-        self._unsent.append((self._number, endpoint.name, tuple(self._row_of(event))))
+        row, body = self._row_of(event)
+        self._unsent.append((self._number, endpoint.name, row, len(body)))
+        self._bodies.append(body)
 
     def _decide(self, visitor: Visitor) -> tuple[Endpoint, NewEvent] | None:
         """The event of a request that is to be stored and nothing else; None: it is not for here."""
@@ -135,9 +138,10 @@ class SideDoor:
 
     def _send(self) -> None:
         unsent, self._unsent = self._unsent, []
-        self._values.send(("events", self._files, unsent))
+        bodies, self._bodies = self._bodies, []
+        self._values.send(("events", self._files, unsent), b"".join(bodies))
 
-    def _told(self, value: tuple[str, Any]) -> None:
+    def _told(self, value: tuple[str, Any], _data: bytes) -> None:
         kind, what = value
         if kind == "answers":
             for number, fate, name in what:

@@ -74,7 +74,7 @@ class Visitor(asyncio.Protocol):
         self._client = transport.get_extra_info("peername")
         self._host.arrived(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it ended
+    def connection_lost(self, _exc: Exception | None) -> None:
         if not self._gone:
             self._gone = True
             self._host.left(self)

@@ -1,4 +1,4 @@
-"""`hub serve`: everything in one process."""
+"""`hub serve`: everything in one process, and a second one for floods of webhooks."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hub.model.clock import new_id
 from hub.model.event import Delivery, Event, NewEvent, Outcome, StoredEvent
@@ -40,6 +40,9 @@ class Arrival(NamedTuple):
     state: int
     body_key: str | None
     key_until: int | None
+
+
+_BODY = Arrival._fields.index("body")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +260,16 @@ def arrival(event: NewEvent, now: int, identifier: str | None = None) -> Arrival
         event.body_key,
         None if event.window is None else now + event.window,
     )
+
+
+def sent(made: Arrival) -> tuple[list[Any], bytes]:
+    """An arrival for another process, as JSON and its body."""
+    return [*made[:_BODY], *made[_BODY + 1 :]], made.body or b""
+
+
+def received(row: Sequence[Any], body: bytes) -> Arrival:
+    """An arrival that another process has `sent`; it had a body."""
+    return Arrival._make((*row[:_BODY], body, *row[_BODY:]))
 
 
 STORE_EVENT: Verb[Arrival, StoredEvent] = Verb("store_event", store_arrivals, rings=("events",))

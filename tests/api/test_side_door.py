@@ -25,7 +25,7 @@ from hub.api.side_door import SideDoor
 from hub.model.clock import SystemClock
 from hub.model.event import StoredEvent
 from hub.store import Store, open_store
-from hub.store.events import arrival
+from hub.store.events import arrival, sent
 from hub.triggers.webhook.endpoint import Endpoint
 from hub.triggers.webhook.intake import Intake
 from hub.triggers.webhook.quick import QuickIntake
@@ -44,18 +44,18 @@ class Both:
     files: tuple[str, Mapping[str, Endpoint]]
     port: int = 0
     #: Rows that the side door has sent; and whether they are kept back.
-    rows: list[tuple[Sequence[Any], Done]] = field(default_factory=list)
+    rows: list[tuple[Sequence[Any], bytes, Done]] = field(default_factory=list)
     hold: bool = False
     adopted: int = 0
     came: asyncio.Event = field(default_factory=asyncio.Event)
     back: asyncio.Event = field(default_factory=asyncio.Event)
     senders: list[Sender] = field(default_factory=list)
 
-    def hand_in(self, row: Sequence[Any], done: Done) -> None:
-        self.rows.append((row, done))
+    def hand_in(self, row: Sequence[Any], body: bytes, done: Done) -> None:
+        self.rows.append((row, body, done))
         self.came.set()
         if not self.hold:
-            self.store.hand_in_row(row, done, timeout=0.9)
+            self.store.hand_in_row(row, body, done, timeout=0.9)
 
     def keep_back(self) -> None:
         self.rows.clear()
@@ -63,8 +63,8 @@ class Both:
         self.hold = True
 
     def release(self) -> None:
-        for row, done in self.rows:
-            self.store.hand_in_row(row, done, timeout=0.9)
+        for row, body, done in self.rows:
+            self.store.hand_in_row(row, body, done, timeout=0.9)
 
 
 class Sender:
@@ -92,8 +92,8 @@ async def doors(url: str, endpoints: Mapping[str, Endpoint]) -> AsyncIterator[Bo
     store = open_store(url, clock)
     intake = Intake(store, clock, endpoints=endpoints)
 
-    def hand_in(row: Sequence[Any], done: Done) -> None:
-        both.hand_in(row, done)
+    def hand_in(row: Sequence[Any], body: bytes, done: Done) -> None:
+        both.hand_in(row, body, done)
 
     keeper = Doorkeeper(intake, hand_in, "one", Flood(row=1, seconds=60))
     both = Both(
@@ -109,7 +109,7 @@ async def doors(url: str, endpoints: Mapping[str, Endpoint]) -> AsyncIterator[Bo
 
     ours, theirs = socket.socketpair()
     our_passage, their_passage = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    door = SideDoor(Intake(store, clock), lambda event: arrival(event, clock.now()), lambda: both.files)
+    door = SideDoor(Intake(store, clock), lambda event: sent(arrival(event, clock.now())), lambda: both.files)
     serving = asyncio.create_task(door.serve(theirs, their_passage))
     await keeper.start(ours, our_passage, adopt)
     await server.start(
@@ -306,7 +306,7 @@ def test_a_store_that_cannot_be_written_is_told_and_the_sender_comes_again() -> 
         both.keep_back()
         sender.writer.write(push(b'{"down": 1}', "down"))
         await both.came.wait()
-        both.rows[0][1](RuntimeError("planted"))
+        both.rows[0][2](RuntimeError("planted"))
         assert (await sender.answer())[0] == 503
         assert both.intake.gates.inside == 0
         both.hold = False

@@ -14,10 +14,10 @@ from hub.store.events import (
     DISPATCH_CANCELING,
     REPLAY,
     STORE_EVENT,
-    Arrival,
     Dispatched,
     arrival,
     event_of,
+    received,
 )
 from hub.store.pages.page import Page
 from hub.store.reads import events as reads
@@ -45,9 +45,11 @@ class EventsPage(Page):
         """The same, for callers who do not wait in a coroutine."""
         self._writer.hand_in(STORE_EVENT, arrival(event, self._clock.now()), done, timeout=timeout)
 
-    def hand_in_row(self, row: Sequence[Any], done: Callable[[StoredEvent | Exception], None], timeout: float) -> None:
-        """The same for an `Arrival` that another process has made."""
-        self._writer.hand_in(STORE_EVENT, Arrival._make(row), done, timeout=timeout)
+    def hand_in_row(
+        self, row: Sequence[Any], body: bytes, done: Callable[[StoredEvent | Exception], None], timeout: float
+    ) -> None:
+        """The same for an `Arrival` that another process has made and `sent`."""
+        self._writer.hand_in(STORE_EVENT, received(row, body), done, timeout=timeout)
 
     async def store_events(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
         """Make them all durable; they share a transaction when they fit one. Their ids are in the order in which they are given."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from hub.api.passing import Passage, Values
 from hub.api.side_door import CONFLICT, NEW, NOT_HERE, NOT_STORED, REPEATED
+from hub.model.clock import Clock
 from hub.model.errors import StoreUnavailable
 from hub.model.event import StoredEvent
 from hub.triggers.webhook.answer import Answer
@@ -43,10 +44,11 @@ class Flood:
 class Doorkeeper:
     """Is asked behind each answer whether the connection should go. When the side door has failed, every one stays."""
 
-    def __init__(self, intake: Intake, hand_in: HandIn, files: str, flood: Flood = Flood()) -> None:
+    def __init__(self, intake: Intake, hand_in: HandIn, clock: Clock, files: str, flood: Flood = Flood()) -> None:
         """`files`: what those are that the intake's endpoints are of, as the side door says it."""
         self._intake = intake
         self._hand_in = hand_in
+        self._clock = clock
         self._files = files
         #: Whether the side door was told to read them, and whether it has read the same ones.
         self._asked = self._agreed = False
@@ -73,7 +75,7 @@ class Doorkeeper:
         self._stopping = True
         if self._passage is None:
             return True
-        self._values.send(("stop", None))
+        self._values.send(("stop", [], self._clock.now()))
         try:
             async with asyncio.timeout(_PATIENCE):
                 await self._ended.wait()
@@ -92,7 +94,7 @@ class Doorkeeper:
             return False
         if not self._asked:
             self._asked = True
-            self._values.send(("files", None))
+            self._values.send(("files", [], self._clock.now()))
         if not self._agreed or self._away >= _MOST or not self._suits(path):
             return False
         given = self._passage.give(connection, wait=False)
@@ -148,7 +150,7 @@ class Doorkeeper:
 
     def _send(self) -> None:
         answers, self._answers = self._answers, []
-        self._values.send(("answers", answers))
+        self._values.send(("answers", answers, self._clock.now()))
 
     def _lost(self) -> None:
         self._ended.set()

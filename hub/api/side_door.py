@@ -17,6 +17,7 @@ from typing import Any
 from hub.api.passing import Passage, Values
 from hub.api.turn import Turn
 from hub.api.visitor import Visitor
+from hub.model.clock import SharedClock
 from hub.model.event import NewEvent, StoredEvent
 from hub.triggers.webhook.answer import Answer
 from hub.triggers.webhook.endpoint import Endpoint
@@ -24,6 +25,8 @@ from hub.triggers.webhook.guard import HeadLimits, look
 from hub.triggers.webhook.intake import Intake
 
 _LOOK = 1.0
+#: Milliseconds by which the time that the main process tells may be old.
+_CLOSE_ENOUGH = 100.0
 #: What the main process says of an event. The first three: it is stored, and how.
 NEW, REPEATED, CONFLICT, NOT_STORED, NOT_HERE = range(5)
 
@@ -34,9 +37,12 @@ Read = Callable[[], tuple[str, Mapping[str, Endpoint]]]
 class SideDoor:
     """Serves in its process until the main one is gone. It is the `Host` of its visitors."""
 
-    def __init__(self, intake: Intake, row_of: Callable[[NewEvent], tuple[list[Any], bytes]], read: Read) -> None:
-        """`row_of` makes of an event what the store writes, its body apart. `read` is called when the main process asks for it."""
+    def __init__(
+        self, intake: Intake, clock: SharedClock, row_of: Callable[[NewEvent], tuple[list[Any], bytes]], read: Read
+    ) -> None:
+        """`row_of` makes of an event what the store writes, its body apart. `clock` is kept to the main process' time, `read` is called when the main process asks for it."""
         self._intake = intake
+        self._clock = clock
         self._row_of = row_of
         #: What the files were that the intake's endpoints are of.
         self._files = ""
@@ -141,8 +147,9 @@ class SideDoor:
         bodies, self._bodies = self._bodies, []
         self._values.send(("events", self._files, unsent), b"".join(bodies))
 
-    def _told(self, value: tuple[str, Any], _data: bytes) -> None:
-        kind, what = value
+    def _told(self, value: tuple[str, Any, int], _data: bytes) -> None:
+        kind, what, now = value
+        self._clock.correct(now - self._clock.now(), _CLOSE_ENOUGH)
         if kind == "answers":
             for number, fate, name in what:
                 self._answer(*self._asking.pop(number), fate, name)

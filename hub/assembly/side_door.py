@@ -23,7 +23,7 @@ from hub.declare.config import CONFIG_FILE
 from hub.declare.secrets import SECRETS_FILE
 from hub.engine.discover import Discovered
 from hub.engine.registry import Registry
-from hub.model.clock import SystemClock
+from hub.model.clock import SharedClock, SystemClock
 from hub.model.event import NewEvent, StoredEvent
 from hub.store.events import arrival, sent
 from hub.triggers.webhook.endpoint import Endpoint
@@ -65,7 +65,7 @@ async def keep_side_door(
 ) -> Doorkeeper:
     """Let it take part. `adopt` serves the connections that it gives back."""
     hand_in = partial(parts.store.hand_in_row, timeout=Settings().store_timeout)
-    keeper = Doorkeeper(intake, hand_in, state_of(parts.files.root))
+    keeper = Doorkeeper(intake, hand_in, parts.clock, state_of(parts.files.root))
     await keeper.start(door.values, door.passage, adopt)
     return keeper
 
@@ -105,8 +105,10 @@ def _be_the_door(root: Path, values: socket.socket, passage: socket.socket) -> N
 
 
 async def _serve(root: Path, values: socket.socket, passage: socket.socket) -> None:
-    clock = SystemClock()
-    door = SideDoor(Intake(_NoStore(), clock), lambda event: sent(arrival(event, clock.now())), lambda: _read(root))
+    clock = SharedClock(SystemClock())
+    door = SideDoor(
+        Intake(_NoStore(), clock), clock, lambda event: sent(arrival(event, clock.now())), lambda: _read(root)
+    )
     await door.serve(values, passage)
 
 

@@ -22,7 +22,7 @@ from hub.api.doorkeeper import Doorkeeper, Flood
 from hub.api.readiness import Readiness
 from hub.api.server import HttpServer, new_loop
 from hub.api.side_door import SideDoor
-from hub.model.clock import SystemClock
+from hub.model.clock import SharedClock, SystemClock
 from hub.model.event import StoredEvent
 from hub.store import Store, open_store
 from hub.store.events import arrival, sent
@@ -87,15 +87,16 @@ class Sender:
 
 
 @asynccontextmanager
-async def doors(url: str, endpoints: Mapping[str, Endpoint]) -> AsyncIterator[Both]:
-    clock = SystemClock()
+async def doors(url: str, endpoints: Mapping[str, Endpoint], ahead: int = 0) -> AsyncIterator[Both]:
+    clock = SharedClock(SystemClock())
+    clock.correct(ahead, 0)
     store = open_store(url, clock)
     intake = Intake(store, clock, endpoints=endpoints)
 
     def hand_in(row: Sequence[Any], body: bytes, done: Done) -> None:
         both.hand_in(row, body, done)
 
-    keeper = Doorkeeper(intake, hand_in, "one", Flood(row=1, seconds=60))
+    keeper = Doorkeeper(intake, hand_in, clock, "one", Flood(row=1, seconds=60))
     both = Both(
         store, intake, keeper, files=("one", {name: replace(one, rate=None) for name, one in endpoints.items()})
     )
@@ -109,7 +110,10 @@ async def doors(url: str, endpoints: Mapping[str, Endpoint]) -> AsyncIterator[Bo
 
     ours, theirs = socket.socketpair()
     our_passage, their_passage = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    door = SideDoor(Intake(store, clock), lambda event: sent(arrival(event, clock.now())), lambda: both.files)
+    door_clock = SharedClock(SystemClock())
+    door = SideDoor(
+        Intake(store, door_clock), door_clock, lambda event: sent(arrival(event, door_clock.now())), lambda: both.files
+    )
     serving = asyncio.create_task(door.serve(theirs, their_passage))
     await keeper.start(ours, our_passage, adopt)
     await server.start(
@@ -130,10 +134,13 @@ async def doors(url: str, endpoints: Mapping[str, Endpoint]) -> AsyncIterator[Bo
 
 
 def play(
-    story: Callable[[Both], Awaitable[None]], url: str = "sqlite://", endpoints: Mapping[str, Endpoint] | None = None
+    story: Callable[[Both], Awaitable[None]],
+    url: str = "sqlite://",
+    endpoints: Mapping[str, Endpoint] | None = None,
+    ahead: int = 0,
 ) -> None:
     async def whole() -> None:
-        async with doors(url, endpoints or {"push": endpoint()}) as both:
+        async with doors(url, endpoints or {"push": endpoint()}, ahead) as both:
             await story(both)
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
@@ -313,3 +320,18 @@ def test_a_store_that_cannot_be_written_is_told_and_the_sender_comes_again() -> 
         assert (await sender.ask(push(b'{"down": 1}', "down")))[0] == 202
 
     play(story)
+
+
+def test_the_side_door_goes_by_the_time_of_the_main_process() -> None:
+    """Which may be that of the nodes' database, and another one than the machine's."""
+    hour = 3_600_000
+
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        _, said = await sender.ask(push(b'{"time": 1}', "time"))
+        event = await both.store.event(json.loads(said)["event_id"])
+        assert event is not None
+        assert abs(event.received_at - SystemClock().now() - hour) < 5_000
+        assert abs(event.time - SystemClock().now() - hour) < 5_000
+
+    play(story, ahead=hour)

@@ -1,7 +1,7 @@
 """How many webhooks a second, against a bare Starlette endpoint that only answers 202: wrk on loopback, the contenders in turn.
 
 Each request is a push of GitHub of about 1 KB with a signature, a body and a delivery id of its own. The hub verifies it, looks
-for its keys, and commits the event (SQLite, WAL, synchronous=FULL) before it answers. With `--dispatch` the hub also holds every
+for its keys, and commits the event (SQLite, WAL, synchronous=FULL; or a PostgreSQL server of the tests) before it answers. With `--dispatch` the hub also holds every
 event against its executor and runs a workflow for it, in the same process; without, the executor is paused.
 """
 
@@ -23,9 +23,14 @@ from pathlib import Path
 from statistics import median
 
 import httpx
+import psycopg
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+
+from postgres_cluster import Cluster  # noqa: E402 - behind the path
 
 SECRET = "a-secret-for-measuring-with-0123"
-HERE = Path(__file__).parent
 COMMAND = str(Path(sys.executable).with_name("hub"))
 BARE = """
 import asyncio, uvicorn
@@ -41,7 +46,7 @@ uvicorn.run(app, port=PORT, log_level="warning", access_log=False, loop="uvloop"
 """
 FILES = {
     "config/hub.yaml": """
-store: sqlite:///var/hub.db
+store: "STORE"
 server: {host: 127.0.0.1, port: PORT}
 auth: {main-auth: {machine_users: {workflow-bot: {permissions: ["workflow:start:*"]}}}}
 """,
@@ -115,11 +120,11 @@ def wrk(url: str, seconds: float, connections: int, run: str, core: str | None) 
     return found
 
 
-def lay_out(folder: Path, port: int, *, dispatch: bool) -> None:
+def lay_out(folder: Path, port: int, store: str, *, dispatch: bool) -> None:
     for name, text in FILES.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.replace("PORT", str(port)))
+        path.write_text(text.replace("PORT", str(port)).replace("STORE", store))
     (folder / "var").mkdir()
     (folder / "bare.py").write_text(BARE.replace("PORT", str(port)))
     if not dispatch:
@@ -130,7 +135,8 @@ def lay_out(folder: Path, port: int, *, dispatch: bool) -> None:
 def one_round(given: argparse.Namespace, contender: str, number: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder, port = Path(name), free_port()
-        lay_out(folder, port, dispatch=given.dispatch)
+        store = new_database(given.cluster, f"round_{number}_{contender}") if given.cluster else "sqlite:///var/hub.db"
+        lay_out(folder, port, store, dispatch=given.dispatch)
         base = f"http://127.0.0.1:{port}"
         command = [sys.executable, "bare.py"] if contender == "bare" else [COMMAND, "serve"]
         with running(command, folder, f"{base}/healthz", given.server_core) as server:
@@ -138,9 +144,22 @@ def one_round(given: argparse.Namespace, contender: str, number: int) -> dict[st
             if given.profile and contender == "hub":
                 profile(server.pid, base, given)
         if contender == "hub":
-            with closing(sqlite3.connect(folder / "var" / "hub.db")) as store:
-                found["stored"] = store.execute("SELECT count(*) FROM events").fetchone()[0]
+            found["stored"] = stored(folder, store)
     return found
+
+
+def new_database(cluster: Cluster, name: str) -> str:
+    cluster.execute(f"CREATE DATABASE {name}")
+    return cluster.url(name)
+
+
+def stored(folder: Path, store: str) -> int:
+    count = "SELECT count(*) FROM events"
+    if store.startswith("sqlite"):
+        with closing(sqlite3.connect(folder / "var" / "hub.db")) as connection:
+            return int(connection.execute(count).fetchone()[0])
+    with psycopg.connect(store) as connection:
+        return int(connection.execute(count).fetchall()[0][0])
 
 
 def profile(pid: int, base: str, given: argparse.Namespace) -> None:
@@ -161,6 +180,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--dispatch", action="store_true", help="run a workflow for every event as well")
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--folder", help="where the database is; not on a memory disk, which makes durability cheap")
     parser.add_argument("--server-core", help="pin the server to this core")
     parser.add_argument("--wrk-core", help="pin wrk to this core")
@@ -168,6 +188,15 @@ def main() -> None:
     given = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed")
+    given.cluster = Cluster(disk=given.folder or tempfile.gettempdir()) if given.store == "postgresql" else None
+    try:
+        measure(given)
+    finally:
+        if given.cluster is not None:
+            given.cluster.stop()
+
+
+def measure(given: argparse.Namespace) -> None:
     print(f"load {os.getloadavg()[0]:.1f}, {given.connections} connections, {given.seconds:g} s a round")
     print(f"{'':8}{'requests/s':>12}{'p50 ms':>10}{'p99 ms':>10}{'max ms':>10}{'refused':>10}{'errors':>8}")
     rates: dict[str, list[float]] = {"bare": [], "hub": []}

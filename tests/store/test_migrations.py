@@ -63,12 +63,16 @@ def url(request: pytest.FixtureRequest, quick_path: Path) -> str:
     return str(request.getfixturevalue("new_postgres_url"))
 
 
-@pytest.fixture
-def old(url: str) -> str:
-    """A store of version 1 with an execution in it."""
+@pytest.fixture(params=[1, 2])
+def old(request: pytest.FixtureRequest, url: str) -> str:
+    """A store of an earlier version with an execution in it."""
     kind = "sqlite" if url.startswith("sqlite") else "postgres"
-    run(url, (SCHEMAS / f"1.{kind}.sql").read_text(), ROW)
+    run(url, (SCHEMAS / f"{request.param}.{kind}.sql").read_text(), ROW)
     return url
+
+
+#: The store that has the longest way to go.
+OLDEST = pytest.mark.parametrize("old", [1], indirect=True)
 
 
 def open_and_close(url: str) -> None:
@@ -159,7 +163,7 @@ def test_two_versions_work_side_by_side(old: str, monkeypatch: pytest.MonkeyPatc
         op.add_column("executions", Column("tomorrow", WORD))
         op.create_table("tomorrows", Column("id", WORD, primary_key=True))
 
-    tomorrow = ModuleType("hub.store.migrations.step_3")
+    tomorrow = ModuleType(f"hub.store.migrations.step_{SCHEMA_VERSION + 1}")
     tomorrow.climb = climb  # type: ignore[attr-defined]  # as a step has it
     monkeypatch.setitem(sys.modules, tomorrow.__name__, tomorrow)
 
@@ -199,7 +203,7 @@ KILLED = textwrap.dedent(
     from sqlalchemy.engine import Engine
     from hub.store.dialects.choosing import dialect_for
     from hub.store import opening, tables
-    import hub.store.migrations, hub.store.migrations.step_2
+    import hub.store.migrations, hub.store.migrations.step_2, hub.store.migrations.step_3
 
     def once(at):
         seen = 0
@@ -226,6 +230,7 @@ KILLED = textwrap.dedent(
 )
 
 
+@OLDEST
 @pytest.mark.parametrize("stride", [17, pytest.param(1, marks=pytest.mark.long)])
 def test_killed_at_a_statement_it_is_the_old_store_or_the_new_one(old: str, stride: int) -> None:
     points, states = 0, set()

@@ -21,7 +21,6 @@ _INDEXES = (
     Added("checkpoints_contents", "checkpoints", ["result"], where="substr(result, 1, 1) = '@'"),
     Added("deliveries_executor_outcome", "deliveries", ["executor", "outcome", "id"]),
     Added("deliveries_outcome", "deliveries", ["outcome", "id"]),
-    Added("events_new_source", "events", ["source", "id"], where="state = 0"),
     Added("executions_contents", "executions", ["result"], where="substr(result, 1, 1) = '@'"),
     Added(
         "executions_debounced",
@@ -42,10 +41,8 @@ _INDEXES = (
     Added("executions_workflow_status", "executions", ["workflow", "status", "id"], where=_UNUSUAL),
     Added("ix_invitations_name", "invitations", ["name"]),
     Added("ix_sessions_person", "sessions", ["person"]),
-    Added("machine_secrets_digest", "machine_secrets", ["digest"]),
     Added("machine_secrets_user", "machine_secrets", ["auth_namespace", "name"]),
     Added("sessions_end", "sessions", ["expires_at"]),
-    Added("tries_end", "tries", ["free_at"]),
     Added("waits_asked", "waits", ["kind", "created_at"]),
     Added("waits_inbox", "waits", ["kind", "created_at"], where="state = 'WAITING'"),
 )
@@ -167,11 +164,5 @@ def _add_identity(op: Operations) -> None:
         Column("created_at", BigInteger(), nullable=False),
         Column("last_seen_at", BigInteger(), nullable=False),
         Column("expires_at", BigInteger(), nullable=False),
-        PrimaryKeyConstraint("digest"),
-    )
-    op.create_table(
-        "tries",
-        Column("digest", WORD, nullable=False),
-        Column("free_at", BigInteger(), nullable=False),
         PrimaryKeyConstraint("digest"),
     )

@@ -17,7 +17,7 @@ from hub.store.pacing import pace, put_off_what_is_too_much
 from hub.store.queued import release_queued
 from hub.store.suspects import part_suspects
 from hub.store.verbs import Mixed, Verb
-from hub.store.wait_endings import end_waits_for, end_waits_for_all
+from hub.store.wait_endings import drop_waits, end_waits_for, end_waits_for_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +279,7 @@ def cancel_executions(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]
         )
         if changed:
             tx.foretell_cancel()
+            drop_waits(tx, item.execution_id, item.at)
             end_waits_for(tx, item.execution_id, item.at)
             release_queued(tx, [item.execution_id], item.at)
             children = tx.rows(

@@ -117,7 +117,7 @@ def _batch(tx: Tx, look: Look) -> tuple[list[Row], str]:
     if not sources:
         behind = ""
         sources = tx.rows(_SOURCES, (behind, most))
-    if len(sources) == 1 and not behind and look.part.of == 1:
+    if len(sources) == 1 < most and not behind and look.part.of == 1:
         return oldest, ""
     names = [name for (name,) in sources]
     rows = _of_each(tx, look, names, look.part) if look.part.of > 1 else []

@@ -90,6 +90,14 @@ def end_wait(tx: Tx, execution_id: str, path: str, ending: Ending) -> bool:
     return True
 
 
+def drop_waits(tx: Tx, execution_id: str, now: int) -> None:
+    """An execution has ended for good: it asks nothing any more."""
+    tx.run(
+        "UPDATE waits SET state = 'DROPPED', resolved_at = ? WHERE execution_id = ? AND state = 'WAITING'",
+        (now, execution_id),
+    )
+
+
 def end_waits_for_all(tx: Tx, ended: Sequence[str], now: int) -> None:
     """These executions have ended: so have the waits for them."""
     for start in range(0, len(ended), _MOST_NAMED):

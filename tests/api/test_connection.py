@@ -255,8 +255,8 @@ async def never_reads(here: Site) -> bytes:
 
 
 async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, raw: bytes) -> bytes:
-    """A byte at a time, until an answer comes."""
-    reading = asyncio.create_task(reader.read())
+    """A byte at a time, until an answer comes. Not until the end: a byte that crosses with the answer is answered by a reset."""
+    reading = asyncio.create_task(reader.read(65_536))
     for byte in raw:
         if reading.done():
             break

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from kit import Bench, StillClock, play, until
 
-from hub import Context, RetryPolicy, job, workflow
+from hub import Context, RetryPolicy, job, wait_point, workflow
 from hub.engine.lease import this_process
 from hub.engine.waking import Doubt
 from hub.model.errors import Conflict
 from hub.model.execution import Status
+from hub.model.wait import Resolution, WaitState
 
 
 class Steps:
@@ -215,3 +216,21 @@ def test_others_go_on(tell):
             await bench.store.cancel(canceled)
 
     tell(story, *steps.workflows, other, clock=StillClock())
+
+
+def test_what_was_cancelled_asks_nothing_any_more(tell) -> None:
+    approval = wait_point("approval-of-the-cancelled")
+
+    @job(name="main-job")
+    async def main() -> None:
+        await approval.wait({})
+
+    async def story(bench: Bench) -> None:
+        asking = (await bench.run("asking")).id
+        await bench.store.cancel(asking)
+        with pytest.raises(Conflict, match=r"has ended \(CANCELED\); nobody waits for an answer"):
+            await bench.store.resolve_wait(Resolution(asking, approval.key, '"yes"', bench.clock.now(), "ada"))
+        (asked,) = await bench.store.waits(execution_id=asking)
+        assert (asked.state, asked.resolved_by, asked.resolved_at) == (WaitState.DROPPED, None, bench.clock.now())
+
+    tell(story, workflow("asking", main), clock=StillClock())

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kit import FakeClock
 
@@ -103,6 +103,7 @@ def test_the_parts_of_nodes_are_the_whole() -> None:
     counts=st.dictionaries(st.sampled_from([f"webhook:{n}" for n in range(60)]), st.integers(1, 12)),
     limit=st.integers(1, 30),
 )
+@example(counts={"webhook:1": 5, "webhook:2": 1}, limit=1)
 def test_everything_is_taken_once_in_full_batches_and_nobody_waits_long(
     quick_path: object, counts: dict[str, int], limit: int
 ) -> None:

@@ -35,6 +35,8 @@ _PAGES = [
     "/console/executions?status=RUNNING",
     "/console/executions?workflow=greeting",
     "/console/executions?workflow=greeting&status=FAILED",
+    "/console/executions?executor=hook&status=FAILED",
+    "/console/executions?executor=hook&since=24h",
     "/console/executions/newer?after=0",
     "/console/executors",
     "/console/executors/hook",

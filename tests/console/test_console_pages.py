@@ -191,6 +191,26 @@ def test_many_are_resumed_at_once(site_root: Path) -> None:
     visit(site_root, story)
 
 
+def test_executions_are_narrowed_to_an_executor_and_to_the_last_hours(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        by_hand = await site.run("greeting", {"n": 1})
+        await site.post("/console/executors/hook/trigger", data='{"n": 5}')
+        await site.work()
+        (of_hook,) = (await site.parts.client.executions_page(executor="hook")).items
+        page = await site.get("/console/executions?executor=hook&since=1h")
+        assert of_hook.id in page.text
+        assert by_hand not in page.text
+        assert "/console/executions?status=FAILED&amp;executor=hook&amp;since=1h" in page.text, (
+            "a status keeps the rest"
+        )
+        assert "Nothing here with these filters" in words(await site.get("/console/executions?executor=nightly"))
+        strange = await site.get("/console/executions?since=1d")
+        assert strange.status_code == 404
+        assert "24h" in words(strange)
+
+    visit(site_root, story)
+
+
 def test_a_question_is_answered_with_a_form_made_from_its_schema(site_root: Path) -> None:
     async def story(site: Site) -> None:
         asking = await site.run("asking", {"n": 1})

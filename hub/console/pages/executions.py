@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
 
+from hub.client.listing import Page as Listed
 from hub.console.page import Page
 from hub.console.pages.events import given_json
 from hub.console.rendering import address
@@ -15,6 +16,7 @@ from hub.console.showing.questions import Question, answer, question
 from hub.console.showing.waterfall import waterfall
 from hub.console.visit import Visit
 from hub.engine.going_on import Again, Failed
+from hub.model.durations import milliseconds
 from hub.model.errors import BadInput, HubError, NotFound
 from hub.model.execution import ENDED, Checkpoint, ExecutionRecord, LogLine, Status
 from hub.model.wait import WaitKind, WaitRecord, WaitState
@@ -22,6 +24,8 @@ from hub.model.wait import WaitKind, WaitRecord, WaitState
 PAGE = 50
 _NEW = 50
 _LOG_LINES = 1_000
+#: How far back one may ask to see.
+_AGES = ("1h", "24h", "7d")
 _ACTS = {
     Status.FAILED.value: (("resume", "Resume"),),
     **{
@@ -32,27 +36,49 @@ _ACTS = {
 
 
 async def executions(visit: Visit) -> Response:
-    workflow, status, before = visit.asked("workflow"), visit.asked("status"), visit.asked("before")
-    page = await visit.client.executions_page(workflow=workflow, status=status, before=before, limit=PAGE)
-    acts = [one for one in _ACTS.get(status or "", ()) if visit.may(f"execution:{one[0]}")]
+    filters, before = _filters(visit.asked), visit.asked("before")
+    page = await _page(visit, filters, PAGE, before)
+    acts = [one for one in _ACTS.get(filters["status"] or "", ()) if visit.may(f"execution:{one[0]}")]
     return visit.show(
         "executions.html",
         records=page.items,
-        workflow=workflow,
-        status=status,
+        filters=filters,
         before=before,
         acts=acts if len(page.items) > 1 else [],
         next=page.last,
         statuses=[one.value for one in Status],
         workflows=[one.name for one in visit.client.workflows()],
+        executors=[one.name for one in visit.client.executors()] if visit.may("executor:read") else [],
+        ages=_AGES,
+    )
+
+
+def _filters(asked: Callable[[str], Any]) -> dict[str, str | None]:
+    """What the list is narrowed to, as its links and its form say it."""
+    return {name: asked(name) or None for name in ("workflow", "status", "executor", "since")}
+
+
+async def _page(
+    visit: Visit, filters: Mapping[str, str | None], limit: int, before: str | None = None
+) -> Listed[ExecutionRecord]:
+    age = filters["since"]
+    if age is not None and age not in _AGES:
+        raise NotFound("age", age, _AGES)
+    return await visit.client.executions_page(
+        workflow=filters["workflow"],
+        status=filters["status"],
+        executor=filters["executor"],
+        since=None if age is None else visit.now - milliseconds(age),
+        before=before,
+        limit=limit,
     )
 
 
 async def newer(visit: Visit) -> Response:
     """How many there are that the page does not show yet."""
-    workflow, status, after = visit.asked("workflow"), visit.asked("status"), visit.asked("after") or ""
-    found = (await visit.client.executions_page(workflow=workflow, status=status, limit=_NEW)).items
-    href = address("/console/executions", workflow=workflow, status=status)
+    filters, after = _filters(visit.asked), visit.asked("after") or ""
+    found = (await _page(visit, filters, _NEW)).items
+    href = address("/console/executions", **filters)
     return visit.show("newer.html", count=sum(one.id > after for one in found), most=_NEW, href=href)
 
 
@@ -71,7 +97,7 @@ async def many(visit: Visit) -> Response:
         except HubError as error:
             why = f" Of the others: {error}"
     word = "resumed" if act == "resume" else "cancelled"
-    where = address("/console/executions", status=visit.form.get("status"), workflow=visit.form.get("workflow"))
+    where = address("/console/executions", **_filters(visit.form.get))
     return visit.back(where, f"{done} of {len(ids)} executions {word}.{why}", bad=done < len(ids))
 
 

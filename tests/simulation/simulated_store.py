@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Hashable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
@@ -50,6 +51,11 @@ class Fates(Protocol):
 class Database:
     """SQLite in memory, with the hub's own tables and verbs."""
 
+    dialect: Any
+    connection: Any
+    #: For the auditor's triggers; None where it can have none.
+    raw: sqlite3.Connection | None
+
     def __init__(self) -> None:
         self.dialect = SqliteDialect(None)
         self.connection = self.dialect.connect()
@@ -62,12 +68,23 @@ class Database:
         ]
 
     def empty(self) -> None:
+        assert self.raw is not None
         for table in self._tables:
             self.raw.execute(f"DELETE FROM {table}")
         self.raw.execute("DELETE FROM meta WHERE key = ?", (DEATHS,))
 
     def rows(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+        assert self.raw is not None
         return self.raw.execute(sql, params).fetchall()
+
+    def serve(self, *, single: bool) -> None:
+        """Whether one process serves it, which knows that, or several."""
+        self.dialect.shared = not single
+
+    def changes(self) -> int:
+        """Goes up with what is committed."""
+        assert self.raw is not None
+        return self.raw.total_changes
 
 
 class Journal:

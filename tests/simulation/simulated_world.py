@@ -171,7 +171,7 @@ class Node:
         seen = 0
         while True:
             await asyncio.sleep(0.2)
-            moved = self.world.database.raw.total_changes
+            moved = self.world.database.changes()
             if moved != seen:
                 seen = moved
                 assert self.worker is not None
@@ -192,7 +192,7 @@ class World:
         single: bool,
     ) -> None:
         database.empty()
-        database.dialect.shared = not single
+        database.serve(single=single)
         self.database = database
         self.loop = SimulatedLoop()
         self.random = random.Random(seed)

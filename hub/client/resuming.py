@@ -12,6 +12,7 @@ from hub.engine.going_on import Again, Failed
 from hub.engine.points import MISSING, Missing
 from hub.model.errors import Conflict, ExecutionNotFound
 from hub.model.execution import LEGAL_MOVES, JobStatus, Started, Status
+from hub.model.identity import Principal
 
 #: Executions that are read, or resumed, at once.
 _PAGE = 500
@@ -21,8 +22,12 @@ class ResumingVerbs(ExecutionVerbs):
     """Executions, also those that go on after a failure."""
 
     async def resume(self, execution_id: str, args: Any | Missing = MISSING) -> Status:
-        """Let a failed execution go on under its id, with another input if one is given; see `hub.engine.going_on`."""
+        """Let a failed execution go on under its id, with another input if one is given; see `hub.engine.going_on`.
+
+        To have another machine user work on an input of one's own is a right: `machine-user:act-as:NAME`.
+        """
         async with self._changing_execution("execution:resume", execution_id) as entry:
+            await self._require_for_input(execution_id, args)
             return await going_on.resume(self._store, self._driver.registry, execution_id, args, entry=entry)
 
     async def resumable(
@@ -58,9 +63,10 @@ class ResumingVerbs(ExecutionVerbs):
     async def fork(
         self, execution_id: str, path: str, args: Any | Missing = MISSING, *, idempotency_key: str | None = None
     ) -> Started:
-        """Start a new execution from a call of another one on; see `hub.engine.going_on`."""
+        """Start a new execution from a call of another one on; see `hub.engine.going_on`. Another input wants what it wants at `resume`."""
         driver = self._driver
         async with self._changing_execution("execution:fork", execution_id) as entry:
+            await self._require_for_input(execution_id, args)
             return await going_on.fork(
                 self._store,
                 driver.registry,
@@ -72,6 +78,15 @@ class ResumingVerbs(ExecutionVerbs):
                 entry=entry,
                 idempotency_key=idempotency_key,
             )
+
+    async def _require_for_input(self, execution_id: str, args: Any | Missing) -> None:
+        """The same as for a start: an input of one's own has its invoker do what one wants."""
+        found = None if isinstance(args, Missing) else await self._store.execution(execution_id)
+        if found is None or found.invoker is None:
+            return
+        invoker = Principal("machine_user", found.invoker["name"], found.invoker["auth_namespace"])
+        if invoker.label != self.principal.label:
+            self._require("machine-user:act-as", invoker.name)
 
     async def settle(self, execution_id: str, path: str, said: Any | Failed | Again) -> JobStatus:
         """Say what became of a call whose outcome is unknown, or that failed; see `hub.engine.going_on`."""

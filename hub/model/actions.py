@@ -40,7 +40,7 @@ ACTIONS: Mapping[str, str] = {
     "machine-user:read": "see machine users, their permissions and when they were last used",
     "machine-user:rotate": "make and revoke secrets of machine users",
     "machine-user:token": "make access tokens of machine users",
-    "machine-user:act-as": "start executions that act as a machine user",
+    "machine-user:act-as": "start executions that act as a machine user, or give such ones another input",
     # The database's name.
     "database:read": "read a database in a job",
     "database:write": "read and write a database in a job",

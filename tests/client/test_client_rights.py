@@ -209,6 +209,29 @@ def test_a_record_says_what_was_before_and_after_and_why_not(project: Path) -> N
     tell(project, story)
 
 
+def test_an_input_of_ones_own_for_another_machine_user_is_a_right(project: Path) -> None:
+    async def story(parts: Parts) -> None:
+        failed = (await parts.client.start("stumbling", {"n": 1}, invoker=parts.client.invoker("bot"))).id
+        anonymous = (await parts.client.start("stumbling", {"n": 1})).id
+        held = ("execution:fork", "execution:resume")
+        ada = parts.client.acting_as(person("ada", "operator"))
+        ops = parts.client.acting_as(Principal("machine_user", "ops", "other-auth", held))
+        for refused in (ops.fork(failed, "stumble", {"n": 2}), ops.resume(failed, {"n": 2})):
+            with pytest.raises(Refused, match="machine-user:act-as:bot"):
+                await refused
+        itself = parts.client.acting_as(Principal("machine_user", "bot", "main-auth", held))
+        for allowed in (
+            ops.fork(failed, "stumble"),
+            ops.fork(anonymous, "stumble", {"n": 2}),  # it acts as nobody
+            ada.fork(failed, "stumble", {"n": 2}),
+            itself.fork(failed, "stumble", {"n": 2}),
+        ):
+            with pytest.raises(NotFound, match='no call "stumble"'):  # nothing of it has run
+                await allowed
+
+    tell(project, story)
+
+
 def test_lists_show_what_may_be_seen_and_foreign_objects_are_refused(project: Path) -> None:
     async def story(parts: Parts) -> None:
         own, foreign = await begun(parts), (await parts.client.start("asking")).id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -27,8 +28,17 @@ async def count_itself(input: str, ctx: Context) -> str:
     return input
 
 
+@job
+async def meet_another(input: str, ctx: Context) -> str:
+    side_by_side.append(side_by_side[-1] + 1)
+    with suppress(TimeoutError):  # the test says so then
+        await until(lambda: max(side_by_side) > 1)
+    side_by_side.append(side_by_side[-1] - 1)
+    return input
+
+
 plain = workflow("plain", count_itself)
-limited = workflow("limited", count_itself, concurrency_policy=ConcurrencyPolicy(max_concurrent_executions=2))
+limited = workflow("limited", meet_another, concurrency_policy=ConcurrencyPolicy(max_concurrent_executions=2))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -252,17 +252,18 @@ def test_the_server_is_killed_stopped_and_restarted_under_load() -> None:
         cluster.stop()
 
 
-def test_somebody_locks_the_tables(postgres_url: str) -> None:
+@pytest.mark.parametrize("seconds", [1.8, pytest.param(6.0, marks=pytest.mark.long)])
+def test_somebody_locks_the_tables(postgres_url: str, seconds: float) -> None:
     """For a while nobody can write: all are told in time, nothing is lost, and then it goes on."""
 
     async def story() -> None:
         store = open_store(postgres_url, SystemClock())
         await store.start(request(0))
         acknowledged, refused, longest = set(), 0, 0.0
-        until_when = time.monotonic() + 2.8
+        until_when = time.monotonic() + seconds + 1
         with psycopg.connect(postgres_url) as holder:
             holder.execute("LOCK TABLE events, executions IN ACCESS EXCLUSIVE MODE")
-            released = time.monotonic() + 1.8
+            released = time.monotonic() + seconds
             number = 0
             while time.monotonic() < until_when:
                 if released is not None and time.monotonic() > released:

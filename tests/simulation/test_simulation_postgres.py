@@ -17,8 +17,8 @@ from simulation_mutants import (
     limits_ignored,
     tried_again_though_at_most_once,
 )
-from simulation_play import QUIET, named, with_seed
-from simulation_stories import STORIES
+from simulation_play import QUIET, crash_points, named, with_crashes, with_seed
+from simulation_stories import STORIES, Story
 
 from hub.store.dialects.postgres_writing import PostgresTx
 
@@ -74,3 +74,21 @@ def test_a_planted_fault_is_found_there_too(
 ) -> None:
     mutant(monkeypatch)
     assert any(with_seed(server, seed, named(*stories), faults).faults for seed in range(60))
+
+
+@pytest.mark.timeout(1_200)
+@pytest.mark.parametrize(
+    "stories",
+    [named("fan"), pytest.param([one for one in STORIES if one.name != "paced"], marks=pytest.mark.long)],
+    ids=["fan", "all"],
+)
+def test_every_crash_point_is_survived_there_too(server: PostgresDatabase, stories: list[Story]) -> None:
+    found, tried = [], 0
+    for story, point, moment in crash_points(server, stories):
+        world = with_crashes(server, story, [(point, moment)])
+        assert world.deaths == 1, (story.name, point, moment)
+        tried += 1
+        if world.faults:
+            found.append((story.name, point, moment, world.faults))
+    assert found == []
+    assert tried > 10 * len(stories)

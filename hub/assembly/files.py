@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -86,20 +86,7 @@ def read_files(
         if len(value) < SHORTEST:
             hiding.learn(value, name)
     executors = project.loaded.executors
-    problems = {*project.problems, *discovered.problems}
-    problems.update(
-        cross_check(
-            executors,
-            project.config,
-            workflows=_names(discovered.registry.workflows, complete=not discovered.problems),
-            jobs=_names(discovered.registry.jobs, complete=not discovered.problems),
-            presets=preset_names(),
-            checkers=Checkers(expression=check_expression, variables=check_variables, cron=_check_cron),
-        )
-    )
-    if project.config is not None and not discovered.problems:
-        asked = {point.permission for point in registry.wait_points.values() if point.permission is not None}
-        problems.update(unknown_permissions(project.config, asked))
+    problems = {*project.problems, *discovered.problems, *_between(project, discovered)}
     flaws = retry_flaws(executors)
     for executor, why in flaws:
         problems.add(Problem(executor.at("target", executor.target_kind, "retry"), why))
@@ -119,23 +106,11 @@ def read_files(
     public_url = "" if project.config is None else project.config.server.public_url or ""
     endpoints, in_endpoints = _endpoints(project, environment, public_url, documents, hiding)
     problems.update(in_endpoints)
-    broken = (
-        project.loaded.broken
-        | bad
-        | {
-            executor.name
-            for executor in executors
-            if isinstance(executor.trigger, WebhookTrigger)
-            and executor.trigger.source is None
-            and executor.name not in endpoints
-            and not executor.disabled
-        }
-    )
     return Files(
         root,
         project.config,
-        tuple(executors),
-        frozenset(broken),
+        executors,
+        frozenset(project.loaded.broken | bad | _unheard(executors, endpoints)),
         registry,
         endpoints,
         tuple(sorted(problems)),
@@ -145,6 +120,35 @@ def read_files(
         documents,
         fetching,
     )
+
+
+def _between(project: Project, discovered: Discovered) -> Iterator[Problem]:
+    """What does not fit together of files that are right by themselves."""
+    complete = not discovered.problems
+    yield from cross_check(
+        project.loaded.executors,
+        project.config,
+        workflows=_names(discovered.registry.workflows, complete=complete),
+        jobs=_names(discovered.registry.jobs, complete=complete),
+        presets=preset_names(),
+        checkers=Checkers(expression=check_expression, variables=check_variables, cron=_check_cron),
+    )
+    if project.config is not None and complete:
+        points = discovered.registry.wait_points.values()
+        asked = {point.permission for point in points if point.permission is not None}
+        yield from unknown_permissions(project.config, asked)
+
+
+def _unheard(executors: Iterable[Executor], endpoints: Mapping[str, Endpoint]) -> set[str]:
+    """Webhooks that should have an address of their own, and have none."""
+    return {
+        executor.name
+        for executor in executors
+        if isinstance(executor.trigger, WebhookTrigger)
+        and executor.trigger.source is None
+        and executor.name not in endpoints
+        and not executor.disabled
+    }
 
 
 def database_url(url: Secret, root: Path) -> str:

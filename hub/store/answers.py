@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hub.model.errors import Conflict, ExecutionNotFound
-from hub.model.execution import ENDED, Status
+from hub.model.execution import ENDED
 from hub.model.wait import Resolution, Signal, WaitState
 from hub.store.dialects.base import Tx
 from hub.store.verbs import Verb
@@ -32,8 +32,8 @@ def _resolve_one(tx: Tx, item: Resolution) -> WaitState | Exception:
     if item.once and any(by == item.by for *_, by in waits):
         return WaitState.RESOLVED
     for path, name, state, deadline, default, _by in waits:
-        if state != WaitState.WAITING or found[0][0] in (Status.SUCCESS, Status.CANCELED):
-            break  # a failed one may be resumed, and finds the answer then
+        if state != WaitState.WAITING:
+            break
         if deadline is not None and deadline <= item.now:
             end_wait(tx, item.execution_id, path, deadline_passed(path, name, default, item.now))
             continue

@@ -226,8 +226,11 @@ def test_what_was_cancelled_asks_nothing_any_more(tell) -> None:
         await approval.wait({})
 
     async def story(bench: Bench) -> None:
-        asking = (await bench.run("asking")).id
+        record = await bench.run("asking")
+        asking = record.id
+        assert [call.status for call in record.jobs] == ["SUSPEND", "WAITING"]
         await bench.store.cancel(asking)
+        assert [call.status for call in (await bench.record(asking)).jobs] == ["FAILED", "FAILED"]
         with pytest.raises(Conflict, match=r"has ended \(CANCELED\); nobody waits for an answer"):
             await bench.store.resolve_wait(Resolution(asking, approval.key, '"yes"', bench.clock.now(), "ada"))
         (asked,) = await bench.store.waits(execution_id=asking)

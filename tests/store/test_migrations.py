@@ -112,6 +112,18 @@ def test_the_steps_lead_to_the_tables_that_are_declared(old: str) -> None:
     assert run(old, "SELECT id, workflow, after_id FROM executions") == [("E1", "orders", None)]
 
 
+def test_what_an_earlier_version_cancelled_asks_nothing_any_more(old: str) -> None:
+    asked = (
+        "INSERT INTO waits (execution_id, path, name, kind, key, args, state, created_at) "
+        "VALUES ('{}', 'main', 'approval', 'point', 'approval', '{{}}', 'WAITING', 5)"
+    )
+    canceled = ROW.replace("'E1'", "'E2'").replace("'PENDING'", "'CANCELED'")
+    run(old, canceled, "UPDATE executions SET finished_at = 7 WHERE id = 'E2'", asked.format("E1"), asked.format("E2"))
+    open_and_close(old)
+    found = run(old, "SELECT execution_id, state, resolved_at FROM waits ORDER BY execution_id")
+    assert found == [("E1", "WAITING", None), ("E2", "DROPPED", 7)]
+
+
 def test_a_new_store_is_no_different_from_an_old_one_that_was_led_there(
     new_postgres_url: str, postgres_url: str
 ) -> None:

@@ -1,4 +1,6 @@
-"""Version 3: wrong credentials are counted, secrets of machine users found by their digest, and new events by their source."""
+"""Version 3: wrong credentials are counted, secrets of machine users found by their digest, new events by their source; and
+what was cancelled asks nothing any more.
+"""
 
 from __future__ import annotations
 
@@ -23,3 +25,8 @@ def climb(op: Operations) -> None:
     )
     for index in _INDEXES:
         index.create(op)
+    # A cancel did not take back what the execution had asked.
+    op.execute(
+        "UPDATE waits SET state = 'DROPPED', resolved_at = (SELECT e.finished_at FROM executions e WHERE e.id = execution_id) "
+        "WHERE state = 'WAITING' AND execution_id IN (SELECT id FROM executions WHERE status = 'CANCELED')"
+    )

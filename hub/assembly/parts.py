@@ -141,29 +141,20 @@ async def open_parts(
         replay=dispatcher.replay,
         preview=dispatcher.preview,
     )
-    node = new_id(clock.now())
     client = Client(driver, ANONYMOUS if serving else operator())
-    about = this_process(revision_of(files.root))
-    parts = Parts(
-        files,
-        config,
-        clock,
-        store,
-        surroundings,
-        evaluator,
-        dispatcher,
-        client,
-        driver,
-        node=node,
-        about=about,
-        broken=broken,
-    )
-    driver.files = Planning(lambda: parts.files, store, clock)
+    node, about = new_id(clock.now()), this_process(revision_of(files.root))
+    parts = Parts(files, config, clock, store, surroundings, evaluator, dispatcher, client, driver, node, about, broken)
+    _follow_files(driver, parts)
+    return parts
+
+
+def _follow_files(driver: ProjectDriver, parts: Parts) -> None:
+    """What clients ask of the files is asked of those that are in effect then."""
+    driver.files = Planning(lambda: parts.files, parts.store, parts.clock)
     driver.examine = Examiner(lambda: parts.files)
-    trial = Trial(lambda: parts.files, clock)
+    trial = Trial(lambda: parts.files, parts.clock)
     driver.sign, driver.passed = trial.sign, trial.passed
     driver.revision = lambda: parts.about.revision
-    return parts
 
 
 def operator() -> Principal:

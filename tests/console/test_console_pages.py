@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from console_site import Site, visit, words
 
+from hub.model.clock import new_id
 from hub.model.errors import Unauthenticated
-from hub.model.execution import Status
+from hub.model.execution import StartRequest, Status
 from hub.model.schedule import StoredSchedule
 
 
@@ -197,9 +198,14 @@ def test_executions_are_narrowed_to_an_executor_and_to_the_last_hours(site_root:
         await site.post("/console/executors/hook/trigger", data='{"n": 5}')
         await site.work()
         (of_hook,) = (await site.parts.client.executions_page(executor="hook")).items
+        before = site.parts.clock.now() - 2 * 3_600_000
+        old = StartRequest(new_id(before), "greeting", "{}", None, before, executor="hook")
+        await site.parts.store.start(old)
         page = await site.get("/console/executions?executor=hook&since=1h")
         assert of_hook.id in page.text
         assert by_hand not in page.text
+        assert old.id not in page.text
+        assert old.id in (await site.get("/console/executions?executor=hook&since=24h")).text
         assert "/console/executions?status=FAILED&amp;executor=hook&amp;since=1h" in page.text, (
             "a status keeps the rest"
         )

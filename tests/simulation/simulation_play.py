@@ -47,6 +47,18 @@ def crash_points(database: Database, stories: Sequence[Story] = STORIES) -> Iter
             yield story, point, DIE_AFTER
 
 
+def faults_at_crash_points(database: Database, stories: Sequence[Story]) -> tuple[int, list[tuple[object, ...]]]:
+    """One crash at each of them: how many those were, and what was wrong behind which."""
+    tried, found = 0, []
+    for story, point, moment in crash_points(database, stories):
+        world = with_crashes(database, story, [(point, moment)])
+        assert world.deaths == 1, (story.name, point, moment)
+        tried += 1
+        if world.faults:
+            found.append((story.name, point, moment, world.faults))
+    return tried, found
+
+
 def with_seed(
     database: Database, seed: int, stories: Sequence[Story] = STORIES, faults: Sequence[str] = FAULTS
 ) -> World:

@@ -210,6 +210,9 @@ def test_executions_are_narrowed_to_an_executor_and_to_the_last_hours(site_root:
             "a status keeps the rest"
         )
         assert "Nothing here with these filters" in words(await site.get("/console/executions?executor=nightly"))
+        both = await site.get("/console/executions?executor=hook&workflow=asking")
+        assert of_hook.id in both.text, "an executor starts one workflow, which need not be asked for"
+        assert 'name="workflow"' not in both.text
         strange = await site.get("/console/executions?since=1d")
         assert strange.status_code == 404
         assert "24h" in words(strange)

@@ -110,6 +110,7 @@ def begun_by(steps: Path, hub: Hub) -> list[float]:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.long  # how soon the network is used again after it came back is the kernel's affair, too
 def test_a_node_whose_cable_is_pulled_stops_in_time_and_is_taken_over(
     quick_path: Path, zygote: Zygote, cable: Namespace, cluster: Cluster
 ) -> None:

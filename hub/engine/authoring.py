@@ -5,18 +5,17 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from hub.engine.context import Context
 from hub.engine.policies import ConcurrencyPolicy, Debounce, Duration, RateLimit, RetryPolicy, checked_priority
 from hub.engine.scope import current
+from hub.engine.signature import signature_of, where
 from hub.engine.transactions import in_transaction
 from hub.engine.triggered import Triggered
 from hub.model.durations import milliseconds
 from hub.model.names import NAME_RULE, is_name
-from hub.model.values import Shape
 
 In = TypeVar("In")
 OnUnknown = Literal["wait", "fail"]
@@ -60,7 +59,7 @@ class Job(Generic[In, Out]):
             )
         if on_unknown not in ("wait", "fail"):
             raise ValueError(f'{where(function)}: on_unknown is "{on_unknown}": it must be "wait" or "fail"')
-        self.takes, self.input, self.output = _signature(function, local_names or {})
+        self.takes, self.input, self.output = signature_of(function, local_names or {})
         functools.update_wrapper(self, function)
 
     def trigger(self, input: In | Mapping[str, Any] | None = None) -> Triggered[Out]:
@@ -224,7 +223,7 @@ def job(
     )
 
 
-class _Decorator(typing.Protocol):
+class _Decorator(Protocol):
     @overload
     def __call__(self, function: Callable[[], Awaitable[Out]], /) -> Job[None, Out]: ...
     @overload
@@ -297,43 +296,3 @@ def _caller() -> str:
     while frame.f_code.co_filename == __file__ and frame.f_back is not None:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def where(function: Callable[..., Any]) -> str:
-    """`file:line` of a function."""
-    code = getattr(function, "__code__", None)
-    return "unknown" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
-
-
-def _signature(function: Callable[..., Any], local_names: Mapping[str, Any]) -> tuple[tuple[str, ...], Shape, Shape]:
-    """Which of input and context it takes, in order, and the shapes of its input and output."""
-    try:
-        hints = typing.get_type_hints(function, localns=dict(local_names), include_extras=True)
-    except NameError as error:
-        raise TypeError(f"{where(function)}: an annotation of {function.__name__} is unknown: {error}") from None
-    takes: list[str] = []
-    input_type: Any = Any
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.default is not parameter.empty and parameter.name not in ("input", "ctx"):
-            continue
-        if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-            raise TypeError(
-                f'{where(function)}: a job takes `input` and `ctx` by position; "{parameter}" of {function.__name__} is neither'
-            )
-        if parameter.name == "ctx" or hints.get(parameter.name) is Context:
-            takes.append("context")
-        else:
-            takes.append("input")
-            input_type = hints.get(parameter.name, Any)
-    if len(takes) != len(set(takes)):
-        raise TypeError(
-            f"{where(function)}: a job takes `input` and `ctx`, each at most once; {function.__name__} takes more"
-        )
-    try:
-        return (
-            tuple(takes),
-            Shape(input_type, local_names),
-            Shape(hints.get("return", Any), local_names),
-        )
-    except TypeError as error:
-        raise TypeError(f"{where(function)}: {error}") from None

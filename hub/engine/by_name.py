@@ -8,9 +8,10 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hub.engine.authoring import Job, where
+from hub.engine.authoring import Job
 from hub.engine.context import Context
 from hub.engine.policies import Duration, RetryPolicy
+from hub.engine.signature import where
 from hub.model.values import Shape
 
 _NAMES = ("input", "ctx", "step")

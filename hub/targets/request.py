@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -194,8 +194,3 @@ def _seconds(text: str) -> float | None:
 
 def _dotted(where: tuple[str | int, ...]) -> str:
     return ".".join(map(str, where)) or "the call"
-
-
-def names_of(target: HttpTarget | GraphqlTarget) -> Iterator[str]:
-    """The secrets that the call uses, by name."""
-    yield from (name for _, kind, name in references(template(target)) if kind == "secret")

@@ -23,7 +23,7 @@ from hub.api.problems import Unreadable
 from hub.api.schemas import ID, NUMBER, one_of
 from hub.model.errors import HubError
 from hub.triggers.webhook.answer import SAFETY
-from hub.views import execution_row, job_view, log_view
+from hub.views.executions import execution_row, job_view, log_view
 
 log = logging.getLogger(__name__)
 

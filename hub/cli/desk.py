@@ -16,7 +16,7 @@ from hub.assembly.parts import run_in_process
 from hub.cli.session import opened, server_and_token
 from hub.client.revisions import MOST_SECONDS
 from hub.model.identity import MachineUser
-from hub.views import execution_view, log_view
+from hub.views.executions import execution_view, log_view
 
 if TYPE_CHECKING:
     from hub.assembly.parts import Parts

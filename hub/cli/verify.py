@@ -19,7 +19,7 @@ async def verify(as_json: bool) -> int:
 
     With or without a running server. It reads everything, so it takes its time in a large store.
     """
-    from hub.views import books_view
+    from hub.views.installation import books_view
 
     async with opened() as parts:
         since = parts.clock.now() - parts.config.retention.executions

@@ -27,7 +27,8 @@ import planted
 LATE = """
     apscheduler.schedulers.asyncio uvicorn.lifespan.off uvicorn.loops.auto uvicorn.protocols.http.auto
     uvicorn.protocols.websockets.auto hub.assembly.serving hub.cli.checking hub.cli.events hub.cli.executors hub.cli.schedules
-    hub.cli.serve hub.cli.waiting hub.cli.workflows hub.views
+    hub.cli.serve hub.cli.waiting hub.cli.workflows hub.views.events
+    hub.views.executions hub.views.executors hub.views.installation
 """
 
 

@@ -8,7 +8,7 @@ from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import PAGED, after, page, paged, since, whole
 from hub.api.schemas import ID, NAME, TEXT, TIME, array, one_of, ref
 from hub.model.event import Outcome
-from hub.views import delivery_view, event_view
+from hub.views.events import delivery_view, event_view
 
 _FILTERS = (
     Parameter("executor", TEXT, "Only those that this executor met."),

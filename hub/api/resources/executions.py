@@ -11,7 +11,7 @@ from hub.engine.going_on import Again, Failed
 from hub.engine.points import MISSING
 from hub.model.execution import JobStatus, Status
 from hub.model.wait import WaitState
-from hub.views import execution_listed, execution_view, judged_view, log_view
+from hub.views.executions import execution_listed, execution_view, judged_view, log_view
 
 _FILTERS = (
     Parameter("workflow", TEXT, "Only of this workflow."),

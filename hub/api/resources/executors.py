@@ -8,7 +8,9 @@ from hub.api.operations import Call, Operation
 from hub.api.paging import PAGED, after, page, paged, whole
 from hub.api.schemas import ANY, IDEMPOTENCY_KEY, NAME, TEXT, ref
 from hub.model.errors import NotFound
-from hub.views import delivery_view, event_view, execution_view, executor_view
+from hub.views.events import delivery_view, event_view
+from hub.views.executions import execution_view
+from hub.views.executors import executor_view
 
 _TRIGGER_BODY = {
     "type": "object",

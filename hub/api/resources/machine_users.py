@@ -7,7 +7,7 @@ from typing import Any
 from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import paged, whole
 from hub.api.schemas import NAME, TEXT, TEXT_OR_NULL, TEXTS, YES_NO, ref, shape
-from hub.views import machine_user_view
+from hub.views.installation import machine_user_view
 
 
 async def list_machine_users(call: Call) -> Any:

@@ -8,7 +8,7 @@ from hub.api.operations import Call, Operation
 from hub.api.paging import paged, whole
 from hub.api.schemas import NAME, TEXT, one_of, ref, shape
 from hub.model.identity import ROLES
-from hub.views import person_view
+from hub.views.installation import person_view
 
 
 async def list_people(call: Call) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import PAGED, numbered, page, paged, whole
 from hub.api.schemas import NAME, ref
-from hub.views import instant_view, schedule_view, slot_view
+from hub.views.executors import instant_view, schedule_view, slot_view
 
 _COUNT = Parameter(
     "count", {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 10}, "How many of them at most."

@@ -7,7 +7,7 @@ from typing import Any
 from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import PAGED, numbered, page, paged, whole
 from hub.api.schemas import TEXT, TEXTS, ref
-from hub.views import audit_view, node_view
+from hub.views.installation import audit_view, node_view
 
 
 async def list_nodes(call: Call) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import PAGED, after, page, paged
 from hub.api.schemas import TEXT, YES_NO, ref
-from hub.views import wait_point_view
+from hub.views.executions import wait_point_view
 
 _FILTERS = (
     Parameter("execution", TEXT, "Only those of this execution."),

@@ -8,7 +8,7 @@ from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import PAGED, numbered, page, paged, whole
 from hub.api.schemas import ID, NUMBER, TEXT, YES_NO, ref, shape
 from hub.model.errors import NotFound
-from hub.views import examined_view, refused_view
+from hub.views.events import examined_view, refused_view
 
 
 async def list_webhooks(call: Call) -> Any:

@@ -9,7 +9,7 @@ from hub.api.paging import paged, whole
 from hub.api.schemas import ANY, IDEMPOTENCY_KEY, NAME, TEXT, ref
 from hub.model.errors import BadInput
 from hub.model.identity import MachineUser
-from hub.views import workflow_row, workflow_view
+from hub.views.executors import workflow_row, workflow_view
 
 #: As executors name one, and as executions show it.
 _MACHINE_USER = {"type": "object", "required": ["name"], "properties": {"auth_namespace": TEXT, "name": TEXT}}

@@ -19,7 +19,7 @@ from hub.dispatch.preview import Preview
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
 from hub.targets.target import aim
 from hub.triggers.webhook.sign import usual_event
-from hub.views import executor_view
+from hub.views.executors import executor_view
 
 #: Executors on a page.
 PAGE = 50

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import random
+from pathlib import Path
 
 import pytest
-from hub_process import Project
+from hub_process import Project, Zygote
 from kill_loop import KillLoop, Report
 
 #: Set it to run a failed loop again.
 SEED = int(os.environ.get("KILL_SEED") or random.SystemRandom().randrange(1 << 30))
+#: What five kills hit is chance. They are played so often before a planted bug counts as not found; once is nearly always enough.
+PLAYS = 8
 
 
-def play(project: Project, rounds: int, **plant: object) -> Report:
-    report = KillLoop(project, SEED, rounds, plant).run(patience=60 + rounds / 2)
+def play(project: Project, rounds: int, seed: int = SEED, **plant: object) -> Report:
+    report = KillLoop(project, seed, rounds, plant).run(patience=60 + rounds / 2)
     print(report)  # noqa: T201 - figures for whoever asks with -s or -rP
     return report
 
@@ -41,7 +44,7 @@ def test_a_thousand_kills(project: Project) -> None:
     check(play(project, 1_000))
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("plant", "found"),
     [
@@ -52,7 +55,14 @@ def test_a_thousand_kills(project: Project) -> None:
         ("epoch_goes_back", (": an epoch of ", " claims lost")),
     ],
 )
-def test_a_planted_bug_is_found(project: Project, plant: str, found: tuple[str, ...]) -> None:
-    report = play(project, 5, **{plant: True})
-    for words in found:
-        assert any(words in sentence for sentence in report.wrong), (words, report)
+def test_a_planted_bug_is_found(quick_path: Path, zygote: Zygote, plant: str, found: tuple[str, ...]) -> None:
+    missing, reports = set(found), []
+    for number in range(PLAYS):
+        (folder := quick_path / f"play-{number}").mkdir()
+        reports.append(report := play(Project(folder, zygote), 5, SEED + number, **{plant: True}))
+        missing = {words for words in missing if not any(words in sentence for sentence in report.wrong)}
+        if not missing:
+            return
+    pytest.fail(
+        f"KILL_SEED={SEED} and so on for {PLAYS} plays never told {sorted(missing)}:\n" + "\n".join(map(str, reports))
+    )

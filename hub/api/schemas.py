@@ -67,6 +67,10 @@ _RETRY = nullable(
 )
 _ERROR = nullable(shape(type=TEXT_OR_NULL, message=TEXT_OR_NULL, job=TEXT_OR_NULL))
 _INVOKER = nullable(shape(type={"const": "machine_user"}, auth_namespace=TEXT, name=TEXT, attributes=OBJECT))
+_EVALUATED = {
+    **nullable(shape(value=ANY, error=TEXT_OR_NULL)),
+    "description": "What the expression gives, asked alone; null: it was not asked, or the file has none",
+}
 
 _EXECUTION = shape(
     id=ID,
@@ -154,6 +158,14 @@ COMPONENTS: Mapping[str, Schema] = {
         execution_id=TEXT_OR_NULL,
         evaluation=OBJECT,
         created_at=TIME,
+    ),
+    "Preview": shape(
+        executor=NAME,
+        outcome=one_of(Outcome),
+        reason=TEXT,
+        args=OBJECT,
+        condition=_EVALUATED,
+        variables=_EVALUATED,
     ),
     "Executor": shape(
         name=TEXT,

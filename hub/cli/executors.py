@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from hub.cli.desk import desk, listed
@@ -78,6 +80,29 @@ async def trigger(
                 show(deliveries, as_json=False, columns=_DELIVERY_COLUMNS)
             return 0 if all(one["outcome"] != Outcome.FAILED.value for one in deliveries) else FAILED
         return await finish(here, started[0], as_json=as_json, logs=logs, seconds=None, poll=0.05)
+
+
+@executor.command("preview")
+@click.argument("name")
+@click.option("-d", "--data", metavar="JSON", help="What might come, as for `trigger`; @FILE reads a file.")
+@click.option("-H", "--header", "headers", multiple=True, metavar="'K: V'", help="A header of the webhook.")
+@click.option("-e", "--event", "event_id", metavar="ID", help="A stored event, in place of -d and -H.")
+@json_option
+@project_option
+@command
+async def preview(name: str, data: str | None, headers: tuple[str, ...], event_id: str | None, as_json: bool) -> int:
+    """What would become of an event, with the files as they are now: nothing is stored, and nothing starts."""
+    given: dict[str, Any] = {} if data is None else {"data": parse_json(data, "-d")}
+    if headers:
+        given["headers"] = dict(_header(text) for text in headers)
+    if event_id is not None:
+        if given:
+            raise click.UsageError("-e names an event that has its own data and headers: leave -d and -H out")
+        given["event_id"] = event_id
+    async with desk() as here:
+        found = await here.ask("previewExecutor", name=name, **given)
+        show(found, as_json=as_json)
+        return FAILED if found["outcome"] == Outcome.FAILED.value else 0
 
 
 @executor.command("jobs")

@@ -95,7 +95,9 @@ class ExecutorVerbs(Verbs):
         event = await self.trigger_executor(name, data, headers, idempotency_key=idempotency_key)
         return event, await self._store.deliveries(event_ids=[event.id])
 
-    async def preview(self, name: str, event_id: str | None = None, data: Any = None) -> Preview:
+    async def preview(
+        self, name: str, event_id: str | None = None, data: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Preview:
         """What would become of a stored event at an executor, or of one made of `data` as `trigger_executor` does.
 
         Nothing is stored, and nothing begins. Raises NotFound.
@@ -103,7 +105,7 @@ class ExecutorVerbs(Verbs):
         executor = self.executor(name)
         if event_id is None:
             now = self._driver.clock.now()
-            return await self._driver.preview(_sample(_manual(executor, data, {}, now), now), name)
+            return await self._driver.preview(_sample(_manual(executor, data, headers or {}, now), now), name)
         self._require("event:read")
         event = await self._store.event(event_id)
         if event is None:

@@ -64,6 +64,7 @@ _MORE = {
 }
 BODIES: dict[str, Any] = {
     "triggerExecutor": {"data": {"n": 1}},
+    "previewExecutor": {"data": {"n": 1}},
     "startExecution": {"args": {}, "invoker": "anonymous"},
     "resumeExecution": {},
     "resumeExecutions": {},

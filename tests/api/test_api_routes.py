@@ -48,6 +48,34 @@ def test_executors_are_listed_triggered_paused_and_resumed(quick_path: Path) -> 
     play(quick_path, story)
 
 
+def test_what_would_become_of_an_event_is_told_and_nothing_is_stored(quick_path: Path) -> None:
+    async def story(hub: ApiSite) -> None:
+        preview = "/api/v1/executors/number-hook/preview"
+        found = await hub.post(preview, {"data": {"n": 3}, "headers": {"X-Mood": "good"}})
+        assert (found["executor"], found["outcome"], found["reason"]) == (
+            "number-hook",
+            "started",
+            "it would start adding.",
+        )
+        assert (found["args"]["body"], found["args"]["headers"]) == ({"n": 3}, {"x-mood": "good"})
+        assert (found["condition"], found["variables"]) == (
+            {"value": True, "error": None},
+            {"value": {"n": 3}, "error": None},
+        )
+        broken = await hub.post(preview)
+        assert broken["outcome"] == "failed"
+        assert "cannot read property" in broken["condition"]["error"]
+        assert (await hub.get("/api/v1/events"))["items"] == []
+        event = await hub.post("/api/v1/executors/number-hook/trigger", {"data": {"n": -1}}, status=201)
+        again = await hub.post(preview, {"event_id": event["id"]})
+        assert (again["outcome"], again["condition"]["value"]) == ("filtered", False)
+        await hub.post(preview, {"event_id": event["id"], "data": {}}, status=422)
+        await hub.post(preview, {"event_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}, status=404)
+        assert len((await hub.get("/api/v1/events"))["items"]) == 1
+
+    play(quick_path, story)
+
+
 def test_a_right_to_answer_that_is_taken_away_is_gone_while_the_execution_waits(quick_path: Path) -> None:
     async def story(hub: ApiSite) -> None:
         driver = hub.parts.driver

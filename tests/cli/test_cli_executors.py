@@ -49,6 +49,25 @@ def test_an_event_by_hand_starts_what_it_would_start(hub: Hub) -> None:
     assert hub.json("executor", "jobs", "number-webhook", delivery["id"])["execution"] == ended
 
 
+def test_a_preview_stores_nothing_and_starts_nothing(hub: Hub) -> None:
+    found = hub.json("executor", "preview", "number-webhook", "-d", '{"n": 2}', "-H", "X-Mood: good")
+    assert (found["outcome"], found["variables"]["value"]) == ("started", {"n": 2})
+    assert found["args"]["headers"] == {"x-mood": "good"}
+    assert hub.json("executor", "preview", "number-webhook", status=1)["outcome"] == "failed"
+    assert (hub.json("event", "list"), hub.json("workflow", "executions")) == ([], [])
+
+
+def test_a_stored_event_is_held_against_the_file_as_it_is_now(hub: Hub) -> None:
+    event = hub.json("executor", "trigger", "number-webhook", "-d", '{"n": 0}')
+    assert hub.json("executor", "preview", "number-webhook", "-e", event["id"])["outcome"] == "filtered"
+    path = Path("executors/number-webhook.yaml")
+    path.write_text(path.read_text().replace("args.body.n > 0", "args.body.n >= 0"))
+    assert hub.json("executor", "preview", "number-webhook", "-e", event["id"])["outcome"] == "started"
+    both = hub("executor", "preview", "number-webhook", "-e", event["id"], "-d", "{}")
+    assert both.status == 2
+    assert "leave -d and -H out" in both.err
+
+
 def test_what_the_condition_refuses_is_filtered_with_the_reason(hub: Hub) -> None:
     event = hub.json("executor", "trigger", "number-webhook", "-d", '{"n": 0}', "-W")
     (delivery,) = event["deliveries"]

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hub.api.operations import Call, Operation
 from hub.api.paging import PAGED, after, page, paged, whole
-from hub.api.schemas import ANY, IDEMPOTENCY_KEY, NAME, TEXT, ref
-from hub.model.errors import NotFound
+from hub.api.schemas import ANY, ID, IDEMPOTENCY_KEY, NAME, TEXT, ref
+from hub.model.errors import BadInput, NotFound
 from hub.views.events import delivery_view, event_view
 from hub.views.executions import execution_view
 from hub.views.executors import executor_view
+from hub.views.previews import preview_view
 
+_GIVEN: Mapping[str, Any] = {
+    "data": {
+        **ANY,
+        "description": "The body of a webhook; the new record, or {newRecord, oldRecord}; {scheduledTime} of a schedule",
+    },
+    "headers": {"type": "object", "additionalProperties": TEXT, "description": "Headers of a webhook"},
+}
 _TRIGGER_BODY = {
     "type": "object",
-    "properties": {
-        "data": {
-            **ANY,
-            "description": "The body of a webhook; the new record, or {newRecord, oldRecord}; {scheduledTime} of a schedule",
-        },
-        "headers": {"type": "object", "additionalProperties": TEXT, "description": "Headers of a webhook"},
-        "idempotency_key": IDEMPOTENCY_KEY,
-    },
+    "properties": {**_GIVEN, "idempotency_key": IDEMPOTENCY_KEY},
+    "additionalProperties": False,
+}
+_PREVIEW_BODY = {
+    "type": "object",
+    "properties": {**_GIVEN, "event_id": {**ID, "description": "A stored event, in place of data and headers"}},
     "additionalProperties": False,
 }
 
@@ -48,6 +55,14 @@ async def trigger_executor(call: Call) -> Any:
         call.path["name"], body.get("data"), body.get("headers"), idempotency_key=body.get("idempotency_key")
     )
     return event_view(*found)
+
+
+async def preview_executor(call: Call) -> Any:
+    name, body = call.path["name"], call.body
+    if "event_id" in body and len(body) > 1:
+        raise BadInput("event_id is a stored event, which has its own data and headers: leave one of both out.")
+    found = await call.client.preview(name, body.get("event_id"), body.get("data"), body.get("headers"))
+    return preview_view(found, name)
 
 
 async def pause_executor(call: Call) -> Any:
@@ -114,6 +129,17 @@ EXECUTORS = (
         body=_TRIGGER_BODY,
         status=201,
         answer=ref("Event"),
+        **_BY_NAME,
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/executors/{name}/preview",
+        id="previewExecutor",
+        summary="What would become of an event: its outcome, and what condition and variables give. Nothing is stored or started.",
+        action="executor:read",
+        handle=preview_executor,
+        body=_PREVIEW_BODY,
+        answer=ref("Preview"),
         **_BY_NAME,
     ),
     Operation(

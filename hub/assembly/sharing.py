@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from hub.dispatch.deliver import Dispatcher
 from hub.model.clock import Clock
 from hub.model.errors import HubError
+from hub.model.node import Node
 from hub.store import Store
 from hub.store.undispatched import WHOLE, Part
 
@@ -45,7 +45,7 @@ class Sharing:
                     await stop.wait()
 
 
-def part_of(node: str, nodes: Sequence[Any], now: int) -> Part:
+def part_of(node: str, nodes: Sequence[Node], now: int) -> Part:
     """A node's place among those whose leases hold; the whole for one that is not among them."""
     alive = sorted(one.id for one in nodes if one.lease_until > now)
     return Part(alive.index(node), len(alive)) if node in alive else WHOLE

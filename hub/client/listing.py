@@ -15,6 +15,7 @@ from hub.model.errors import BadInput, ExecutionNotFound, NotFound
 from hub.model.event import Delivery, Event, Outcome
 from hub.model.execution import ExecutionRecord, LogLine, Status
 from hub.model.executor import Executor, ScheduleTrigger
+from hub.model.schedule import RecordedSlot
 from hub.model.wait import WaitRecord
 from hub.store.listed import Listed
 from hub.store.refused import RefusedDelivery
@@ -115,7 +116,7 @@ class ListingVerbs(Verbs):
             lambda one: f"{one.created_at} {one.execution_id} {one.path}",
         )
 
-    async def slots_page(self, executor: str, *, before: int | None = None, limit: int = 50) -> Page[Any]:
+    async def slots_page(self, executor: str, *, before: int | None = None, limit: int = 50) -> Page[RecordedSlot]:
         """Every due moment that there was of a schedule. Raises NotFound, or BadInput when it has none."""
         self._require("schedule:read", executor)
         found = self._declared(executor)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from hub.client.verbs import Verbs
+from hub.model.node import Node
 
 
 class NodeVerbs(Verbs):
     """The processes that serve the hub."""
 
-    async def nodes(self) -> tuple[list[Any], list[str]]:
+    async def nodes(self) -> tuple[list[Node], list[str]]:
         """Each of them; and a sentence for each living one that has loaded other definitions than whoever answers this."""
         self._require("node:read", "")
         found, revision = await self._store.nodes(), self._driver.revision()
         return found, differences(revision, found, self._driver.clock.now()) if revision else []
 
 
-def differences(revision: str, nodes: Sequence[Any], now: int) -> list[str]:
+def differences(revision: str, nodes: Sequence[Node], now: int) -> list[str]:
     """A sentence for each living node that has loaded other definitions than these."""
     return [
         f"node {node.id} ({node.host}, process {node.pid}) has loaded other executors or workflows: "

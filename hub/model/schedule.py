@@ -33,3 +33,19 @@ class Slot:
     outcome: Outcome | None
     #: A sentence for the person who asks why.
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSlot:
+    """A due moment that there was, and what became of it."""
+
+    #: The nominal instant, milliseconds since 1970 UTC.
+    at: int
+    #: What it fired; None: it did not.
+    event_id: str | None
+    #: Why it did not fire; None: it did.
+    outcome: str | None
+    #: A sentence for the person who asks why; "" when it fired.
+    reason: str
+    #: When that was decided, milliseconds since 1970 UTC.
+    recorded_at: int

@@ -9,6 +9,7 @@ from hub.engine.policies import ConcurrencyPolicy, Debounce, RateLimit, RetryPol
 from hub.model.clock import iso, iso_or_none
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
 from hub.model.identity import MachineUser
+from hub.model.schedule import RecordedSlot
 from hub.targets.target import aim
 from hub.triggers.schedule.upcoming import Instant
 
@@ -51,7 +52,7 @@ def instant_view(instant: Instant) -> dict[str, Any]:
     return {"at": iso(instant.at), "local": instant.local, "note": instant.note}
 
 
-def slot_view(slot: Any) -> dict[str, Any]:
+def slot_view(slot: RecordedSlot) -> dict[str, Any]:
     """A due moment that there was, and what became of it; without an outcome it fired."""
     return {
         "at": iso(slot.at),

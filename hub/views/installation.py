@@ -7,6 +7,7 @@ from typing import Any
 from hub.model.audit import AuditRecord
 from hub.model.books import Books
 from hub.model.clock import iso, iso_or_none
+from hub.model.node import Node
 from hub.model.people import MachineUserState, Person
 
 
@@ -53,7 +54,7 @@ def audit_view(record: AuditRecord) -> dict[str, Any]:
     }
 
 
-def node_view(node: Any) -> dict[str, Any]:
+def node_view(node: Node) -> dict[str, Any]:
     """A process that serves, and until when it has said so."""
     return {
         "id": node.id,

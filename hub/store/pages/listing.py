@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hub.model.event import Delivery, Event
 from hub.model.execution import ExecutionRecord
+from hub.model.schedule import RecordedSlot
 from hub.model.wait import WaitKind, WaitRecord
 from hub.store.pages.page import Page
 from hub.store.reads import listing as reads
@@ -64,7 +63,7 @@ class ListingPage(Page):
             limit=limit,
         )
 
-    async def list_slots(self, executor: str, before: int | None, limit: int) -> list[Any]:
+    async def list_slots(self, executor: str, before: int | None, limit: int) -> list[RecordedSlot]:
         return await self._read(reads.slots, executor=executor, before=before, limit=limit)
 
     async def list_refused(self, executor: str | None, before: int | None, limit: int) -> list[RefusedDelivery]:

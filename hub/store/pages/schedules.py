@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from hub.model.schedule import Slot, StoredSchedule
 from hub.store.pages.page import Page
@@ -28,6 +27,3 @@ class SchedulesPage(Page):
         return await self._writer.submit(
             RECORD_SLOTS, RecordSlots(executor, tuple(slots), next_fire_at, expected, self._clock.now())
         )
-
-    async def slots(self, executor: str, limit: int = 50) -> list[Any]:
-        return await self._read(reads.slots, executor, limit)

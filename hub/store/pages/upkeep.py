@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from hub.model.node import Node
 from hub.store.nodes import ALONE, BEAT, LEAVE, LET_GO, About, Farewell, Heartbeat, LetGo
 from hub.store.pages.page import Page
 from hub.store.pruning import PRUNE, Prune, Pruned
@@ -37,5 +37,5 @@ class UpkeepPage(Page):
         """Whether a process serves the store: it holds a lease."""
         return await self._read(reads.is_served, self._clock.now())
 
-    async def nodes(self) -> list[Any]:
+    async def nodes(self) -> list[Node]:
         return await self._read(reads.nodes)

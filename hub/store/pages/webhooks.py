@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hub.store.executors import OFFER_TOKEN, TokenOffer
 from hub.store.pages.page import Page
-from hub.store.reads import upkeep as reads
 from hub.store.refused import DROP_REFUSED, KEEP_REFUSED, RefusedDelivery, refused, refused_one
 
 
@@ -29,6 +28,3 @@ class WebhooksPage(Page):
     async def offer_token(self, executor: str, token: str) -> str:
         """The token in the executor's URL: the one that it has, else this one."""
         return await self._writer.submit(OFFER_TOKEN, TokenOffer(executor, token))
-
-    async def webhook_tokens(self) -> dict[str, str]:
-        return await self._read(reads.webhook_tokens)

@@ -19,6 +19,7 @@ from sqlmodel import Session, col, select
 from hub.model.clock import first_id
 from hub.model.event import Delivery, Event
 from hub.model.execution import ENDED, ExecutionRecord, Status
+from hub.model.schedule import RecordedSlot
 from hub.model.wait import WaitRecord
 from hub.store.contents import is_reference
 from hub.store.listed import within
@@ -186,10 +187,13 @@ def waits(
     return [wait_of(row, name, texts(given)) for row, name, given in rows]
 
 
-def slots(session: Session, *, executor: str, before: int | None, limit: int) -> list[Any]:
+def slots(session: Session, *, executor: str, before: int | None, limit: int) -> list[RecordedSlot]:
     """Of one schedule."""
     statement = _window(select(SlotRow).where(SlotRow.executor == executor), SlotRow.at, None, before)
-    return list(session.exec(statement.order_by(col(SlotRow.at).desc()).limit(limit)))
+    return [
+        RecordedSlot(row.at, row.event_id, row.outcome, row.reason, row.recorded_at)
+        for row in session.exec(statement.order_by(col(SlotRow.at).desc()).limit(limit))
+    ]
 
 
 def refused(session: Session, *, executor: str | None, before: int | None, limit: int) -> list[RefusedDelivery]:

@@ -1,17 +1,12 @@
-"""Questions about schedules, executors, webhooks and nodes."""
+"""Questions about schedules, executors and nodes."""
 
 from __future__ import annotations
 
 from sqlmodel import Session, col, select
 
+from hub.model.node import Node
 from hub.model.schedule import StoredSchedule
-from hub.store.tables import (
-    ExecutorStateRow,
-    NodeRow,
-    ScheduleRow,
-    SlotRow,
-    WebhookTokenRow,
-)
+from hub.store.tables import ExecutorStateRow, NodeRow, ScheduleRow
 
 
 def schedules(session: Session, due_by: int | None = None, limit: int | None = None) -> list[StoredSchedule]:
@@ -26,12 +21,6 @@ def schedules(session: Session, due_by: int | None = None, limit: int | None = N
     ]
 
 
-def slots(session: Session, executor: str, limit: int) -> list[SlotRow]:
-    """The latest slots of a schedule, newest first."""
-    statement = select(SlotRow).where(SlotRow.executor == executor).order_by(col(SlotRow.at).desc()).limit(limit)
-    return list(session.exec(statement))
-
-
 def paused_executors(session: Session) -> set[str]:
     return set(session.exec(select(ExecutorStateRow.executor).where(ExecutorStateRow.paused == 1)))
 
@@ -41,14 +30,13 @@ def applied_executors(session: Session) -> dict[str, str]:
     return {name: definition for name, definition in session.exec(statement) if definition is not None}
 
 
-def webhook_tokens(session: Session) -> dict[str, str]:
-    return {row.executor: row.token for row in session.exec(select(WebhookTokenRow))}
-
-
 def is_served(session: Session, now: int) -> bool:
     """Whether a process holds a lease."""
     return session.exec(select(NodeRow.id).where(col(NodeRow.lease_until) > now).limit(1)).first() is not None
 
 
-def nodes(session: Session) -> list[NodeRow]:
-    return list(session.exec(select(NodeRow).order_by(NodeRow.id)))
+def nodes(session: Session) -> list[Node]:
+    return [
+        Node(row.id, row.host, row.pid, row.started_at, row.lease_until, row.revision, row.address)
+        for row in session.exec(select(NodeRow).order_by(NodeRow.id))
+    ]

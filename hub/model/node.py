@@ -1,0 +1,22 @@
+"""The processes that serve a hub."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A process that serves, as the store knows it."""
+
+    id: str
+    host: str
+    pid: int
+    #: Milliseconds since 1970 UTC, as the next one.
+    started_at: int
+    #: Until when it has said that it is there; it is gone when that has passed.
+    lease_until: int
+    #: Of the executors and workflows that it has loaded; "": it has none of its own.
+    revision: str
+    #: Where it listens; "": nowhere.
+    address: str

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hub.engine.policies import ConcurrencyPolicy, Debounce, RateLimit, RetryPolicy
     from hub.engine.steps import Steps
     from hub.engine.triggered import Triggered
-    from hub.library import Client, WorkflowRun
+    from hub.library.client import Client, WorkflowRun
     from hub.model.errors import (
         ArgumentHashMismatch,
         HubError,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ArgumentHashMismatch": "hub.model.errors",
-    "Client": "hub.library",
+    "Client": "hub.library.client",
     "ConcurrencyPolicy": "hub.engine.policies",
     "Context": "hub.engine.context",
     "Debounce": "hub.engine.policies",
@@ -43,7 +43,7 @@ _HOMES = {
     "Steps": "hub.engine.steps",
     "Triggered": "hub.engine.triggered",
     "Workflow": "hub.engine.authoring",
-    "WorkflowRun": "hub.library",
+    "WorkflowRun": "hub.library.client",
     "job": "hub.engine.authoring",
     "patched": "hub.engine.patching",
     "trigger_workflow": "hub.engine.authoring",

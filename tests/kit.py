@@ -13,7 +13,7 @@ from hub.engine.surroundings import Surroundings
 from hub.engine.worker import Worker
 from hub.model.clock import SystemClock
 from hub.model.execution import ExecutionRecord, Status
-from hub.model.identity import MachineUser
+from hub.model.identity import MachineUser, by_namespace
 from hub.store import Store, open_store
 from hub.store.databases import Database
 from hub.store.verbs import Probe, no_probe
@@ -72,11 +72,8 @@ class Bench:
         self.node = node
         self.store: Store = open_store(url, self.clock, probe=probe, inline=inline, checkpoints=False)
         self.registry = Registry(workflows)
-        spaces: dict[str, dict[str, MachineUser]] = {}
-        for user in users:
-            spaces.setdefault(user.auth_namespace, {})[user.name] = user
         self.surroundings = Surroundings(
-            env=env or {}, machine_users=spaces, databases=databases or {}, http=job_client
+            env=env or {}, machine_users=by_namespace(users), databases=databases or {}, http=job_client
         )
         self.worker = Worker(self.store, self.registry, self.surroundings, self.clock, node)
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 from hub.engine.context import Context
 from hub.engine.policies import ConcurrencyPolicy, Debounce, Duration, RateLimit, RetryPolicy, checked_priority
 from hub.engine.scope import current
-from hub.engine.signature import signature_of, where
+from hub.engine.signature import Signature, signature_of, where
 from hub.engine.transactions import in_transaction
 from hub.engine.triggered import Triggered
 from hub.model.durations import milliseconds
@@ -36,8 +36,10 @@ class Job(Generic[In, Out]):
         transaction: str | None = None,
         at_most_once: bool = False,
         on_unknown: OnUnknown = "wait",
+        signature: Signature | None = None,
         local_names: Mapping[str, Any] | None = None,
     ) -> None:
+        """`signature` stands in place of what the function's own says; `local_names` are those of its annotations."""
         self.function = function
         self.name = function.__name__.replace("_", "-") if name is None else name
         self.retry = retry
@@ -59,7 +61,7 @@ class Job(Generic[In, Out]):
             )
         if on_unknown not in ("wait", "fail"):
             raise ValueError(f'{where(function)}: on_unknown is "{on_unknown}": it must be "wait" or "fail"')
-        self.takes, self.input, self.output = signature_of(function, local_names or {})
+        self.takes, self.input, self.output = signature or signature_of(function, local_names or {})
         functools.update_wrapper(self, function)
 
     def trigger(self, input: In | Mapping[str, Any] | None = None) -> Triggered[Out]:
@@ -291,8 +293,8 @@ def _caller_of(called: Job[In, Out]) -> Job[In, Out]:
 
 
 def _caller() -> str:
-    """`file:line` of the first frame outside this file."""
+    """`file:line` of the first frame outside the hub."""
     frame = sys._getframe(1)  # noqa: SLF001 - the place of a declaration, for messages
-    while frame.f_code.co_filename == __file__ and frame.f_back is not None:
+    while frame.f_globals.get("__name__", "").startswith("hub.") and frame.f_back is not None:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import typing
 from collections.abc import Callable, Mapping
@@ -10,8 +9,7 @@ from typing import Any
 
 from hub.engine.authoring import Job
 from hub.engine.context import Context
-from hub.engine.policies import Duration, RetryPolicy
-from hub.engine.signature import where
+from hub.engine.signature import Signature, where
 from hub.model.values import Shape
 
 _NAMES = ("input", "ctx", "step")
@@ -20,30 +18,9 @@ _NAMES = ("input", "ctx", "step")
 class JobByName(Job[Any, Any]):
     """A function that names what it wants, in any order."""
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        *,
-        name: str,
-        input_schema: Any,
-        output_schema: Any,
-        retry: RetryPolicy | None = None,
-        timeout: Duration | None = None,
-    ) -> None:
-        super().__init__(_nothing, name=name, retry=retry, timeout=timeout)
-        functools.update_wrapper(self, function)
-        self.function = function
-        self.is_async = inspect.iscoroutinefunction(function)
+    def __init__(self, function: Callable[..., Any], *, name: str, input_schema: Any, output_schema: Any) -> None:
         self._wants = _wanted(function)
-        if isinstance(input_schema, Mapping):
-            raise TypeError(
-                f"{where(function)}: input_schema is a value, not a type: give a pydantic model, a dataclass or a TypedDict"
-            )
-        try:
-            self.input = Shape(input_schema)
-            self.output = Shape(_output(function) if output_schema is None else output_schema)
-        except TypeError as error:
-            raise TypeError(f"{where(function)}: {error}") from None
+        super().__init__(function, name=name, signature=_signature(function, input_schema, output_schema))
 
     def invoke(self, input: Any, context: Context) -> Any:
         given = {"input": input, "ctx": context}
@@ -66,13 +43,21 @@ def _wanted(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(wanted)
 
 
+def _signature(function: Callable[..., Any], input_schema: Any, output_schema: Any) -> Signature:
+    """The shapes that were given; by default of what the function says that it returns."""
+    if isinstance(input_schema, Mapping):
+        raise TypeError(
+            f"{where(function)}: input_schema is a value, not a type: give a pydantic model, a dataclass or a TypedDict"
+        )
+    try:
+        return Signature((), Shape(input_schema), Shape(_output(function) if output_schema is None else output_schema))
+    except TypeError as error:
+        raise TypeError(f"{where(function)}: {error}") from None
+
+
 def _output(function: Callable[..., Any]) -> Any:
     """What it says that it returns; anything when that cannot be told."""
     try:
         return typing.get_type_hints(function, include_extras=True).get("return", Any)
     except NameError:
         return Any
-
-
-def _nothing() -> None:
-    """Stands for the signature until the function's own is read."""

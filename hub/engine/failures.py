@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 from hub.model.errors import JobFailed
+from hub.model.execution import ExecutionRecord
+from hub.model.values import canonical
 
 _MOST_MESSAGE = 10_000
 
@@ -45,6 +47,13 @@ def rebuild(text: str, call: str) -> JobFailed:
     Exception.__init__(error, error.message)
     vars(error).update(origin=origin, call=call)
     return error
+
+
+def of_execution(record: ExecutionRecord) -> JobFailed:
+    """What whoever waits for an execution is told when it has failed or was cancelled."""
+    if record.error is None:
+        return JobFailed("ExecutionCanceled", f"execution {record.id} was canceled")
+    return rebuild(canonical(record.error), record.error.get("path", ""))
 
 
 def calls_behind(error: BaseException) -> Iterator[str]:

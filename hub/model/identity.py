@@ -7,7 +7,7 @@ command line, or nobody. An execution acts as a `MachineUser`, its invoker.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal, Protocol
@@ -168,6 +168,14 @@ class MachineUser:
             "name": self.name,
             "attributes": dict(self.attributes),
         }
+
+
+def by_namespace(users: Iterable[MachineUser]) -> dict[str, dict[str, MachineUser]]:
+    """Machine users by auth namespace and name; of two with the same ones the last."""
+    found: dict[str, dict[str, MachineUser]] = {}
+    for user in users:
+        found.setdefault(user.auth_namespace, {})[user.name] = user
+    return found
 
 
 @dataclass(frozen=True, slots=True)

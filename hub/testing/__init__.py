@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from hub.engine.history import History
 from hub.engine.rehearsal import HistoryDiffers, replay
-from hub.testing.engine import VirtualEngine, VirtualRun
+from hub.testing.engine import VirtualEngine
 from hub.testing.mocks import Mock
+from hub.testing.run import VirtualRun
 
 __all__ = ["History", "HistoryDiffers", "Mock", "VirtualEngine", "VirtualRun", "replay"]

@@ -7,34 +7,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
-from hub.engine import failures, going_on
+from hub.engine import going_on
 from hub.engine.authoring import Job, Workflow
 from hub.engine.history import History
 from hub.engine.points import MISSING, Missing, WaitPoint
 from hub.engine.policies import Duration
 from hub.engine.registry import Registry
 from hub.engine.resolving import Resolver
-from hub.engine.scope import Scope
 from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
 from hub.engine.worker import Worker
-from hub.model.clock import SystemClock, from_iso
+from hub.model.clock import from_iso
 from hub.model.durations import milliseconds
-from hub.model.errors import Conflict, ExecutionNotFound, HubError, JobFailed, NotFound
-from hub.model.execution import ENDED, ExecutionRecord, Status
-from hub.model.identity import MachineUser
+from hub.model.errors import ExecutionNotFound, NotFound
+from hub.model.execution import ExecutionRecord
+from hub.model.identity import MachineUser, by_namespace
 from hub.model.values import canonical
-from hub.model.wait import Signal, WaitKind, WaitRecord, WaitState
+from hub.model.wait import Signal, WaitRecord
 from hub.store import open_store
 from hub.store.databases import Database
 from hub.targets.job_client import job_client
+from hub.testing.answers import Answers
 from hub.testing.mocks import Mock
-from hub.testing.resting import busy
+from hub.testing.resting import Resting
+from hub.testing.run import VirtualRun
 from hub.testing.virtual_time import VirtualTime
-
-#: Real seconds that a plain job may take.
-_LONGEST_PLAIN = 10.0
-_REAL = SystemClock()
 
 
 class VirtualEngine:
@@ -57,22 +54,18 @@ class VirtualEngine:
         start_time: str = "2026-01-01T00:00:00Z",
         patience: float = 0.25,
     ) -> None:
-        users: dict[str, dict[str, MachineUser]] = {}
-        for user in machine_users:
-            users.setdefault(user.auth_namespace, {})[user.name] = user
         self._secrets = dict(secrets or {})
-        self._surroundings = Surroundings(env or {}, users, databases or {}, self._secret, job_client)
+        self._surroundings = Surroundings(
+            env or {}, by_namespace(machine_users), databases or {}, self._secret, job_client
+        )
         self._registry = Registry(workflows, jobs)
         self._time = VirtualTime(from_iso(start_time))
         self._store = open_store("sqlite://", self._time)
         self._worker = Worker(self._store, self._registry, self._surroundings, self._time, "virtual")
         self._resolver = Resolver(self._store, self._time, lambda: self._registry.wait_points)
-        self._patience = patience
-        #: Jobs that have used up the patience.
-        self._hanging: set[Scope] = set()
+        self._answers = Answers(self._store, self._resolver)
+        self._resting = Resting(self._time, lambda: self._worker.runs, patience)
         self._mocks: dict[Job[Any, Any], Mock] = {}
-        #: Answers that are given when somebody asks: (key, answer, for every one who asks).
-        self._answers: list[tuple[WaitPoint[Any, Any], Any, bool]] = []
         self._rang = False
         self._started = 0
         self._signals = 0
@@ -145,11 +138,11 @@ class VirtualEngine:
     async def settle(self) -> None:
         """Do what can be done without time passing. Every other call does it too."""
         while True:
-            await self._quiet()
+            await self._resting.reached()
             if self._rang:
                 self._rang = False
                 await self._time.inside(self._worker.sweep())
-            elif not await self._time.inside(self._worker.run_once()) and not await self._give_answers():
+            elif not await self._time.inside(self._worker.run_once()) and not await self._answers.give():
                 return
 
     def mock(self, job: Job[Any, Any] | str, instead: Any) -> Mock:
@@ -184,13 +177,7 @@ class VirtualEngine:
             )
             await self.settle()
             return
-        if not callable(answer):
-            point.answer_text(answer)
-        asking = [wait for wait in await self.wait_points() if _is_for(wait, point)]
-        for wait in asking:
-            await self._resolver.resolve(wait.execution_id, point_at(point, wait), answer, by=by)
-        if always or not asking:
-            self._answers.append((point, answer, always))
+        await self._answers.answer(point, answer, always=always, by=by)
         await self.settle()
 
     async def signal(
@@ -207,7 +194,7 @@ class VirtualEngine:
 
     async def wait_points(self) -> list[WaitRecord]:
         """What waits for an answer, the newest first."""
-        return await self._store.waits(kind=WaitKind.POINT.value, open_only=True)
+        return await self._answers.asked()
 
     async def executions(self) -> list[ExecutionRecord]:
         """Newest first, without their jobs."""
@@ -273,107 +260,3 @@ class VirtualEngine:
     async def _next_due(self) -> int | None:
         stored = await self._store.next_due(list(self._registry.workflows))
         return min((due for due in (stored, self._time.next_due()) if due is not None), default=None)
-
-    async def _give_answers(self) -> bool:
-        """Answer who asks and has an answer waiting; whether anybody did."""
-        if not self._answers:
-            return False
-        given = False
-        for wait in reversed(await self.wait_points()):
-            found = next((one for one in self._answers if _is_for(wait, one[0])), None)
-            if found is None:
-                continue
-            point, answer, always = found
-            if not always:
-                self._answers.remove(found)
-            state = await self._resolver.resolve(wait.execution_id, point_at(point, wait), answer, by="test")
-            given = given or state is WaitState.RESOLVED
-        return given
-
-    async def _quiet(self) -> None:
-        """Until nothing runs: the loop has nothing ready for it, no thread is at work, and nothing real is awaited."""
-        began = _REAL.monotonic()
-        while True:
-            before = self._time.activity
-            await asyncio.sleep(0)
-            going = [
-                one
-                for one in busy(self._worker.runs, self._time.sleepers())
-                if one.plain or one.scope not in self._hanging
-            ]
-            if self._time.activity != before:
-                continue
-            if not going:
-                return
-            waited = _REAL.monotonic() - began
-            if waited > self._patience:
-                self._hanging |= {one.scope for one in going if not one.plain}
-            if waited > _LONGEST_PLAIN:
-                raise HubError(
-                    f"the plain job {going[0].name} took more than {_LONGEST_PLAIN:g} real seconds: mock it."
-                )
-            await asyncio.sleep(0.0005)
-
-
-class VirtualRun:
-    """An execution in a `VirtualEngine`."""
-
-    __slots__ = ("_engine", "id")
-
-    def __init__(self, engine: VirtualEngine, execution_id: str) -> None:
-        self._engine = engine
-        self.id = execution_id
-
-    async def status(self) -> Status:
-        """Where it stands, when nothing is left to do but to wait."""
-        await self._engine.settle()
-        return (await self.record()).status
-
-    async def result(self) -> Any:
-        """What it returned, as JSON. Raises what it failed with; Conflict, saying why it waits, when it has not ended."""
-        await self._engine.settle()
-        record = await self.record()
-        if record.status is Status.SUCCESS:
-            return record.result
-        if record.status not in ENDED:
-            raise Conflict(
-                f"execution {self.id} has not ended, it is {record.status}: {record.reason or 'no reason is stored'}. "
-                "Answer, signal, or `advance` the time."
-            )
-        if record.error is None:
-            raise JobFailed("ExecutionCanceled", f"execution {self.id} was canceled")
-        raise failures.rebuild(canonical(record.error), record.error.get("path", ""))
-
-    async def reason(self) -> str | None:
-        """Why it waits."""
-        return (await self.record()).reason
-
-    async def record(self) -> ExecutionRecord:
-        """Everything that is known of it, with its jobs."""
-        return await self._engine.execution(self.id)
-
-    async def cancel(self) -> None:
-        """Raises Conflict when it has ended."""
-        await self._engine.cancel(self.id)
-
-    async def resume(self, args: Any | Missing = MISSING) -> None:
-        """Raises Conflict when it has not failed; with another input NotJson or InvalidArguments."""
-        await self._engine.resume(self.id, args)
-
-    async def fork(self, path: str, args: Any | Missing = MISSING) -> VirtualRun:
-        """A new execution that has what this one had done before its call at `path`. Raises NotFound."""
-        return await self._engine.fork(self.id, path, args)
-
-    def __repr__(self) -> str:
-        return f"<execution {self.id}>"
-
-
-def _is_for(wait: WaitRecord, point: WaitPoint[Any, Any]) -> bool:
-    """A wait point without parameters stands for all of its name."""
-    return point.key in (wait.key, wait.name)
-
-
-def point_at(point: WaitPoint[Any, Any], wait: WaitRecord) -> WaitPoint[Any, Any]:
-    """The wait point with the parameters that it is waited for with."""
-    parameters = dict(one.split("=", 1) for one in wait.key.partition(":")[2].split(",") if "=" in one)
-    return point.with_(**parameters)

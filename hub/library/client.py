@@ -1,27 +1,26 @@
-"""The hub as a library: workflows in a program of one's own, without a server or a project's files."""
+"""The client of a program: starts executions, works on them, and waits for them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from hub.drivers import Driver
 from hub.engine import failures, going_on
 from hub.engine.authoring import Workflow
-from hub.engine.by_name import JobByName
 from hub.engine.keeping import Keeping
 from hub.engine.points import MISSING, Missing, WaitPoint
-from hub.engine.policies import ConcurrencyPolicy, Debounce, Duration, RateLimit, RetryPolicy
-from hub.engine.registry import Registry
+from hub.engine.policies import Duration
 from hub.engine.resolving import Resolver
 from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
+from hub.library.declaring import Declaring
 from hub.model.clock import Clock, SharedClock, SystemClock, new_id
 from hub.model.durations import milliseconds
-from hub.model.errors import ExecutionNotFound, HubError, JobFailed
+from hub.model.errors import ExecutionNotFound, HubError
 from hub.model.execution import ENDED, ExecutionRecord, Status
-from hub.model.identity import MachineUser
+from hub.model.identity import MachineUser, by_namespace
 from hub.model.values import canonical
 from hub.model.wait import Signal, WaitKind, WaitRecord, WaitState
 from hub.store import Store
@@ -29,7 +28,7 @@ from hub.store.databases import Database
 from hub.targets.job_client import job_client
 
 
-class Client:
+class Client(Declaring):
     """Declares workflows, starts them, and works on them in the running loop from the first call on.
 
     With a durable driver an execution goes on in the next process that declares the same workflows. `async with` or
@@ -46,64 +45,14 @@ class Client:
         databases: Mapping[str, Database] | None = None,
         clock: Clock | None = None,
     ) -> None:
+        super().__init__(workflows)
         self._driver = driver
         self._clock = SharedClock(clock or SystemClock())
-        self._registry = Registry(workflows)
-        users: dict[str, dict[str, MachineUser]] = {}
-        for user in machine_users:
-            users.setdefault(user.auth_namespace, {})[user.name] = user
         self._surroundings = Surroundings(
-            env=env or {}, machine_users=users, databases=databases or {}, http=job_client
+            env=env or {}, machine_users=by_namespace(machine_users), databases=databases or {}, http=job_client
         )
         self._keeping: Keeping | None = None
         self._closed = False
-
-    # --- declaring
-
-    def workflow(
-        self,
-        id: str,
-        *,
-        input_schema: Any = Any,
-        output_schema: Any = None,
-        retry_policy: RetryPolicy | None = None,
-        concurrency_policy: ConcurrencyPolicy | None = None,
-        timeout: Duration | None = None,
-        priority: int = 0,
-        debounce: Debounce | None = None,
-        rate_limit: RateLimit | None = None,
-    ) -> Callable[[Callable[..., Any]], Workflow[Any, Any]]:
-        """Make a function a workflow. It asks for `ctx`, `step` and `input` by name, and is `async def` or `def`.
-
-        `input_schema` is a type: a pydantic model, a dataclass, a TypedDict, …; by default any JSON is taken.
-        `output_schema` is by default the annotation of what it returns. Raises ValueError for an id that is no name,
-        TypeError for a parameter or type that cannot be used, BadInput when there is such a workflow already.
-        """
-
-        def declare(function: Callable[..., Any]) -> Workflow[Any, Any]:
-            main = JobByName(function, name=id, input_schema=input_schema, output_schema=output_schema)
-            declared = Workflow(
-                id,
-                main,
-                retry_policy,
-                concurrency_policy,
-                timeout,
-                priority=priority,
-                debounce=debounce,
-                rate_limit=rate_limit,
-            )
-            self._registry.add_workflow(declared)
-            return declared
-
-        return declare
-
-    def add(self, *declared: Workflow[Any, Any] | WaitPoint[Any, Any]) -> None:
-        """Take in what was made with `workflow(...)` and `wait_point(...)`."""
-        for one in declared:
-            if isinstance(one, WaitPoint):
-                self._registry.add_wait_point(one)
-            else:
-                self._registry.add_workflow(one)
 
     # --- executions
 
@@ -301,9 +250,7 @@ class WorkflowRun:
         record = await self._client._ended(self.id, seconds)  # noqa: SLF001 - its other half
         if record.status is Status.SUCCESS:
             return self._client._rebuilt(record)  # noqa: SLF001
-        if record.error is None:
-            raise JobFailed("ExecutionCanceled", f"execution {self.id} was canceled")
-        raise failures.rebuild(canonical(record.error), record.error.get("path", ""))
+        raise failures.of_execution(record)
 
     async def cancel(self) -> None:
         """End it. Raises Conflict when it has ended."""

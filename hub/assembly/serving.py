@@ -27,6 +27,7 @@ from hub.assembly.kept_results import ResultPruner
 from hub.assembly.parts import Parts, operator, public_url
 from hub.assembly.people import console_route
 from hub.assembly.planning import Planning, said
+from hub.assembly.record_events import RecordEvents
 from hub.assembly.reloading import Reloading
 from hub.assembly.retention import Pruner
 from hub.assembly.revisions import tell_changed
@@ -39,12 +40,6 @@ from hub.engine.worker import Worker
 from hub.model.audit import AuditEntry
 from hub.model.errors import Conflict, HubError, StoreUnavailable
 from hub.store.counting import Counts
-from hub.triggers.record_events.choosing import watched_at
-from hub.triggers.record_events.drain import Drain
-from hub.triggers.record_events.keeper import Keeper
-from hub.triggers.record_events.wanted import wanted
-from hub.triggers.record_events.watched import Watched
-from hub.triggers.record_events.watching import Watching
 from hub.triggers.schedule.loop import Scheduler
 from hub.triggers.schedule.ticking import Ticking
 from hub.triggers.webhook.intake import Intake
@@ -85,8 +80,7 @@ class Serving:
         self._spans = tracing(os.environ)
         if self._spans is not None:
             parts.store.watch(self._spans)
-        self._watched: list[Watched] = []
-        self.watching: dict[str, Watching] = {}
+        self._records = RecordEvents(parts)
         self._worker, self._lease = parts.worker()
         self._jobs = JobsThread(self._worker)
         self._ticking: Ticking | None = None
@@ -117,38 +111,23 @@ class Serving:
         """
         sys.setswitchinterval(_SWITCH_SECONDS)
         parts = self._parts
-        if not parts.store.take_seat() and not await self._seat_after_a_look():
-            raise Conflict("another hub serves this store already: stop it first, or give this project its own store.")
+        await self._take_seat()
         parts.client.check_keys()
         told = await exposed(parts, self._host)
         self._http.bind()
         if told is not None:
             log.warning("%s", told)
         self._lease.about = replace(self._lease.about, address=self._http.address)
-        try:
-            async with asyncio.timeout(_STORE_PATIENCE):
-                rescued = await self._lease.take()
-        except TimeoutError:
-            raise StoreUnavailable(
-                f"the store is held by another process and could not be written for {_STORE_PATIENCE:g} s. Look for a "
-                "program that keeps a transaction open in it, end that, and start again."
-            ) from None
+        rescued = await self._take_lease()
         await self._learn_tokens()
         parts.evaluator.start()
-        self._begin(parts.dispatcher.serve(self._stop))
-        self._begin(self._lease.serve(self._stop))
-        self._begin(tell_changed(parts, self._stop))
-        if parts.store.shared:
-            self._begin(Sharing(parts.store, parts.clock, parts.node, parts.dispatcher).serve(self._stop))
-            self._begin(Comparing(parts.store, parts.clock, lambda: parts.about.revision).serve(self._stop))
-        retention = parts.config.retention
-        results = ResultPruner(parts.store, parts.surroundings.databases, parts.clock, retention)
-        self._begin(Tidying(lambda: self._worker.running).serve(self._stop))
-        self._begin(Pruner(parts.store, parts.clock, retention, results).serve(self._stop))
+        self._begin_loops()
         self._jobs.start()
         parts.store.listen_to_others(self._others_did)
         await self._start_schedules()
-        await self._start_record_events()
+        await self._records.begin()
+        for loop in self._records.loops(self._stop):
+            self._begin(loop)
         await self._note_applied()
         intake, quick = open_door(parts, self._tokens)
         self._intake = intake
@@ -158,6 +137,19 @@ class Serving:
             self._doorkeeper = await keep_side_door(self._side_door, parts, intake, self._http.adopt)
         await self._http.start(create_app(intake, [console, *self._routes()]), quick, self._doorkeeper)
         return rescued
+
+    def _begin_loops(self) -> None:
+        """What goes on beside triggers and jobs for as long as the hub serves."""
+        parts, stop = self._parts, self._stop
+        self._begin(parts.dispatcher.serve(stop))
+        self._begin(self._lease.serve(stop))
+        self._begin(tell_changed(parts, stop))
+        if parts.store.shared:
+            self._begin(Sharing(parts.store, parts.clock, parts.node, parts.dispatcher).serve(stop))
+            self._begin(Comparing(parts.store, parts.clock, lambda: parts.about.revision).serve(stop))
+        results = ResultPruner(parts.store, parts.surroundings.databases, parts.clock, parts.config.retention)
+        self._begin(Tidying(lambda: self._worker.running).serve(stop))
+        self._begin(Pruner(parts.store, parts.clock, parts.config.retention, results).serve(stop))
 
     def _routes(self) -> list[Any]:
         """What is answered to machines."""
@@ -176,10 +168,26 @@ class Serving:
             ),
         )
 
-    async def _seat_after_a_look(self) -> bool:
-        """Once more in a moment: a command that waits may just have looked whether the seat is free."""
-        await self._parts.clock.sleep(0.05)
-        return self._parts.store.take_seat()
+    async def _take_seat(self) -> None:
+        store = self._parts.store
+        if not store.take_seat():
+            # A command that waits may just have looked whether the seat is free.
+            await self._parts.clock.sleep(0.05)
+            if not store.take_seat():
+                raise Conflict(
+                    "another hub serves this store already: stop it first, or give this project its own store."
+                )
+
+    async def _take_lease(self) -> int:
+        """How many executions of an earlier process go on. Raises StoreUnavailable."""
+        try:
+            async with asyncio.timeout(_STORE_PATIENCE):
+                return await self._lease.take()
+        except TimeoutError:
+            raise StoreUnavailable(
+                f"the store is held by another process and could not be written for {_STORE_PATIENCE:g} s. Look for a "
+                "program that keeps a transaction open in it, end that, and start again."
+            ) from None
 
     async def run(self, asked: asyncio.Event) -> None:
         """Until somebody asks for the end, or a part fails."""
@@ -212,8 +220,7 @@ class Serving:
         for task in done | late:
             with contextlib.suppress(asyncio.CancelledError, HubError):
                 await task
-        for watched in self._watched:
-            await watched.close()
+        await self._records.close()
         if self._spans is not None:
             await asyncio.to_thread(self._spans.close)
         return given_back
@@ -226,8 +233,7 @@ class Serving:
 
     def troubles(self) -> list[str]:
         """Sentences about what does not work now; empty when all is well."""
-        watched = [watching for watching in self.watching.values() if watching.is_wanted]
-        found = [watching.trouble for watching in watched if watching.trouble is not None]
+        found = self._records.troubles()
         if not self._jobs.alive:
             found.append("the loop of jobs has ended.")
         found += [f"a background loop has ended: {task.get_coro()}" for task in self._tasks if task.done()]
@@ -256,9 +262,7 @@ class Serving:
             self._doorkeeper.changed(state_of(files.root))
         self._worker.replace(files.registry, parts.surroundings)
         self._lease.about = replace(self._lease.about, revision=parts.about.revision)
-        tables = wanted(files.executors)
-        for name, watching in self.watching.items():
-            watching.want(tables.get(name, {}))
+        self._records.replace(files)
         if self._scheduler is not None:
             await self._scheduler.sync_definitions()
         await self._note_applied()
@@ -275,49 +279,6 @@ class Serving:
         await scheduler.sync_definitions()
         self._ticking = Ticking(scheduler, self._parts.clock, machine=self._parts.clock.own)
         self._ticking.start()
-
-    async def _start_record_events(self) -> None:
-        """What is written in a watched database from the moment this returns is an event, unless it is in trouble."""
-        parts = self._parts
-        tables = wanted(parts.files.executors)
-        for name, url in parts.config.databases.items():
-            watched = watched_at(name, url, parts.files.root, parts.clock)
-            if watched is None:
-                if name in tables:
-                    log.warning(
-                        "record events of the database %s are not watched: it is neither SQLite nor PostgreSQL", name
-                    )
-                continue
-            self._watched.append(watched)
-            drain = Drain(watched, parts.store)
-            watching = Watching(watched, drain, Keeper(watched, tables.get(name, {})), parts.clock)
-            self.watching[name] = watching
-        await asyncio.gather(*[one.run_once() for one in self.watching.values() if one.is_wanted])
-        for name, watching in self.watching.items():
-            self._begin(self._watch(name, watching))
-
-    async def _watch(self, name: str, watching: Watching) -> None:
-        """One watched database; its trouble is said once, and is nobody else's."""
-        said: str | None = None
-
-        async def tell() -> None:
-            nonlocal said
-            while not self._stop.is_set():
-                if watching.trouble != said:
-                    said = watching.trouble
-                    log.log(
-                        logging.INFO if said is None else logging.WARNING,
-                        "database %s: %s",
-                        name,
-                        said or "is watched again",
-                    )
-                await self._parts.clock.sleep(1.0)
-
-        telling = asyncio.create_task(tell())
-        try:
-            await watching.watch(self._stop)
-        finally:
-            telling.cancel()
 
     def _others_did(self, topic: str) -> None:
         """Another process has written: a command line that started, cancelled or resumed something, or another node."""

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hub.assembly.endpoints import build_endpoints, without_endpoint
 from hub.assembly.fetching import Calling, Fetching
-from hub.declare.body_schema import BodySchema
+from hub.assembly.revealing import Revealing
 from hub.declare.config import Config, sqlite_path
 from hub.declare.cross_check import Checkers, cross_check
 from hub.declare.permissions import unknown_permissions
 from hub.declare.project import Project, load_project
-from hub.declare.secrets import Secret, Secrets, fill, references, revealed
+from hub.declare.secrets import Secret
 from hub.engine.discover import Discovered, discover
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.expressions import check_expression, check_variables
 from hub.model.errors import BadInput
-from hub.model.executor import Executor, Position, Problem, WebhookTrigger
+from hub.model.executor import Executor, Problem
 from hub.model.hiding import SHORTEST, Hiding
 from hub.store.databases import Database
 from hub.targets.calling import retry_flaws
 from hub.targets.job_client import job_client
 from hub.targets.target import add_workflows
 from hub.triggers.schedule.cron import parse
-from hub.triggers.webhook.building import build
 from hub.triggers.webhook.documents import Documents
 from hub.triggers.webhook.endpoint import Endpoint
 from hub.triggers.webhook.presets import preset_names
-from hub.triggers.webhook.secrets import SHORT_SECRET
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,45 +79,41 @@ def read_files(
     environment = os.environ if environment is None else environment
     project = load_project(root, environment)
     discovered = discovered or discover(root)
-    registry = discovered.registry.copy()
-    hiding = hiding or Hiding()
+    revealing = Revealing(environment, project.secrets, hiding or Hiding())
+    hiding = revealing.hiding
     for name, value in project.secrets.file.items():
         if len(value) < SHORTEST:
             hiding.learn(value, name)
-    executors = project.loaded.executors
-    problems = {*project.problems, *discovered.problems, *_between(project, discovered)}
-    flaws = retry_flaws(executors)
-    for executor, why in flaws:
-        problems.add(Problem(executor.at("target", executor.target_kind, "retry"), why))
-    bad = {executor.name for executor, _ in flaws}
-    executors = tuple(executor for executor in executors if executor.name not in bad)
+    flaws = retry_flaws(project.loaded.executors)
+    flawed = {executor.name for executor, _ in flaws}
+    executors = tuple(executor for executor in project.loaded.executors if executor.name not in flawed)
+    registry = discovered.registry.copy()
     add_workflows(
         registry,
         executors,
         Calling(project.config),
-        lambda executor: partial(
-            _fill, environment=environment, secrets=project.secrets, at=lambda _: executor.at("target"), hiding=hiding
-        ),
+        lambda executor: partial(revealing.fill, at=lambda _: executor.at("target")),
         hiding.hide_in,
     )
     fetching = Fetching(project.config)
     documents = documents or Documents(fetching.document)
     public_url = "" if project.config is None else project.config.server.public_url or ""
-    endpoints, in_endpoints = _endpoints(project, environment, public_url, documents, hiding)
-    problems.update(in_endpoints)
+    endpoints, in_endpoints = build_endpoints(project.loaded.executors, revealing, documents, public_url=public_url)
+    in_calls = [Problem(one.at("target", one.target_kind, "retry"), why) for one, why in flaws]
+    problems = {*project.problems, *discovered.problems, *_between(project, discovered), *in_calls, *in_endpoints}
     return Files(
-        root,
-        project.config,
-        executors,
-        frozenset(project.loaded.broken | bad | _unheard(executors, endpoints)),
-        registry,
-        endpoints,
-        tuple(sorted(problems)),
-        lambda name: project.secrets.get(name).reveal(),
-        discovered,
-        hiding,
-        documents,
-        fetching,
+        root=root,
+        config=project.config,
+        executors=executors,
+        broken=frozenset(project.loaded.broken | flawed | without_endpoint(executors, endpoints)),
+        registry=registry,
+        endpoints=endpoints,
+        problems=tuple(sorted(problems)),
+        secret=lambda name: project.secrets.get(name).reveal(),
+        discovered=discovered,
+        hiding=hiding,
+        documents=documents,
+        fetching=fetching,
     )
 
 
@@ -139,18 +134,6 @@ def _between(project: Project, discovered: Discovered) -> Iterator[Problem]:
         yield from unknown_permissions(project.config, asked)
 
 
-def _unheard(executors: Iterable[Executor], endpoints: Mapping[str, Endpoint]) -> set[str]:
-    """Webhooks that should have an address of their own, and have none."""
-    return {
-        executor.name
-        for executor in executors
-        if isinstance(executor.trigger, WebhookTrigger)
-        and executor.trigger.source is None
-        and executor.name not in endpoints
-        and not executor.disabled
-    }
-
-
 def database_url(url: Secret, root: Path) -> str:
     """An address with the path of a SQLite file made absolute."""
     path = sqlite_path(url, root)
@@ -160,63 +143,6 @@ def database_url(url: Secret, root: Path) -> str:
 def _names(found: Mapping[str, Any], *, complete: bool) -> Mapping[str, Any] | None:
     """Names to hold executors against. When a file could not be imported, an unknown name may be in it."""
     return found if complete else None
-
-
-def _endpoints(
-    project: Project, environment: Mapping[str, str], public_url: str, documents: Documents, hiding: Hiding
-) -> tuple[dict[str, Endpoint], list[Problem]]:
-    endpoints: dict[str, Endpoint] = {}
-    problems: list[Problem] = []
-    followers: dict[str, tuple[str, ...]] = {}
-    for executor in sorted(project.loaded.executors, key=lambda one: one.name):
-        if isinstance(executor.trigger, WebhookTrigger) and executor.trigger.source is not None:
-            source = executor.trigger.source
-            followers[source] = (*followers.get(source, ()), executor.name)
-    for executor in project.loaded.executors:
-        if not isinstance(executor.trigger, WebhookTrigger) or executor.disabled or executor.trigger.source is not None:
-            continue
-        make = partial(
-            build,
-            executor,
-            partial(_fill, environment=environment, secrets=project.secrets, at=_place(executor), hiding=hiding),
-            public_url=public_url,
-            documents=documents,
-            compile_schema=_compile,
-        )
-        made = make()
-        if not isinstance(made, Endpoint):
-            problems += made
-            if all(SHORT_SECRET in problem.message for problem in made):
-                # A problem until it is mended. But deliveries that are verified with what there is are better than
-                # deliveries that are turned away: an empty or published secret proves nothing, a short one does.
-                made = make(weak=True)
-        if isinstance(made, Endpoint):
-            endpoints[executor.name] = replace(made, followers=followers.get(executor.name, ()))
-    return endpoints, problems
-
-
-def _fill(
-    value: Any,
-    *,
-    environment: Mapping[str, str],
-    secrets: Secrets,
-    at: Callable[[tuple[str | int, ...]], Position],
-    hiding: Hiding,
-) -> Any:
-    """Filled in and revealed: the endpoint that is built from it is where the secrets are used."""
-    for _, kind, name in references(value):
-        if kind == "secret" and (secret := secrets.find(name)) is not None:
-            hiding.learn(secret.reveal(), name)
-    return revealed(fill(value, environment, secrets, at=at))
-
-
-def _place(executor: Executor) -> Callable[[tuple[str | int, ...]], Position]:
-    return lambda where: executor.at("trigger", "webhook", *where)
-
-
-def _compile(schema: Mapping[str, Any]) -> Callable[[Any], str | None]:
-    compiled = BodySchema(schema)
-    return lambda value: "; ".join(compiled.problems(value)) or None
 
 
 def _check_cron(cron: str, timezone: str) -> str | None:

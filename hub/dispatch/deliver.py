@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,8 +30,11 @@ from hub.targets.target import Aim, aim
 
 log = logging.getLogger(__name__)
 
-_BATCH = 200
+#: Events that are decided and recorded together: few enough that whoever comes in between does not wait long.
+BATCH = 40
 _POLL_SECONDS = 1.0
+#: How often a dispatcher that rests from a flood looks for what others have sent.
+_LOOK_SECONDS = 0.005
 _SHOWN = 200
 
 
@@ -66,14 +70,32 @@ class Dispatcher:
         self.part = WHOLE
         #: The source that had its turn last.
         self._behind = ""
-        #: Seconds to rest after a batch that took so many seconds: when something else comes first.
+        #: Sources that filled the last batch: the others come before them.
+        self._crowd: frozenset[str] = frozenset()
+        #: Seconds to rest from a flood after a batch that took so many seconds: when something else comes first.
         self.rest: Callable[[float], float] = lambda _worked: 0.0
 
     async def run_once(self) -> int:
         """Dispatch events that nobody has dispatched, the oldest of each source; how many those were."""
-        events, paused, self._behind = await self._store.undispatched(_BATCH, self._behind, self.part)
-        if not events:
+        ahead = await self._dispatch_others()
+        events, paused, self._behind = await self._store.undispatched(BATCH, self._behind, self.part)
+        given = Counter(event.source for event in events)
+        full = len(events) == BATCH
+        self._crowd = frozenset(source for source in given if full and given[source] >= BATCH // len(given))
+        await self._dispatch(events, paused)
+        return ahead + len(events)
+
+    async def _dispatch_others(self) -> int:
+        """What did not come from those who flood."""
+        if not self._crowd:
             return 0
+        events, paused, _ = await self._store.undispatched(BATCH, "", self.part, self._crowd)
+        await self._dispatch(events, paused)
+        return len(events)
+
+    async def _dispatch(self, events: Sequence[Event], paused: Collection[str]) -> None:
+        if not events:
+            return
         rules = self.rules
         dispatched = await self._decide(
             rules,
@@ -82,25 +104,31 @@ class Dispatcher:
             lambda event, name: delivery_id(event.id, name),
         )
         await asyncio.gather(*[self._store.dispatch(one) for one in dispatched])
-        return len(events)
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Dispatch whenever somebody rings or a second has passed."""
         self.waker.bind()
         while not stop.is_set():
-            begun = self._clock.monotonic()
             try:
-                done = await self.run_once()
+                done = await self._run_and_rest()
             except HubError as error:
                 log.warning("dispatch failed, trying again: %s", error)
                 done = 0
             except Exception:
                 log.exception("dispatch failed by a fault of the hub, trying again")
                 done = 0
-            if done and (rest := self.rest(self._clock.monotonic() - begun)) > 0:
-                await self._clock.sleep(rest)
-            if done < _BATCH:
+            if done < BATCH:
                 await self.waker.wait(_POLL_SECONDS)
+
+    async def _run_and_rest(self) -> int:
+        """What others send meanwhile does not wait until it has rested."""
+        begun = self._clock.monotonic()
+        done = await self.run_once()
+        rested = self._clock.monotonic() + (self.rest(self._clock.monotonic() - begun) if done else 0)
+        while (left := rested - self._clock.monotonic()) > 0:
+            await self._clock.sleep(min(left, _LOOK_SECONDS) if self._crowd else left)
+            await self._dispatch_others()
+        return done
 
     async def replay(
         self, event: Event, executors: Sequence[str] | None = None, entry: AuditEntry | None = None

@@ -2,7 +2,7 @@
 
 Mostly all that is new is one batch. When there is more, the oldest ones may all be of one source that floods; then every source
 gives as many of its own as any other, and what is left of the batch goes to the oldest. A source costs a few steps into an
-index, however many events wait.
+index, however many events wait. Whoever looks may also leave out sources that flood, and take what the others have sent.
 
 Several nodes may look at the same time. Recording what became of an event is exclusive, evaluating it is not: so that they do not
 all evaluate the same, each has a part of the identifiers, by their last character, and takes of others only where it finds
@@ -85,6 +85,8 @@ class Look:
     behind: str = ""
     #: What this node takes first.
     part: Part = WHOLE
+    #: Sources that wait until the others have had their turn: nothing of them, and of the others no more than their share.
+    crowd: frozenset[str] = frozenset()
 
 
 class Undispatched(NamedTuple):
@@ -109,6 +111,9 @@ def _undispatched(tx: Tx, looks: Sequence[Look]) -> list[Undispatched]:
 
 
 def _batch(tx: Tx, look: Look) -> tuple[list[Row], str]:
+    if look.crowd:
+        others = [name for (name,) in tx.rows(_SOURCES, ("", min(_SHARING, look.limit))) if name not in look.crowd]
+        return _shares(tx, look, others, look.part) if others else [], look.behind
     oldest = tx.many(_OLDEST, (look.limit,))
     if len(oldest) < look.limit:
         return oldest, ""
@@ -126,15 +131,18 @@ def _batch(tx: Tx, look: Look) -> tuple[list[Row], str]:
 
 def _of_each(tx: Tx, look: Look, sources: Sequence[str], part: Part) -> list[Row]:
     """The oldest of each source, then the oldest of all, in a window that has room for every node's part."""
-    window = look.limit * part.of
-    share = window // len(sources)
-    asked = [given for source in sources for given in (source, source, share)]
-    found = {row[0]: row for row in tx.many(_oldest_of_each(len(sources)), (*asked, *part.ends))[: look.limit]}
+    found = {row[0]: row for row in _shares(tx, look, sources, part)}
     if len(found) < look.limit:
-        for row in tx.many(_OLDEST_OF_PART, (window, *part.ends)):
+        for row in tx.many(_OLDEST_OF_PART, (look.limit * part.of, *part.ends)):
             if len(found) < look.limit:
                 found[row[0]] = row
     return [found[identifier] for identifier in sorted(found)]
+
+
+def _shares(tx: Tx, look: Look, sources: Sequence[str], part: Part) -> list[Row]:
+    share = look.limit * part.of // len(sources)
+    asked = [given for source in sources for given in (source, source, share)]
+    return sorted(tx.many(_oldest_of_each(len(sources)), (*asked, *part.ends))[: look.limit])
 
 
 UNDISPATCHED: Verb[Look, Undispatched] = Verb("undispatched", _undispatched, order=5)

@@ -68,6 +68,29 @@ def test_very_many_sources_take_turns(store_url: str) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("part", [Part(), Part(1, 2)])
+def test_those_who_flood_can_be_left_out(store_url: str, part: Part) -> None:
+    async def story() -> None:
+        store = open_store(store_url, FakeClock())
+        await come(store, {"webhook:flood": 300, "record:flood": 300, "webhook:quiet": 60, "schedule:quiet": 2})
+        crowd = frozenset({"webhook:flood", "record:flood"})
+        seen: Counter[str] = Counter()
+        while events := (await store.undispatched(40, "", part, crowd))[0]:
+            given = Counter(event.source for event in events)
+            assert not crowd & set(given)
+            assert max(given.values()) <= (20 if "schedule:quiet" in given else 40) * part.of
+            await mark(store, [event.id for event in events])
+            seen += given
+        if part.of == 1:
+            assert seen == {"webhook:quiet": 60, "schedule:quiet": 2}
+        first, last = part.ends
+        left = await store.new_events(limit=1_000)
+        assert not [one.id for one in left if one.source not in crowd and first <= one.id[25] <= last]
+        await store.close()
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("nodes", [2, 3, 5])
 def test_nodes_take_different_events_and_what_a_dead_one_would_have_taken(store_url: str, nodes: int) -> None:
     async def story() -> None:

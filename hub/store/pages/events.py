@@ -73,13 +73,14 @@ class EventsPage(Page):
         return await self._read(reads.new_events, after, limit)
 
     async def undispatched(
-        self, limit: int = 500, behind: str = "", part: Part = WHOLE
+        self, limit: int = 500, behind: str = "", part: Part = WHOLE, crowd: frozenset[str] = frozenset()
     ) -> tuple[list[Event], set[str], str]:
         """Events that dispatch has not seen, of each source its share, and the executors that are paused, if there are any events.
 
         The third is the source behind which the next look goes on, where many share. `part`: what this node takes first.
+        `crowd`: sources that are left out.
         """
-        found = await self._writer.submit(UNDISPATCHED, Look(limit, behind, part))
+        found = await self._writer.submit(UNDISPATCHED, Look(limit, behind, part, crowd))
         return [event_of(row) for row in found.rows], found.paused, found.behind
 
     async def event(self, event_id: str) -> Event | None:

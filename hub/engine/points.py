@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from hub.engine.policies import Duration
 from hub.engine.scope import current
@@ -105,6 +105,18 @@ class WaitPoint(Generic[Payload, Result]):
         return f"<wait point {self.key}>"
 
 
+@overload
+def wait_point(
+    name: str, payload: type[Payload], result: type[Result], *, permission: str | None = None
+) -> WaitPoint[Payload, Result]: ...
+@overload
+def wait_point(name: str, payload: type[Payload], *, permission: str | None = None) -> WaitPoint[Payload, Any]: ...
+@overload
+def wait_point(name: str, *, result: type[Result], permission: str | None = None) -> WaitPoint[Any, Result]: ...
+@overload  # what is no class, such as `int | None`: type checkers cannot tell of it what its values are
+def wait_point(
+    name: str, payload: Any = ..., result: Any = ..., *, permission: str | None = None
+) -> WaitPoint[Any, Any]: ...
 def wait_point(
     name: str, payload: Any = Any, result: Any = Any, *, permission: str | None = None
 ) -> WaitPoint[Any, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from hub.engine.authoring import Job, OnUnknown, Workflow
 from hub.engine.choosing import AllOf, FirstOf, first_of
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from hub.engine.runner import Run
 
 
+Out = TypeVar("Out")
+
+
 class Steps:
     """What a job can do durably by itself. Each call is `await`ed in an async job, `.result()`ed in a plain one."""
 
@@ -30,6 +33,30 @@ class Steps:
     def __init__(self, run: Run) -> None:
         self._run = run
 
+    @overload
+    def run(
+        self,
+        name: str,
+        function: Callable[..., Awaitable[Out]],
+        *args: Any,
+        retry: RetryPolicy | None = None,
+        timeout: Duration | None = None,
+        transaction: str | None = None,
+        at_most_once: bool = False,
+        on_unknown: OnUnknown = "wait",
+    ) -> Triggered[Out]: ...
+    @overload
+    def run(
+        self,
+        name: str,
+        function: Callable[..., Out],
+        *args: Any,
+        retry: RetryPolicy | None = None,
+        timeout: Duration | None = None,
+        transaction: str | None = None,
+        at_most_once: bool = False,
+        on_unknown: OnUnknown = "wait",
+    ) -> Triggered[Out]: ...
     def run(
         self,
         name: str,

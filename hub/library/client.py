@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any, Generic, Self, overload
+
+from typing_extensions import TypeVar
 
 from hub.drivers import Driver
 from hub.engine import failures, going_on
@@ -26,6 +28,9 @@ from hub.model.wait import Signal, WaitKind, WaitRecord, WaitState
 from hub.store import Store
 from hub.store.databases import Database
 from hub.targets.job_client import job_client
+
+#: What an execution gives. Where nobody knows, as of one that is known by its id alone, anything.
+Out = TypeVar("Out", default=Any)
 
 
 class Client(Declaring):
@@ -56,6 +61,26 @@ class Client(Declaring):
 
     # --- executions
 
+    @overload
+    async def start_workflow(
+        self,
+        workflow: Workflow[Any, Out],
+        args: Any = None,
+        *,
+        invoker: MachineUser | None = None,
+        idempotency_key: str | None = None,
+        priority: int | None = None,
+    ) -> WorkflowRun[Out]: ...
+    @overload
+    async def start_workflow(
+        self,
+        workflow: str,
+        args: Any = None,
+        *,
+        invoker: MachineUser | None = None,
+        idempotency_key: str | None = None,
+        priority: int | None = None,
+    ) -> WorkflowRun: ...
     async def start_workflow(
         self,
         workflow: Workflow[Any, Any] | str,
@@ -64,7 +89,7 @@ class Client(Declaring):
         invoker: MachineUser | None = None,
         idempotency_key: str | None = None,
         priority: int | None = None,
-    ) -> WorkflowRun:
+    ) -> WorkflowRun[Any]:
         """Start an execution: it is stored when this returns. The same idempotency key again gives the first one.
 
         Raises NotFound, Refused, NotJson or InvalidArguments.
@@ -228,7 +253,7 @@ class Client(Declaring):
         return record.result if found is None else found.main_job.output.load(text)
 
 
-class WorkflowRun:
+class WorkflowRun(Generic[Out]):
     """An execution, from outside."""
 
     __slots__ = ("_client", "id")
@@ -241,7 +266,7 @@ class WorkflowRun:
         """As it is now. Raises ExecutionNotFound."""
         return (await self._client.execution(self.id)).status
 
-    async def result(self, timeout: Duration | None = None) -> Any:  # noqa: ASYNC109 - a duration as elsewhere in the hub
+    async def result(self, timeout: Duration | None = None) -> Out:  # noqa: ASYNC109 - a duration as elsewhere in the hub
         """Wait for the end, and have what it returned. Raises JobFailed when it failed or was cancelled.
 
         What is raised is also of the type that the job raised. With a timeout, TimeoutError: the execution goes on.
@@ -249,7 +274,8 @@ class WorkflowRun:
         seconds = None if timeout is None else milliseconds(timeout) / 1000
         record = await self._client._ended(self.id, seconds)  # noqa: SLF001 - its other half
         if record.status is Status.SUCCESS:
-            return self._client._rebuilt(record)  # noqa: SLF001
+            found: Out = self._client._rebuilt(record)  # noqa: SLF001
+            return found
         raise failures.of_execution(record)
 
     async def cancel(self) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeVar, overload
 
 from hub.engine.authoring import Workflow
 from hub.engine.by_name import JobByName
 from hub.engine.points import WaitPoint
 from hub.engine.policies import ConcurrencyPolicy, Debounce, Duration, RateLimit, RetryPolicy
 from hub.engine.registry import Registry
+
+Out = TypeVar("Out")
+
+
+class _Decorator(Protocol):
+    @overload
+    def __call__(self, function: Callable[..., Awaitable[Out]], /) -> Workflow[Any, Out]: ...
+    @overload
+    def __call__(self, function: Callable[..., Out], /) -> Workflow[Any, Out]: ...
 
 
 class Declaring:
@@ -30,7 +39,7 @@ class Declaring:
         priority: int = 0,
         debounce: Debounce | None = None,
         rate_limit: RateLimit | None = None,
-    ) -> Callable[[Callable[..., Any]], Workflow[Any, Any]]:
+    ) -> _Decorator:
         """Make a function a workflow. It asks for `ctx`, `step` and `input` by name, and is `async def` or `def`.
 
         `input_schema` is a type: a pydantic model, a dataclass, a TypedDict, …; by default any JSON is taken.

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +15,9 @@ from hub.model.errors import Conflict, StoreUnavailable
 from hub.store import results
 from hub.store.dialects.choosing import READS, user_engine
 from hub.store.results import JobResult
+
+#: What a job gives.
+Value = TypeVar("Value")
 
 #: Raises Refused unless whoever uses the database may still read it (False), or write to it (True).
 Check = Callable[[bool], None]
@@ -45,7 +48,7 @@ class Transaction:
         """Run one statement for each row of parameters; how many rows they changed."""
         return self._connection.execute(text(sql), [dict(row) for row in rows]).rowcount if rows else 0
 
-    def result(self, value: Any) -> Any:
+    def result(self, value: Value) -> Value:
         """Commit the job's result together with the statements, and have it back: `return tx.result(receipt)`.
 
         From the commit on this is what the job gave, whatever happens to it afterwards; when it runs again it ends where
@@ -56,6 +59,7 @@ class Transaction:
             raise Conflict("a result belongs to a job: take the database from its context, `ctx.database(…)`.")
         if self.handed_over is not None:
             raise Conflict(f"the call {self._job.path} has handed over a result in this transaction already.")
+        rebuilt: Value
         dumped, rebuilt = self._job.dump(value)
         results.keep(self._connection, self._job, dumped)
         self.handed_over = dumped

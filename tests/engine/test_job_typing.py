@@ -1,4 +1,4 @@
-"""What type checkers infer of jobs."""
+"""What type checkers infer in a program that has the hub installed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 SOURCE = """
-from typing import assert_type, TypedDict
+from typing import Any, assert_type, TypedDict
 from pydantic import BaseModel
-from hub import Context, Job, RetryPolicy, Triggered, Workflow, job, workflow
+from hub import Client, Context, Job, RetryPolicy, Triggered, WaitPoint, Workflow, WorkflowRun, job, wait_point, workflow
 
 class Ref(BaseModel):
     customer_id: str
@@ -35,6 +35,13 @@ async def nothing() -> bool: ...
 def plain_context(ctx: Context) -> float: ...
 
 orders = workflow(name="orders", main_job=fetch)
+approval = wait_point("approval", payload=Ref, result=bool)
+shown = wait_point("shown", payload=Ref)
+answered = wait_point("answered", result=bool)
+either = wait_point("either", result=int | None)
+
+async def later(n: int) -> float: ...
+def book(order: int) -> str: ...
 
 async def check() -> None:
     assert_type(fetch, Job[Ref, Customer])
@@ -51,15 +58,44 @@ async def check() -> None:
     assert_type(orders, Workflow[Ref, Customer])
     assert_type(await orders.trigger({"customer_id": "1"}), str)
     fetch.trigger(3)
+
+async def waits(ctx: Context) -> None:
+    assert_type(approval, WaitPoint[Ref, bool])
+    assert_type(await approval.with_(order=1).wait(Ref(customer_id="1"), timeout="3d"), bool)
+    assert_type(shown, WaitPoint[Ref, Any])
+    assert_type(answered, WaitPoint[Any, bool])
+    assert_type(either, WaitPoint[Any, Any])
+    assert_type(wait_point("anything"), WaitPoint[Any, Any])
+    assert_type(await ctx.step.run("later", later, 1, timeout="1m"), float)
+    assert_type(ctx.step.run("book", book, 1, retry=RetryPolicy()).result(), str)
+    assert_type(await ctx.step.run("here", lambda: 1), int)
+    with ctx.database("shop").transaction() as tx:
+        assert_type(tx.result(1), int)
+
+async def program(client: Client) -> None:
+    @client.workflow(id="greet")
+    async def greet(ctx: Context) -> str: ...
+    @client.workflow(id="count")
+    def count() -> int: ...
+    @client.workflow(id="anything")
+    async def anything(ctx, step): ...  # type: ignore[no-untyped-def]
+
+    assert_type(await client.start_workflow(orders, Ref(customer_id="1")), WorkflowRun[Customer])
+    assert_type(await (await client.start_workflow(greet)).result(), str)
+    assert_type(await (await client.start_workflow(count)).result(), int)
+    assert_type(await client.start_workflow(anything), WorkflowRun[Any])
+    assert_type(await client.start_workflow("orders"), WorkflowRun[Any])
+    run: WorkflowRun = client.run("x")
+    assert_type(await run.result(), Any)
 """
 
 
-def test_outputs_are_inferred_and_wrong_inputs_are_found() -> None:
+def test_outputs_are_inferred_and_wrong_inputs_are_found(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     options = ["--strict", "--disable-error-code=empty-body", "--config-file=", "--follow-imports=silent"]
     found = subprocess.run(
         [sys.executable, "-m", "mypy", *options, f"--cache-dir={root}/.mypy_cache/typing-test", "-c", SOURCE],
-        cwd=root,
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=60,

@@ -9,12 +9,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from hub.engine.context import Context
-from hub.engine.policies import ConcurrencyPolicy, Debounce, Duration, RateLimit, RetryPolicy, checked_priority
+from hub.engine.policies import (
+    ConcurrencyPolicy,
+    Debounce,
+    Duration,
+    RateLimit,
+    RetryPolicy,
+    checked_priority,
+    refuse_other,
+    time_limit,
+)
 from hub.engine.scope import current
 from hub.engine.signature import Signature, signature_of, where
 from hub.engine.transactions import in_transaction
 from hub.engine.triggered import Triggered
-from hub.model.durations import milliseconds
 from hub.model.names import NAME_RULE, is_name
 
 In = TypeVar("In")
@@ -40,11 +48,14 @@ class Job(Generic[In, Out]):
         local_names: Mapping[str, Any] | None = None,
     ) -> None:
         """`signature` stands in place of what the function's own says; `local_names` are those of its annotations."""
+        if isinstance(function, type | Job) or not hasattr(function, "__name__"):
+            raise TypeError(f"@job goes on a function, and {function!r} is none; options have names: @job(name=…)")
+        refuse_other("retry", retry, RetryPolicy)
         self.function = function
         self.name = function.__name__.replace("_", "-") if name is None else name
         self.retry = retry
         #: Milliseconds; None: no limit.
-        self.timeout = None if timeout is None else milliseconds(timeout)
+        self.timeout = time_limit(timeout)
         self.deps = tuple(deps)
         #: The database whose transaction it runs in; None: in none.
         self.transaction = transaction
@@ -55,6 +66,9 @@ class Job(Generic[In, Out]):
         self.is_async = inspect.iscoroutinefunction(function)
         if not is_name(self.name):
             raise ValueError(f'{where(function)}: "{self.name}" is not a job name: it must be {NAME_RULE}')
+        for needed in self.deps:
+            if not isinstance(needed, Job):
+                raise TypeError(f"{where(function)}: deps of {self.name} holds {needed!r}: it must be made of jobs")
         if at_most_once and (retry is not None or transaction is not None):
             raise ValueError(
                 f"{where(function)}: {self.name} is at most once, so it has no retries; and in a transaction no need of it"
@@ -117,13 +131,17 @@ class Workflow(Generic[In, Out]):
                 f'{self.declared}: {main_job.name} is at most once, so it cannot be the main job of "{name}": let another '
                 "job call it"
             )
+        refuse_other("retry_policy", retry_policy, RetryPolicy)
+        refuse_other("concurrency_policy", concurrency_policy, ConcurrencyPolicy)
+        refuse_other("debounce", debounce, Debounce)
+        refuse_other("rate_limit", rate_limit, RateLimit)
         self.name = name
         self.main_job = main_job
         #: What makes it what it is, beside code and policies.
         self.definition = ""
         self.retry_policy = retry_policy
         self.concurrency_policy = concurrency_policy
-        self.timeout = None if timeout is None else milliseconds(timeout)
+        self.timeout = time_limit(timeout)
         #: Of its executions that are due the higher begin first.
         self.priority = checked_priority(priority)
         self.debounce = debounce

@@ -31,7 +31,7 @@ class Calls:
         run.refuse_if_stopped()
         path = scope.next_path(job.name)
         self.caught(scope)
-        args, value = job.input.dump({} if input is None else input)
+        args, value = job.input.dump_given(input)
         refuse_large("arguments are", args, MOST_ARGS)
         run.surroundings.hiding.refuse("the arguments are", args)
         call = Checkpoint(path, job.name, JobStatus.RUNNING, args, digest(args), number=next(run.numbers))

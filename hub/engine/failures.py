@@ -79,9 +79,14 @@ def _loaded(origin: str) -> type[Exception]:
 def _empty(found: type[Exception]) -> JobFailed:
     try:
         kind = _failure_class(found)  # type: ignore[arg-type]  # classes are hashable
-        return kind.__new__(kind)
-    except Exception:  # noqa: BLE001 - layouts that do not mix, or a class with ideas of its own
+    except TypeError:  # layouts that do not mix
         return JobFailed.__new__(JobFailed)
+    for new in (kind.__new__, Exception.__new__):
+        try:
+            return new(kind)
+        except Exception:  # noqa: BLE001, S112 - a class with ideas of its own
+            continue
+    return JobFailed.__new__(JobFailed)
 
 
 @lru_cache(maxsize=1024)

@@ -86,7 +86,7 @@ class Others:
         run.refuse_if_stopped()
         path = path or scope.next_path(name)
         run.calls.caught(scope)
-        text, _ = run.registry.workflow(workflow).main_job.input.dump({} if args is None else args)
+        text, _ = run.registry.workflow(workflow).main_job.input.dump_given(args)
         run.surroundings.hiding.refuse("the arguments are", text)
         return path, text
 

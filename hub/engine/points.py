@@ -77,7 +77,7 @@ class WaitPoint(Generic[Payload, Result]):
         WaitTimeout when there is none.
         """
         scope = current()
-        asked, _ = self.payload.dump({} if payload is None else payload)
+        asked, _ = self.payload.dump_given(payload)
         scope.run.surroundings.hiding.refuse("the question is", asked)
         fallback = None if isinstance(default, Missing) else self.result.dump(default)[0]
         within = None if timeout is None else milliseconds(timeout)
@@ -122,10 +122,14 @@ def wait_point(
 ) -> WaitPoint[Any, Any]:
     """Declare a wait point: what is shown to the one who answers, and what an answer must be.
 
-    `permission` is asked of a machine user that answers, beside `wait-point:resolve:NAME`.
+    `permission` is asked of a machine user that answers, beside `wait-point:resolve:NAME`. Raises TypeError for a type that has no
+    JSON form.
     """
     if not is_name(name):
         raise ValueError(f'"{name}" is not a wait point name: it must be {NAME_RULE}')
     caller = sys._getframe(1)  # noqa: SLF001 - the place of a declaration, for messages
     declared = f"{caller.f_code.co_filename}:{caller.f_lineno}"
-    return WaitPoint(name, Shape(payload), Shape(result), permission=permission, declared=declared)
+    try:
+        return WaitPoint(name, Shape(payload), Shape(result), permission=permission, declared=declared)
+    except TypeError as error:
+        raise TypeError(f"{declared}: {error}") from None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from hub.model.durations import milliseconds, spoken
 
 Duration = str | float | timedelta
+#: One class of exceptions, or several.
+Kinds = type[BaseException] | Iterable[type[BaseException]]
 
 _MOST_RETRIES = 10
 _LONGEST_INITIAL = 3_600_000
+_USUAL_BACKOFF = 30_000
 #: Milliseconds that no retry waits longer than.
 LONGEST_BACKOFF = 86_400_000
 _MOST_CONCURRENT = 1_000
@@ -23,7 +28,7 @@ class RetryPolicy:
     """Try again after a failure, waiting longer each time, with full jitter.
 
     The wait before retry n is a random part of `initial_backoff * backoff_multiplier ** (n - 1)`, at most
-    `max_backoff`. Durations are texts such as "500ms", "30s", "5m", or seconds. Raises ValueError beyond the limits.
+    `max_backoff`, which is 30 s unless the first one is longer. Durations are texts such as "500ms", "30s", "5m", or seconds. Raises ValueError beyond the limits.
     """
 
     __slots__ = ("backoff_multiplier", "initial_backoff", "max_backoff", "max_retries", "never_on", "retry_on")
@@ -32,30 +37,31 @@ class RetryPolicy:
         self,
         max_retries: int = 3,
         initial_backoff: Duration = "1s",
-        max_backoff: Duration = "30s",
+        max_backoff: Duration | None = None,
         backoff_multiplier: float = 2,
         *,
-        retry_on: tuple[type[BaseException], ...] = (Exception,),
-        never_on: tuple[type[BaseException], ...] = (),
+        retry_on: Kinds = (Exception,),
+        never_on: Kinds = (),
     ) -> None:
         self.max_retries = max_retries
         #: Milliseconds.
         self.initial_backoff = milliseconds(initial_backoff)
         #: Milliseconds.
-        self.max_backoff = milliseconds(max_backoff)
+        self.max_backoff = (
+            max(self.initial_backoff, _USUAL_BACKOFF) if max_backoff is None else milliseconds(max_backoff)
+        )
         self.backoff_multiplier = backoff_multiplier
-        self.retry_on = retry_on
-        self.never_on = never_on
-        if isinstance(max_retries, bool) or not 1 <= max_retries <= _MOST_RETRIES:
-            raise ValueError(f"max_retries is {max_retries}: it must be from 1 to {_MOST_RETRIES}")
+        self.retry_on = _kinds("retry_on", retry_on)
+        self.never_on = _kinds("never_on", never_on)
+        _refuse_beyond("max_retries", max_retries, _MOST_RETRIES)
         if self.initial_backoff > _LONGEST_INITIAL:
             raise ValueError(f"initial_backoff is {spoken(self.initial_backoff)}: it must be at most 1h")
         if self.max_backoff > LONGEST_BACKOFF:
             raise ValueError(f"max_backoff is {spoken(self.max_backoff)}: it must be at most 24h")
         if self.max_backoff < self.initial_backoff:
             raise ValueError("max_backoff is shorter than initial_backoff")
-        if backoff_multiplier < 1:
-            raise ValueError(f"backoff_multiplier is {backoff_multiplier}: it must be at least 1")
+        if not isinstance(backoff_multiplier, int | float) or not 1 <= backoff_multiplier < math.inf:
+            raise ValueError(f"backoff_multiplier is {backoff_multiplier!r}: it must be a number, and at least 1")
 
     def __repr__(self) -> str:
         return (
@@ -82,10 +88,7 @@ class ConcurrencyPolicy:
     __slots__ = ("key", "max_concurrent_executions")
 
     def __init__(self, max_concurrent_executions: int, key: str | None = None) -> None:
-        if isinstance(max_concurrent_executions, bool) or not 1 <= max_concurrent_executions <= _MOST_CONCURRENT:
-            raise ValueError(
-                f"max_concurrent_executions is {max_concurrent_executions}: it must be from 1 to {_MOST_CONCURRENT}"
-            )
+        _refuse_beyond("max_concurrent_executions", max_concurrent_executions, _MOST_CONCURRENT)
         _refuse_no_path(key)
         self.max_concurrent_executions = max_concurrent_executions
         self.key = key
@@ -135,8 +138,7 @@ class RateLimit:
     __slots__ = ("key", "limit", "period")
 
     def __init__(self, limit: int, period: Duration, key: str | None = None) -> None:
-        if isinstance(limit, bool) or not 1 <= limit <= _MOST_BEGUN:
-            raise ValueError(f"limit is {limit}: it must be from 1 to {_MOST_BEGUN:,}")
+        _refuse_beyond("limit", limit, _MOST_BEGUN)
         self.limit = limit
         #: Milliseconds.
         self.period = milliseconds(period)
@@ -160,11 +162,38 @@ def checked_priority(priority: int) -> int:
     return priority
 
 
+def refuse_other(name: str, given: Any, wanted: type) -> None:
+    """Raise TypeError unless it is of that kind, or None."""
+    if given is not None and not isinstance(given, wanted):
+        raise TypeError(f"{name} is {given!r}: it must be a {wanted.__name__}")
+
+
+def time_limit(given: Duration | None) -> int | None:
+    """In milliseconds; None: no limit. Raises ValueError for what is no duration, or none at all."""
+    limit = None if given is None else milliseconds(given)
+    if limit == 0:
+        raise ValueError(f"timeout is {given!r}: it must be longer than nothing; leave it out for no limit")
+    return limit
+
+
+def _refuse_beyond(name: str, given: int, most: int) -> None:
+    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most:
+        raise ValueError(f"{name} is {given!r}: it must be a whole number from 1 to {most}")
+
+
+def _kinds(name: str, given: Kinds) -> tuple[type[BaseException], ...]:
+    kinds = (given,) if isinstance(given, type) else tuple(given)
+    for kind in kinds:
+        if not isinstance(kind, type) or not issubclass(kind, BaseException):
+            raise ValueError(f"{name} holds {kind!r}: it must be made of exception classes")
+    return kinds
+
+
 def _refuse_length(name: str, given: int) -> None:
     if not 1 <= given <= _LONGEST_PERIOD:
         raise ValueError(f"{name} is {spoken(given)}: it must be from 1ms to 31d")
 
 
 def _refuse_no_path(key: str | None) -> None:
-    if key is not None and (not key.startswith("input.") or not all(key.split("."))):
+    if key is not None and (not isinstance(key, str) or not key.startswith("input.") or not all(key.split("."))):
         raise ValueError(f'key is "{key}": write a path into the input, such as "input.customer_id"')

@@ -28,7 +28,8 @@ def backoff(policy: RetryPolicy, retries: int, seed: str, spread: int = 0) -> in
     Full jitter: any part of the capped exponential, so that many failures do not come back together. The same seed
     gives the same wait, so that a history explains itself. With `spread` it is a part of at least so many milliseconds.
     """
-    ceiling = max(spread, min(policy.max_backoff, policy.initial_backoff * policy.backoff_multiplier**retries))
+    growth = min(policy.backoff_multiplier, LONGEST_BACKOFF) ** retries  # more would not be a number any more
+    ceiling = max(spread, min(policy.max_backoff, policy.initial_backoff * growth))
     return round(random.Random(f"{seed}/{retries}").uniform(0, ceiling))  # noqa: S311 - spreads load, guards nothing
 
 

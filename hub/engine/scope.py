@@ -160,8 +160,8 @@ def current() -> Scope:
     scope = _scope.get()
     if scope is None:
         raise OutsideJob(
-            "this works only inside a running job. To start a workflow from elsewhere use Client.start_workflow, "
-            "`hub workflow start` or the API."
+            "this works only inside a running job. From elsewhere a workflow is started with Client.start_workflow or "
+            "`hub workflow start`, a wait point answered with Client.resolve or `hub wait-point resolve`, or either by the API."
         )
     scope.refuse_if_closed()
     if scope.once:

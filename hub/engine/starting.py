@@ -104,7 +104,7 @@ def nested_request(
 
 def checked_args(workflow: Workflow[Any, Any], args: Any) -> str:
     """The input of a workflow as JSON text. Raises NotJson, InvalidArguments, or BadInput when it is too large."""
-    text, _ = workflow.main_job.input.dump({} if args is None else args)
+    text, _ = workflow.main_job.input.dump_given(args)
     if len(text) > MOST_ARGS:
         raise BadInput(f"the arguments are {len(text):,} characters of JSON; at most {MOST_ARGS:,} can be stored.")
     return text

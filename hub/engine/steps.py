@@ -15,6 +15,7 @@ from hub.engine.scope import current
 from hub.engine.triggered import Triggered
 from hub.model.clock import from_iso
 from hub.model.durations import milliseconds
+from hub.model.errors import BadInput
 from hub.model.values import Shape, canonical
 
 if TYPE_CHECKING:
@@ -164,6 +165,10 @@ class Steps:
         Raises JobFailed when it fails.
         """
         scope = current()
+        if isinstance(workflow, Job):
+            raise BadInput(
+                f"{workflow.name} is a job, not a workflow: write {workflow.name.replace('-', '_')}.trigger(…)."
+            )
         name = workflow if isinstance(workflow, str) else workflow.name
         return scope.run.others.invoke(scope, name, args, invoker)
 
@@ -184,6 +189,10 @@ class _StepJob(Job[Any, Any]):
     ) -> None:
         if not name or "/" in name:
             raise ValueError(f'"{name}" is not a step name: it must not be empty or hold a "/"')
+        if not callable(function):
+            raise TypeError(
+                f'the step "{name}" is given {type(function).__name__}: give it a function, and its arguments behind'
+            )
         super().__init__(
             _step_body,
             name="a-step",
@@ -196,7 +205,7 @@ class _StepJob(Job[Any, Any]):
         self.name = name
         self.input = self.output = Shape()
         self._step = function
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = function.is_async if isinstance(function, Job) else inspect.iscoroutinefunction(function)
 
     def _call(self, input: Any, context: Context) -> Any:
         given = () if self.transaction is None else (context.transaction,)

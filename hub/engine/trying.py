@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Coroutine
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ class Trying:
                 await self._until_it_may(mark)
             try:
                 text, result = await self._try(made, job, mark, value)
-            except (Unwind, KeyboardInterrupt, GeneratorExit):
+            except (Unwind, KeyboardInterrupt):
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever a job raises is its failure, sys.exit() too
                 self._raise_if_taken_down(error)
@@ -147,6 +148,8 @@ class Trying:
     def _raise_if_taken_down(self, error: BaseException) -> None:
         """Go on unwinding when it was not the job that failed, but somebody who took it down."""
         self._run.refuse_if_stopped()
+        if isinstance(error, GeneratorExit) and not self._run.loop.is_running():
+            raise error  # what is left of a loop that has ended is being closed
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise error
@@ -225,9 +228,12 @@ class Trying:
                     if not self._may_begin():  # it may have stood in line for its thread
                         self._run.refuse_if_stopped()
                         asyncio.run_coroutine_threadsafe(self._until_it_may(mark), loop).result()
-                    return variables.run(job.invoke, value, context)
+                    return variables.run(_invoked, job, value, context)
 
                 result = await loop.run_in_executor(self._run.tools.threads, in_thread)
+                if inspect.iscoroutine(result):  # of an async function that it called, as a lambda does
+                    scope.plain = False
+                    result = await result
         finally:
             await context.let_go()
         while scope.children:
@@ -240,15 +246,26 @@ class Trying:
         return result
 
 
+def _invoked(job: Job[Any, Any], value: Any, context: Context) -> Any:
+    """A plain job, on its thread."""
+    try:
+        return job.invoke(value, context)
+    except (StopIteration, GeneratorExit, KeyboardInterrupt) as error:
+        # In the loop each of them would mean something else. Python itself does so for coroutines (PEP 479).
+        raise RuntimeError(f"the job raised {type(error).__name__}") from error
+
+
 async def _within(timeout: int, body: Coroutine[Any, Any, Any]) -> Any:  # noqa: ASYNC109 - it is the job's, in milliseconds
     limit = asyncio.timeout(timeout / 1000)
     try:
         async with limit:
-            return await body
+            result = await body
     except TimeoutError:
         if not limit.expired():  # the job's own
             raise
-        raise JobTimeout("JobTimeout", f"it ran longer than {spoken(timeout)}") from None
+    if limit.expired():  # also when the job has caught that it was taken down
+        raise JobTimeout("JobTimeout", f"it ran longer than {spoken(timeout)}")
+    return result
 
 
 def _state(call: Checkpoint, status: JobStatus, attempts: int, started_at: int, **how: Any) -> Checkpoint:

@@ -19,10 +19,10 @@ def milliseconds(value: str | float | timedelta) -> int:
     Raises ValueError, with the rule in it, for anything else.
     """
     if isinstance(value, timedelta):
-        return round(value.total_seconds() * 1000)
-    if isinstance(value, bool):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"{value!r} is not a duration: write {DURATION_RULE}")
-    if isinstance(value, int | float):
+    if not isinstance(value, str):
         if not 0 <= value < _MOST_SECONDS:  # also refuses NaN
             raise ValueError(f"{value!r} is not a duration: it must be zero or more seconds")
         return round(value * 1000)

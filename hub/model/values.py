@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from json import encoder
 from typing import Any
 
@@ -115,7 +116,14 @@ def _explain_one(value: Any, path: str) -> None:
         if not math.isfinite(value):
             raise NotJson(path, f"{value} is not JSON")
     elif value is not None and not isinstance(value, bool | int):
-        raise NotJson(path, f"{type(value).__name__} is not JSON")
+        raise NotJson(path, f"{type(value).__name__} is not JSON{_hint(value)}")
+
+
+def _hint(value: Any) -> str:
+    """What is missing where somebody gives a call for its result."""
+    return (
+        ". Write `await` in front of it; in a plain job, `.result()` behind it" if isinstance(value, Awaitable) else ""
+    )
 
 
 class Shape:
@@ -124,12 +132,31 @@ class Shape:
     Raises TypeError when the annotation has no JSON form.
     """
 
-    __slots__ = ("_adapter", "annotation")
+    __slots__ = ("_adapter", "_default", "annotation")
 
-    def __init__(self, annotation: Any = Any, local_names: Mapping[str, Any] | None = None) -> None:
-        """`local_names` are those that annotations inside a TypedDict may use beside its module's."""
+    def __init__(
+        self, annotation: Any = Any, local_names: Mapping[str, Any] | None = None, default: Any = None
+    ) -> None:
+        """`local_names` are those that annotations inside a TypedDict may use beside its module's.
+
+        `default` stands for a missing value where `{}` does not fit.
+        """
+        if isinstance(annotation, Mapping):
+            raise TypeError(f"{annotation!r} is a value, not a type: give a pydantic model, a dataclass or a TypedDict")
         self.annotation = annotation
+        self._default = default
         self._adapter = None if annotation in _PLAIN else _adapter(portable(annotation, local_names or {}))
+
+    def dump_given(self, value: Any) -> tuple[str, Any]:
+        """As `dump`. A missing value or null is `{}`, or the default where `{}` does not fit and that does."""
+        if value is not None:
+            return self.dump(value)
+        try:
+            return self.dump({})
+        except InvalidArguments:
+            with suppress(InvalidArguments, NotJson):
+                return self.dump(self._default)
+            raise
 
     def dump(self, value: Any) -> tuple[str, Any]:
         """Canonical JSON text of a value, and the value rebuilt from it.
@@ -137,6 +164,9 @@ class Shape:
         Raises NotJson or InvalidArguments, each with the path of the offending value.
         """
         if self._adapter is None:
+            wanted = _CONTAINERS.get(self.annotation)
+            if wanted is not None and not isinstance(value, wanted[0]):
+                raise InvalidArguments(f"$: Input should be a valid {wanted[1]}{_hint(value)}")
             return round_trip(value)
         if type(value) is self.annotation and (type(value) in _EXACT or (type(value) is str and value.isascii())):
             return canonical(value), value  # what validation and the way back would come to
@@ -165,7 +195,9 @@ class Shape:
 
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the type; `{}` where anything goes."""
-        return {} if self._adapter is None else self._adapter.json_schema()
+        if self._adapter is None:
+            return {"type": _CONTAINERS[self.annotation][2]} if self.annotation in _CONTAINERS else {}
+        return self._adapter.json_schema()
 
     def _checked(self, read: Callable[[Any], Any], value: Any) -> Any:
         try:
@@ -207,7 +239,7 @@ def _lost(path: str, given: Any, rebuilt: Any) -> str:
 def _sentences(error: ValidationError) -> str:
     """`$.items[3].at: Input should be a valid datetime`, one a problem. Values are not echoed: they may be secret."""
     return "; ".join(
-        f"{_path(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False, include_url=False)
+        f"{_path(item['loc'])}: {item['msg']}{_hint(item['input'])}" for item in error.errors(include_url=False)
     )
 
 
@@ -221,3 +253,8 @@ def _first_line(error: Exception) -> str:
 
 _EXACT = (int, bool)
 _PLAIN: tuple[Any, ...] = (Any, None, dict, list, object)
+#: Those of them that not everything fits: what does, how it is called, and its type in a JSON Schema.
+_CONTAINERS: dict[Any, tuple[Any, str, str]] = {
+    dict: (dict, "dictionary", "object"),
+    list: (list | tuple, "list", "array"),
+}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import hub
-from hub import ConcurrencyPolicy, Context, RetryPolicy, job, workflow
+from hub import ConcurrencyPolicy, Context, RetryPolicy, job, wait_point, workflow
 from hub.engine.registry import Registry
 from hub.engine.retry import backoff, may_retry
 from hub.model.errors import BadInput, NonRetryable, NotFound
@@ -91,6 +92,49 @@ def test_a_main_job_is_a_job():
         workflow("orders")
 
 
+def counting(input):
+    yield input
+
+
+async def counting_slowly(input):
+    yield input
+
+
+@pytest.mark.parametrize(
+    ("declare", "message"),
+    [
+        (lambda: job("a-name"), r"@job goes on a function, and 'a-name' is none; options have names: @job\(name=…\)"),
+        (lambda: job(job(nothing)), "@job goes on a function, and <job nothing> is none"),
+        (lambda: job(partial(only_input, 1)), "@job goes on a function, and functools.partial"),
+        (lambda: job(int), "@job goes on a function"),
+        (lambda: job(counting), r"test_authoring\.py:\d+: a job returns its result, and counting yields"),
+        (lambda: job(counting_slowly), "counting_slowly yields"),
+        (lambda: job(retry=3)(nothing), "retry is 3: it must be a RetryPolicy"),
+        (
+            lambda: job(deps=[only_input])(nothing),
+            r"test_authoring\.py:\d+: deps of nothing holds .*only_input.* made of jobs",
+        ),
+        (lambda: workflow("orders", job(nothing), retry_policy={"max_retries": 3}), "it must be a RetryPolicy"),
+        (lambda: workflow("orders", job(nothing), concurrency_policy=5), "concurrency_policy is 5: it must be a Conc"),
+        (lambda: workflow("orders", job(nothing), debounce="5s"), "debounce is '5s': it must be a Debounce"),
+        (
+            lambda: wait_point("approval", result={"type": "object"}),
+            r"test_authoring\.py:\d+: .* is a value, not a type",
+        ),
+        (lambda: wait_point("approval", payload=print), r"test_authoring\.py:\d+: .* has no JSON form"),
+    ],
+)
+def test_what_cannot_work_is_refused_where_it_is_declared(declare, message):
+    with pytest.raises(TypeError, match=message):
+        declare()
+
+
+def test_a_timeout_is_longer_than_nothing():
+    for declare in (lambda: job(timeout=0)(nothing), lambda: workflow("orders", job(nothing), timeout="0s")):
+        with pytest.raises(ValueError, match="it must be longer than nothing; leave it out for no limit"):
+            declare()
+
+
 def test_names_are_unique_and_both_places_are_named():
     first, second = workflow("orders", job(fetch_customer)), workflow("orders", job(only_input))
     with pytest.raises(
@@ -125,13 +169,22 @@ def test_many_paths_through_deps_are_walked_once():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"max_retries": 0}, "max_retries is 0: it must be from 1 to 10"),
+        ({"max_retries": 0}, "max_retries is 0: it must be a whole number from 1 to 10"),
+        ({"max_retries": 2.5}, "max_retries is 2.5"),
+        ({"max_retries": "3"}, "max_retries is '3'"),
         ({"max_retries": 11}, "max_retries is 11"),
         ({"max_retries": True}, "max_retries is True"),
         ({"initial_backoff": "61m"}, "initial_backoff is 1.02h: it must be at most 1h"),
         ({"max_backoff": "25h"}, "it must be at most 24h"),
         ({"initial_backoff": "10s", "max_backoff": "5s"}, "shorter"),
         ({"backoff_multiplier": 0.5}, "at least 1"),
+        ({"backoff_multiplier": "2"}, "at least 1"),
+        ({"backoff_multiplier": float("nan")}, "at least 1"),
+        ({"backoff_multiplier": float("inf")}, "at least 1"),
+        ({"initial_backoff": timedelta(seconds=-1)}, "is not a duration"),
+        ({"initial_backoff": None}, "is not a duration"),
+        ({"retry_on": ("OSError",)}, "retry_on holds 'OSError': it must be made of exception classes"),
+        ({"never_on": [int]}, "never_on holds <class 'int'>"),
         ({"initial_backoff": "ten"}, "is not a duration"),
         ({"initial_backoff": float("nan")}, "is not a duration"),
     ],
@@ -141,12 +194,17 @@ def test_limits_of_retry_policies(wrong, message):
         RetryPolicy(**wrong)
 
 
+def test_a_long_first_wait_needs_no_longest_one():
+    assert RetryPolicy(initial_backoff="1h").max_backoff == 3_600_000
+    assert RetryPolicy(initial_backoff="10ms").max_backoff == 30_000
+
+
 def test_limits_of_concurrency_policies():
     assert ConcurrencyPolicy(max_concurrent_executions=1000, key="input.customer.id").key == "input.customer.id"
-    for wrong in ({"max_concurrent_executions": 0}, {"max_concurrent_executions": 1001}):
+    for wrong in (0, 1001, 1.5, "5", True):
         with pytest.raises(ValueError, match="from 1 to 1000"):
-            ConcurrencyPolicy(**wrong)
-    for key in ("customer", "input", "input.", "input..x"):
+            ConcurrencyPolicy(max_concurrent_executions=wrong)
+    for key in ("customer", "input", "input.", "input..x", len):
         with pytest.raises(ValueError, match="write a path into the input"):
             ConcurrencyPolicy(5, key=key)
 

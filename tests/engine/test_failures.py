@@ -28,6 +28,15 @@ class Mute(Exception):
         raise RuntimeError("no text")
 
 
+class Odd(Exception):
+    def __new__(cls, *, code: int) -> Odd:
+        made: Odd = super().__new__(cls, code)
+        return made
+
+    def __init__(self, *, code: int) -> None:
+        super().__init__(code)
+
+
 class Final(JobTimeout):
     """A subclass of the hub's own."""
 
@@ -37,6 +46,7 @@ ERRORS = [
     KeyError("name"),
     PaymentRefused(402, "no funds"),
     Mute(),
+    Odd(code=3),
     OSError(2, "missing"),
     UnicodeDecodeError("utf-8", b"x", 0, 1, "odd"),
     ExceptionGroup("several", [ValueError("one")]),
@@ -319,9 +329,34 @@ def _cancel() -> None:
     raise asyncio.CancelledError
 
 
-@pytest.mark.parametrize("end", [sys.exit, _cancel])
-@pytest.mark.parametrize("plain", [False, True])
-def test_exits_and_cancellations_of_a_jobs_own_are_its_failures(tell, end, plain):
+def _take_of_nothing() -> None:
+    next(iter(()))
+
+
+def _close() -> None:
+    raise GeneratorExit
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+#: How a job may end that means something else to the loop, how its caller sees it, and whether only a plain one may.
+STRANGE_ENDS = [
+    (sys.exit, "SystemExit", False),
+    (sys.exit, "SystemExit", True),
+    (_cancel, "CancelledError", False),
+    (_cancel, "CancelledError", True),
+    (_take_of_nothing, "RuntimeError", False),
+    (_take_of_nothing, "RuntimeError: the job raised StopIteration", True),
+    (_close, "GeneratorExit", False),
+    (_close, "RuntimeError: the job raised GeneratorExit", True),
+    (_interrupt, "RuntimeError: the job raised KeyboardInterrupt", True),
+]
+
+
+@pytest.mark.parametrize(("end", "seen", "plain"), STRANGE_ENDS)
+def test_whatever_a_job_ends_with_is_its_failure(tell, end, seen, plain):
     @job
     async def from_async() -> None:
         end()
@@ -335,13 +370,32 @@ def test_exits_and_cancellations_of_a_jobs_own_are_its_failures(tell, end, plain
         try:
             await (from_plain if plain else from_async).trigger()
         except JobFailed as error:
-            return error.type
+            return f"{error.type}: {error.message}"
         return "nothing happened"
 
     async def story(bench: Bench) -> None:
-        assert await bench.succeed("exiting") in ("SystemExit", "CancelledError")
+        assert (await bench.succeed("exiting")).startswith(seen)
+        record = await bench.run("exiting-itself")
+        assert (record.status, record.error["type"]) == (Status.FAILED, seen.partition(":")[0])
 
-    tell(story, workflow("exiting", main))
+    itself = from_plain if plain else from_async
+    tell(story, workflow("exiting", main), workflow("exiting-itself", itself))
+
+
+def test_a_job_that_catches_its_timeout_has_timed_out_all_the_same(tell):
+    @job(name="main-job", timeout="10ms")
+    async def main() -> str:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            return "in time, it says"
+        return "ended"
+
+    async def story(bench: Bench) -> None:
+        record = await bench.run("stubborn")
+        assert (record.status, record.error["type"]) == (Status.FAILED, "JobTimeout")
+
+    tell(story, workflow("stubborn", main))
 
 
 @pytest.mark.parametrize("plain", [False, True])

@@ -236,7 +236,7 @@ def test_a_process_that_ends_at_a_start_leaves_one_pending(quick_path, moment):
         (lambda: Debounce("32d"), "from 1ms to 31d"),
         (lambda: Debounce("5s", longest="1s"), "shorter than period"),
         (lambda: Debounce("5s", key="order_id"), "a path into the input"),
-        (lambda: RateLimit(0, "1m"), "from 1 to 10,000"),
+        (lambda: RateLimit(0, "1m"), "from 1 to 10000"),
         (lambda: RateLimit(1, "0ms"), "from 1ms to 31d"),
         (lambda: RateLimit(1, "1m", key="input..x"), "a path into the input"),
         (lambda: noting(priority=1.5), "a whole number"),

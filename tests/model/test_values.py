@@ -46,3 +46,13 @@ def test_a_typed_dict_may_hold_itself():
 def test_bytes_that_are_no_text_are_refused_or_come_back_the_same():
     assert Shape(bytes).dump(b"\xff\x00")[1] == b"\xff\x00"
     assert Shape(Blob).dump({"data": b"\xff\x00"})[1] == {"data": b"\xff\x00"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "said"), [(dict, [1], "dictionary"), (list, {"a": 1}, "list"), (list, "ab", "list")]
+)
+def test_a_bare_dict_or_list_is_one(kind, wrong, said):
+    with pytest.raises(InvalidArguments, match=rf"\$: Input should be a valid {said}"):
+        Shape(kind).dump(wrong)
+    assert Shape(dict).dump({"a": (1,)}) == ('{"a":[1]}', {"a": [1]})
+    assert Shape(list).dump((1, {"a": 2})) == ('[1,{"a":2}]', [1, {"a": 2}])

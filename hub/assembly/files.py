@@ -84,7 +84,7 @@ def read_files(
     for name, value in project.secrets.file.items():
         if len(value) < SHORTEST:
             hiding.learn(value, name)
-    flaws = retry_flaws(project.loaded.executors)
+    flaws = retry_flaws((*project.loaded.executors, *project.loaded.unfinished))
     flawed = {executor.name for executor, _ in flaws}
     executors = tuple(executor for executor in project.loaded.executors if executor.name not in flawed)
     registry = discovered.registry.copy()
@@ -99,8 +99,10 @@ def read_files(
     documents = documents or Documents(fetching.document)
     public_url = "" if project.config is None else project.config.server.public_url or ""
     endpoints, in_endpoints = build_endpoints(project.loaded.executors, revealing, documents, public_url=public_url)
+    _, in_unfinished = build_endpoints(project.loaded.unfinished, revealing, documents, public_url=public_url)
     in_calls = [Problem(one.at("target", one.target_kind, "retry"), why) for one, why in flaws]
-    problems = {*project.problems, *discovered.problems, *_between(project, discovered), *in_calls, *in_endpoints}
+    problems = {*project.problems, *discovered.problems, *_between(project, discovered), *in_calls}
+    problems.update(in_endpoints, in_unfinished)
     return Files(
         root=root,
         config=project.config,
@@ -118,20 +120,20 @@ def read_files(
 
 
 def _between(project: Project, discovered: Discovered) -> Iterator[Problem]:
-    """What does not fit together of files that are right by themselves."""
+    """What does not fit together, also of files that have problems of their own."""
     complete = not discovered.problems
     yield from cross_check(
-        project.loaded.executors,
-        project.config,
+        (*project.loaded.executors, *project.loaded.unfinished),
+        project.names,
         workflows=_names(discovered.registry.workflows, complete=complete),
         jobs=_names(discovered.registry.jobs, complete=complete),
         presets=preset_names(),
         checkers=Checkers(expression=check_expression, variables=check_variables, cron=_check_cron),
     )
-    if project.config is not None and complete:
+    if project.names is not None and complete:
         points = discovered.registry.wait_points.values()
         asked = {point.permission for point in points if point.permission is not None}
-        yield from unknown_permissions(project.config, asked)
+        yield from unknown_permissions(project.names, asked)
 
 
 def database_url(url: Secret, root: Path) -> str:

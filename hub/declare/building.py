@@ -17,7 +17,6 @@ from hub.model.executor import (
     GraphqlTarget,
     HttpTarget,
     JobTarget,
-    Problem,
     ScheduleTrigger,
     Target,
     Trigger,
@@ -27,30 +26,28 @@ from hub.model.executor import (
 from hub.model.identity import InvokerRef
 from hub.model.names import closest
 
+_WEBHOOK: Where = ("trigger", "webhook")
 
-def beyond_schema(value: Mapping[str, Any], document: Document) -> Iterator[Problem]:
-    """What a schema cannot say."""
+
+def beyond_schema(value: Mapping[str, Any], document: Document) -> Iterator[tuple[Where, str]]:
+    """What a schema cannot say, each with its place."""
     trigger = value["trigger"]
     if isinstance(schedule := trigger.get("schedule"), Mapping):
         yield from _schedule_problems(schedule, document)
-    yield from _shared_problems(trigger.get("webhook") or {}, document)
+    yield from _shared_problems(trigger.get("webhook") or {})
     schema = (trigger.get("webhook") or {}).get("schema")
     if schema is not None:
-        where: Where = ("trigger", "webhook", "schema")
-        for path, message in flaws(schema):
-            yield Problem(document.at((*where, *path)), message)
+        yield from (((*_WEBHOOK, "schema", *path), message) for path, message in flaws(schema))
 
 
-def _schedule_problems(schedule: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+def _schedule_problems(schedule: Mapping[str, Any], document: Document) -> Iterator[tuple[Where, str]]:
     where: Where = ("trigger", "schedule")
     timezone = schedule.get("timezone", "UTC")
     zone = _zone(timezone)
     if zone is None:
         near = closest(timezone, available_timezones())
         advice = f'Did you mean "{near}"?' if near else 'Names are those of the IANA database, such as "Europe/Berlin".'
-        yield Problem(
-            document.at((*where, "timezone")), f"there is no time zone {document.said((*where, 'timezone'))}. {advice}"
-        )
+        yield (*where, "timezone"), f"there is no time zone {document.said((*where, 'timezone'))}. {advice}"
         return
     bounds: dict[str, int] = {}
     for key in ("start", "end"):
@@ -58,11 +55,9 @@ def _schedule_problems(schedule: Mapping[str, Any], document: Document) -> Itera
             try:
                 bounds[key] = _moment(schedule[key], zone)
             except (ValueError, OverflowError):
-                yield Problem(document.at((*where, key)), f"trigger.schedule.{key}: there is no such date or time")
+                yield (*where, key), f"trigger.schedule.{key}: there is no such date or time"
     if "start" in bounds and "end" in bounds and bounds["end"] < bounds["start"]:
-        yield Problem(
-            document.at((*where, "end")), "trigger.schedule.end: it lies before start, so nothing would ever run"
-        )
+        yield (*where, "end"), "trigger.schedule.end: it lies before start, so nothing would ever run"
 
 
 def _zone(name: str) -> ZoneInfo | None:
@@ -112,14 +107,11 @@ def _trigger(value: Mapping[str, Any]) -> Trigger:
     )
 
 
-def _shared_problems(webhook: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+def _shared_problems(webhook: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
     """Whoever takes what another executor receives has only events of its own."""
     if "source" in webhook:
         for key in sorted(webhook.keys() - {"source", "events"}):
-            where: Where = ("trigger", "webhook", key)
-            yield Problem(
-                document.at(where), f"{key} belongs to the executor that source names; here only events may stand"
-            )
+            yield (*_WEBHOOK, key), f"{key} belongs to the executor that source names; here only events may stand"
 
 
 def _schedule(value: Mapping[str, Any]) -> ScheduleTrigger:

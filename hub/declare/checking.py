@@ -75,6 +75,18 @@ def mismatches(value: Any, kind: Kind) -> dict[Where, str]:
     return {one.where: _expected(one.rule) for one in _mismatches(_validator(kind, filled=True), value)}
 
 
+def refused(value: Any, kind: Kind) -> Iterator[Where]:
+    """What has to be left out of a value, with everything filled in, so that the rest may fit: places of keys and of values."""
+    for one in _mismatches(_validator(kind, filled=True), value):
+        if one.is_key:
+            yield (*one.where, one.instance)
+        elif one.keyword == "additionalProperties":
+            known = one.rule.get("properties", {})
+            yield from ((*one.where, key) for key in one.instance if key not in known)
+        elif one.where:
+            yield one.where
+
+
 def _mismatches(validator: Any, value: Any) -> Iterator[_Mismatch]:
     for error in validator.iter_errors(value):
         yield _Mismatch(

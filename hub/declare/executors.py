@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from hub.declare.building import beyond_schema, build
 from hub.declare.checking import check
 from hub.declare.document import Document, Where
 from hub.declare.filling import Rules, Sources, filled
+from hub.declare.legible import legible_executor
 from hub.declare.reading import read_file
-from hub.declare.secrets import load_secrets
+from hub.declare.secrets import load_secrets, references
 from hub.model.executor import Executor, Position, Problem
 from hub.model.names import NAME_RULE, is_name
 
@@ -29,6 +30,8 @@ class Loaded:
 
     #: Those without a problem, sorted by name.
     executors: tuple[Executor, ...]
+    #: Those with one, as far as they can be read: for what else is wrong with them.
+    unfinished: tuple[Executor, ...]
     problems: tuple[Problem, ...]
     #: The names (by file) of those that have one, and so cannot run.
     broken: frozenset[str]
@@ -48,6 +51,7 @@ def load_executors(root: Path, sources: Sources | None = None) -> Loaded:
     """
     sources = sources or Sources(os.environ, load_secrets(root)[0])
     executors: dict[str, Executor] = {}
+    unfinished: list[Executor] = []
     problems: list[Problem] = []
     broken: set[str] = set()
     taken: dict[str, str] = {}
@@ -59,23 +63,33 @@ def load_executors(root: Path, sources: Sources | None = None) -> Loaded:
         problems += found
         if found or executor is None:
             broken.add(path.stem)
+            unfinished += [] if executor is None else [executor]
         else:
             executors[path.stem] = executor
     whole = (executor for name, executor in sorted(executors.items()) if name not in broken)
-    return Loaded(tuple(whole), tuple(sorted(set(problems))), frozenset(broken))
+    return Loaded(tuple(whole), tuple(unfinished), tuple(sorted(set(problems))), frozenset(broken))
 
 
 def parse_executor(document: Document, sources: Sources) -> tuple[Executor | None, list[Problem]]:
-    """One read file as an executor, or None and why not."""
+    """One read file as an executor, and everything that is wrong with it.
+
+    With problems it is what can still be read of the file, for further judges alone; None when that is nothing.
+    """
     problems = [*document.problems, *check(document, "executor")]
     if not document.complete:
         return None, problems
     value, unfilled = filled(document, sources, RULES)
-    problems += unfilled
-    if problems:
-        return None, sorted(problems)
-    problems = sorted(beyond_schema(value, document))
-    return (None, problems) if problems else (build(value, document), [])
+    spoilt = {problem.position for problem in (*document.problems, *unfilled)}
+    if problems or unfilled:
+        # What was filled in is left out too: further judges would repeat it.
+        places = {where for where, _, _ in references(document.value)}
+        out = [where for where in places if not is_late(where) or document.at(where) in spoilt]
+        value = legible_executor(value, PurePath(document.file).stem, out)
+    beyond = list(beyond_schema(value, document))
+    problems += [*unfilled, *(Problem(document.at(where), message) for where, message in beyond)]
+    if beyond:
+        value = legible_executor(value, value["name"], [where for where, _ in beyond])
+    return build(value, document), sorted(set(problems))
 
 
 def _files(root: Path) -> list[Path]:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.declare.config import Config, load_config
+from hub.declare.config import CONFIG_FILE, Config, load_config
 from hub.declare.executors import Loaded, load_executors
 from hub.declare.filling import Sources
+from hub.declare.legible import legible_config
+from hub.declare.reading import read_file
 from hub.declare.secrets import Secrets, load_secrets
 from hub.model.executor import Problem
 
@@ -21,6 +23,8 @@ class Project:
     root: Path
     #: None when config/hub.yaml or config/secrets.yaml has a problem.
     config: Config | None
+    #: What executors are held against: the same, or what can be read of one with problems.
+    names: Config | None
     loaded: Loaded
     secrets: Secrets
     #: All of them, sorted by place.
@@ -35,4 +39,5 @@ def load_project(root: Path, environment: Mapping[str, str] | None = None) -> Pr
     config, in_config = load_config(root, sources)
     loaded = load_executors(root, sources)
     everything = sorted({*problems, *in_config, *loaded.problems})
-    return Project(root, None if problems else config, loaded, secrets, tuple(everything))
+    names = config or legible_config(read_file(root / CONFIG_FILE, CONFIG_FILE))
+    return Project(root, None if problems else config, names, loaded, secrets, tuple(everything))

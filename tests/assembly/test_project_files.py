@@ -109,6 +109,44 @@ def test_problems_of_all_sources_are_told_at_once_by_their_place(tmp_path: Path)
     assert "i-fine" not in files.broken
 
 
+def test_one_mistake_in_a_file_hides_none_of_its_others(tmp_path: Path) -> None:
+    files = project(
+        tmp_path,
+        {
+            "config/hub.yaml": (
+                "sever: {}\nauth: {main-auth: {machine_users: {workflow-bot: {permissions: ['workflow:strt:*']}}}}\n"
+            ),
+            "executors/hook.yaml": (
+                "name: hook\nunknown: 1\ntrigger: {webhook: {verify: {preset: github, secret: abc}}, condition: 'args.('}\n"
+                "target: {workflow: {workflow_name: greetin, invoker: {machine_user: {auth_namespace: main-auth, name: bot}}}}\n"
+            ),
+            "executors/rows.yaml": (
+                "name: rows\ntrigger: {event: {namespace: shop, type: record.created, model: orders}}\n"
+                "target: {http: {url: 'https://a.example', retry: {initial_backoff: 2h}, method: get}}\n"
+            ),
+        },
+    )
+    told = [
+        ("config/hub.yaml:1:1", '"server"'),
+        ("config/hub.yaml:2:65", '"workflow:start"'),
+        ("executors/hook.yaml:2:1", "unknown key"),
+        ("executors/hook.yaml:3:54", "shorter than 16 bytes"),
+        ("executors/hook.yaml:3:78", "SyntaxError"),
+        ("executors/hook.yaml:4:36", '"greeting"'),
+        ("executors/hook.yaml:4:103", "machine user"),
+        ("executors/rows.yaml:2:30", "database"),
+        ("executors/rows.yaml:3:50", "at most 1h"),
+        ("executors/rows.yaml:3:81", '"GET"'),
+    ]
+    problems = said(files)
+    assert len(problems) == len(told), problems
+    for problem, (place, words) in zip(problems, told, strict=True):
+        assert problem.startswith(f"{place}: "), (problem, place)
+        assert words in problem
+    assert (files.executors, dict(files.endpoints)) == ((), {})
+    assert files.broken == {"hook", "rows"}
+
+
 def test_an_unknown_workflow_is_told_when_all_of_python_was_read(tmp_path: Path) -> None:
     files = project(
         tmp_path,

@@ -8,13 +8,20 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from kit import Bench, play
 from postgres_cluster import Cluster, Emptied, running
 
 # How long an example takes says something about the machine, and nothing about the hub.
-settings.register_profile("hub", deadline=None)
-settings.load_profile("hub")
+_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", _UNHURRIED, derandomize=True, database=None)
+settings.register_profile("others", _UNHURRIED)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The suite tries the same examples every time, so that it fails or passes for all; the long batteries look for others."""
+    settings.load_profile("others" if config.option.markexpr == "long" else "same")
+
 
 MEMORY_DISK = Path("/dev/shm")
 

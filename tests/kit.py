@@ -20,6 +20,8 @@ from hub.store.verbs import Probe, no_probe
 from hub.targets.job_client import job_client
 
 NOON = 1_790_000_000_000
+#: What has not come about after so many seconds never does, also on a slow machine with much else to do.
+PATIENCE = 60.0
 
 
 class FakeClock:
@@ -153,7 +155,7 @@ def unbalanced(url: str) -> list[str]:
     return asyncio.run(look())
 
 
-async def until(ready: Callable[[], Any], seconds: float = 5) -> None:
+async def until(ready: Callable[[], Any], seconds: float = PATIENCE) -> None:
     """Until something that happens in a thread, or in its own time, has happened."""
     async with asyncio.timeout(seconds):
         while not ready():  # noqa: ASYNC110 - what it waits for may know no loop

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from kit import until
+from kit import PATIENCE, until
 from pydantic import BaseModel
 
 from hub import Client, ConcurrencyPolicy, Context, JobFailed, RetryPolicy, job, wait_point, workflow
@@ -52,7 +52,7 @@ def client(driver):
 
 def play(client, story):
     async def whole():
-        async with client, asyncio.timeout(20):
+        async with client, asyncio.timeout(PATIENCE):
             return await story()
 
     return asyncio.run(whole())
@@ -249,7 +249,7 @@ def test_an_answer_and_a_signal_wake_what_is_not_parked(client):
 
     async def story():
         run = await client.start_workflow(both)
-        await asyncio.wait_for(began.wait(), 5)
+        await asyncio.wait_for(began.wait(), PATIENCE)
         assert await client.resolve(run, decision, True) in set(WaitState)
         await asyncio.sleep(0.05)
         await client.send_signal("go-on", {"n": 1}, execution=run)
@@ -283,6 +283,7 @@ def test_policies_hold(client):
     async def narrow():
         running[0] += 1
         most[0] = max(most[0], running[0])
+        await until(lambda: most[0] > 1)
         await asyncio.sleep(0.005)
         running[0] -= 1
 
@@ -363,7 +364,7 @@ def test_what_runs_at_the_end_is_given_back_and_goes_on_later(quick_path, monkey
         gate.set()
         client, _ = declared(gate)
         async with client:
-            return await client.run(execution_id).result(timeout="10s")
+            return await client.run(execution_id).result(timeout="60s")
 
     assert asyncio.run(second_life(asyncio.run(first_life()))) == "first"
     assert calls == [1]
@@ -385,9 +386,9 @@ def test_two_clients_on_one_file_share_the_work(quick_path):
             await asyncio.sleep(0.05)
             async with second:
                 run = await second.start_workflow("who-works")
-                assert await run.result(timeout="10s") == "first"
+                assert await run.result(timeout="60s") == "first"
                 await first.close()
-                assert await (await second.start_workflow("who-works")).result(timeout="10s") == "second"
+                assert await (await second.start_workflow("who-works")).result(timeout="60s") == "second"
 
     asyncio.run(shared())
 
@@ -408,7 +409,7 @@ def test_a_killed_process_is_resumed_by_the_next_one(quick_path):
             [sys.executable, str(PROGRAM), str(store), str(marks), mode],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
 
@@ -448,7 +449,7 @@ def test_a_script_that_does_not_close_ends_quietly(made, quick_path):
         [sys.executable, "-W", "error", "-c", script],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         cwd=quick_path,
         check=False,
     )

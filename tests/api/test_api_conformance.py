@@ -14,6 +14,7 @@ import schemathesis
 from api_site import ApiSite, opened
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kit import PATIENCE
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 
@@ -75,12 +76,12 @@ class Served:
     def running(self) -> Iterator[Served]:
         self._thread.start()
         try:
-            assert self._ready.wait(30)
+            assert self._ready.wait(PATIENCE)
             assert self.address
             yield self
         finally:
             self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join(15)
+            self._thread.join(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def explore(served: Served, examples: int) -> int:
                 for name in case.path_parameters or {}:
                     if name in served.known and data.draw(st.booleans()):
                         case.path_parameters[name] = data.draw(st.sampled_from(served.known[name]))
-                answer = case.call(headers={"authorization": "Bearer admin"}, timeout=15)
+                answer = case.call(headers={"authorization": "Bearer admin"}, timeout=PATIENCE)
                 case.validate_response(answer, checks=_CHECKS)
                 asked += 1
 
@@ -120,7 +121,6 @@ def explore(served: Served, examples: int) -> int:
     return asked
 
 
-@pytest.mark.timeout(240)
 def test_answers_are_as_the_document_says(served: Served) -> None:
     assert explore(served, 5) > 150
 

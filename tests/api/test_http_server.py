@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import statistics
 import time
 from typing import Any
 
 import httpx
 import pytest
+from kit import PATIENCE
 
 from hub.api.server import HttpServer
 from hub.model.errors import Conflict
@@ -27,7 +27,7 @@ def test_any_free_port_is_taken_and_told() -> None:
         server.bind()
         await server.start(in_two_parts)
         try:
-            async with httpx.AsyncClient(base_url=server.address) as http:
+            async with httpx.AsyncClient(base_url=server.address, timeout=PATIENCE) as http:
                 assert (await http.get("/")).text == "firstlater"
         finally:
             await server.stop()
@@ -47,16 +47,16 @@ def test_an_answer_in_two_parts_does_not_wait_for_an_acknowledgement() -> None:
         await server.start(in_two_parts)
         took = []
         try:
-            async with httpx.AsyncClient(base_url=server.address) as http:
+            async with httpx.AsyncClient(base_url=server.address, timeout=PATIENCE) as http:
                 for _ in range(30):
                     begun = time.perf_counter()
                     assert (await http.get("/")).text == "firstlater"
                     took.append(time.perf_counter() - begun)
         finally:
             await server.stop()
-        return statistics.median(took)
+        return sorted(took)[len(took) // 4]
 
-    assert asyncio.run(story()) < 0.03
+    assert asyncio.run(story()) < 0.03, "each of them would have waited; on a busy machine some take longer anyhow"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -80,20 +80,23 @@ def test_an_address_that_this_machine_does_not_have_is_a_conflict() -> None:
 
 
 def test_requests_under_way_are_finished_for_two_seconds_and_no_longer() -> None:
+    under_way = asyncio.Event()
+
     async def never(scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.sleep(60)
+        under_way.set()
+        await asyncio.sleep(10 * PATIENCE)
 
     async def story() -> float:
         server = HttpServer("127.0.0.1", 0)
         server.bind()
         await server.start(never)
-        async with httpx.AsyncClient(base_url=server.address, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=server.address, timeout=PATIENCE) as http:
             asking = asyncio.create_task(http.get("/"))
-            await asyncio.sleep(0.1)
+            await asyncio.wait_for(under_way.wait(), PATIENCE)
             begun = time.monotonic()
             await server.stop()
             took = time.monotonic() - begun
             assert (await asking).status_code >= 500, "whoever asked is told that it was not done"
         return took
 
-    assert asyncio.run(story()) < 4
+    assert 1.9 < asyncio.run(story()) < PATIENCE

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from api_site import bare_client, verify
+from kit import PATIENCE
 from test_connection import ODD, endpoint, push
 
 from hub.api.app import create_app, machine_routes
@@ -80,7 +81,7 @@ class Sender:
 
     async def answer(self) -> tuple[int, bytes]:
         """Status and body."""
-        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)
         lines = head.lower().split(b"\r\n")
         length = next(int(line[15:]) for line in lines if line.startswith(b"content-length:"))
         return int(head[9:12]), await self.reader.readexactly(length)
@@ -240,7 +241,7 @@ def test_what_is_no_proper_http_is_refused_here_too(raw: bytes) -> None:
         sender = await arrived(both)
         sender.writer.write(raw + push(b'{"s": 1}', "smuggled"))
         assert (await sender.answer())[0] == 400
-        assert await asyncio.wait_for(sender.reader.read(), 5) == b"", "nothing behind it is read"
+        assert await asyncio.wait_for(sender.reader.read(), PATIENCE) == b"", "nothing behind it is read"
         assert "smuggled" not in [event.key for event in await both.store.events()]
 
     play(story)

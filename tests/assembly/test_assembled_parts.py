@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from kit import FakeClock
+from kit import PATIENCE, FakeClock
 
 from hub.assembly.files import read_files
 from hub.assembly.jobs_thread import JobsThread
@@ -134,7 +134,7 @@ def test_jobs_run_in_a_loop_of_their_own_which_ends_when_told(quick_path: Path) 
             registry, Surroundings(), clock, workflow="looking", args={}, invoker=None, requested_by="test"
         )
         started = await store.start(request)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while await store.status_of(started.id) is not Status.SUCCESS:  # noqa: ASYNC110 - another loop does it
                 await asyncio.sleep(0.005)
         assert loops != [asyncio.get_running_loop()]

@@ -98,7 +98,7 @@ def test_executions_are_started_followed_resumed_and_cancelled_from_afar(hub: Hu
 
 def test_a_refused_delivery_is_let_in_from_afar(hub: Hub, remote: Remote, server: Serving) -> None:
     headers = {"x-github-event": "push", "x-github-delivery": "d-1", "x-hub-signature-256": "sha256=" + 64 * "0"}
-    answer = httpx.post(f"{server.address}/webhooks/github-push", json={"ref": "main"}, headers=headers)
+    answer = httpx.post(f"{server.address}/webhooks/github-push", json={"ref": "main"}, headers=headers, timeout=60)
     assert answer.status_code == 401
     (one,) = remote("webhook", "rejected", "--json").json
     ran = remote("webhook", "verify", str(one["id"]), "--json")
@@ -128,18 +128,18 @@ def test_a_refused_delivery_is_let_in_from_afar(hub: Hub, remote: Remote, server
 def test_secrets_tokens_and_people_are_looked_after_from_afar(remote: Remote, server: Serving) -> None:
     made = remote("machine-user", "secret", "main-auth/bot", "--json").json
     grant = {"grant_type": "client_credentials", "client_id": made["client_id"], "client_secret": made["client_secret"]}
-    assert httpx.post(f"{server.address}/oauth2/token", data=grant).status_code == 200
+    assert httpx.post(f"{server.address}/oauth2/token", data=grant, timeout=60).status_code == 200
     assert remote("machine-user", "secret", "bot", "--revoke", made["id"], "--json").json == {"revoked": [made["id"]]}
-    assert httpx.post(f"{server.address}/oauth2/token", data=grant).status_code == 401
+    assert httpx.post(f"{server.address}/oauth2/token", data=grant, timeout=60).status_code == 401
     narrow = remote("machine-user", "token", "bot", "--scope", "workflow:start:*").out.strip()
-    asked = httpx.get(f"{server.address}/api/v1/executors", headers={"authorization": f"Bearer {narrow}"})
+    asked = httpx.get(f"{server.address}/api/v1/executors", headers={"authorization": f"Bearer {narrow}"}, timeout=60)
     assert asked.status_code == 403
     assert remote("machine-user", "secret", "bot", "--revoke", "all").status == 0
-    asked = httpx.get(f"{server.address}/api/v1/executors", headers={"authorization": f"Bearer {narrow}"})
+    asked = httpx.get(f"{server.address}/api/v1/executors", headers={"authorization": f"Bearer {narrow}"}, timeout=60)
     assert asked.status_code == 401
 
     address = remote("person", "add", "grace", "--role", "operator").out.strip()
-    assert httpx.get(f"{server.address}/console/claim/{address.rpartition('/')[2]}").status_code == 200
+    assert httpx.get(f"{server.address}/console/claim/{address.rpartition('/')[2]}", timeout=60).status_code == 200
     assert remote("person", "role", "grace", "viewer").err == "grace is viewer\n"
     assert [(one["name"], one["role"]) for one in remote("person", "list", "--json").json] == [("grace", "viewer")]
     assert remote("person", "remove", "grace").status == 0

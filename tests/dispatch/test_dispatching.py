@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from dispatch_desk import BOT, CREATED, USERS, VISITOR, Desk, Tell, executor, row, webhook
+from kit import PATIENCE
 
 from hub.dispatch.deliver import BATCH
 from hub.engine.authoring import job, workflow
@@ -209,7 +210,7 @@ def test_serving_goes_on_after_a_failure_and_ends_when_told(at_desk: Tell) -> No
         desk.store.listen(lambda topic: bells[topic]())
         serving = asyncio.create_task(desk.dispatcher.serve(stop))
         await desk.store.store_event(webhook("hook"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await started.wait()
         assert not fails
         stop.set()

@@ -444,7 +444,7 @@ def test_a_timeout_takes_down_the_calls_below_and_a_plain_thread_at_its_next_cal
         finally:
             done.append("inner ended")
 
-    @job(timeout="200ms")
+    @job(timeout="1s")
     def slow() -> None:
         while True:
             try:

@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from kit import Bench, FakeClock, of
+from kit import PATIENCE, Bench, FakeClock, of
 
 from hub import Context, RetryPolicy, job, workflow
 from hub.model.errors import Fenced
@@ -65,7 +65,7 @@ class Frozen:
         """The second worker rescues and runs it, while the first stands still."""
         execution_id = await self.first.start("frozen")
         await self.first.worker.run_once()
-        await asyncio.wait_for(self.frozen.wait(), 5)
+        await asyncio.wait_for(self.frozen.wait(), PATIENCE)
         await self.first.store.rescue()
         self.worker = type(self.first.worker)(
             self.first.store, self.first.registry, self.first.surroundings, self.clock, "node-2"

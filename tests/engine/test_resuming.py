@@ -7,7 +7,7 @@ import logging
 import threading
 
 import pytest
-from kit import Bench, of, until
+from kit import PATIENCE, Bench, of, until
 
 from hub import ArgumentHashMismatch, ConcurrencyPolicy, Context, RetryPolicy, job, workflow
 from hub.model.errors import Conflict
@@ -234,7 +234,7 @@ def test_after_a_cancel_no_step_begins_and_nothing_is_written(tell, plain, sweep
         try:
             step.trigger(1).result()
             begun.set()
-            released.wait(5)
+            released.wait(PATIENCE)
             try:
                 step.trigger(2).result()
             except Exception:
@@ -361,6 +361,7 @@ def test_never_more_at_once_than_allowed_and_all_come_to_their_end(tell, key):
         who = input["customer"] if key else "all"
         now[who] = now.get(who, 0) + 1
         most[who] = max(most.get(who, 0), now[who])
+        await until(lambda: most[who] > 1)
         await asyncio.sleep(0.001)
         now[who] -= 1
 
@@ -407,12 +408,12 @@ def test_serving_wakes_when_something_is_started_and_ends_when_told(store_url):
         stop = asyncio.Event()
         serving = asyncio.create_task(bench.worker.serve(stop))
         execution_id = await bench.start("served")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while await bench.store.status_of(execution_id) is not Status.SUCCESS:  # noqa: ASYNC110 - a store has no event
                 await asyncio.sleep(0.001)
         stop.set()
         bench.worker.waker.ring()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await serving
         await bench.close()
 

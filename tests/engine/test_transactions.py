@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit import Bench, of
+from kit import PATIENCE, Bench, of
 from pydantic import BaseModel
 
 from hub import Context, RetryPolicy, job, workflow
@@ -153,7 +153,7 @@ def test_two_workers_at_once_commit_once(tell: Any, shop: Database) -> None:
         mine = len(runs)
         if mine == 1:
             second.set()
-            assert first.wait(5)
+            assert first.wait(PATIENCE)
         with ctx.database("shop").transaction() as tx:
             _order(tx, f"by {mine}")
             return tx.result(mine)
@@ -161,12 +161,12 @@ def test_two_workers_at_once_commit_once(tell: Any, shop: Database) -> None:
     async def story(bench: Bench) -> None:
         execution_id = await bench.start("placing", invoker=KEEPER)
         await bench.worker.run_once()
-        assert await asyncio.to_thread(second.wait, 5)
+        assert await asyncio.to_thread(second.wait, PATIENCE)
         (run,) = bench.worker.runs
         bench.clock.advance(60)
         await bench.store.rescue([bench.node])
         await bench.worker.run_once()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while _orders(shop) != ["by 2"]:  # noqa: ASYNC110 - another thread's commit
                 await asyncio.sleep(0.001)
         first.set()

@@ -8,10 +8,10 @@ import platform
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from kit import PATIENCE
 
 from hub.expressions import confinement
 from hub.expressions.process import Child, Limits
@@ -101,10 +101,8 @@ def test_what_the_kernel_says_of_it(scope, monkeypatch):
 def test_nobody_is_needed_to_end_a_hanging_process(scope):
     child = Child(Limits(deadline=0.1))
     frame = evaluation(scope(), "v", ["new Array(2 ** 32 - 1).join('')"])
-    began = time.monotonic()
-    with pytest.raises(EOFError):
-        child.ask(frame, 20)
-    assert time.monotonic() - began < 5
+    with pytest.raises(EOFError):  # and not the TimeoutError of whoever asks
+        child.ask(frame, PATIENCE)
 
 
 def test_end_of_input_ends_it():

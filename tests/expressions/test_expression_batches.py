@@ -8,11 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import uvloop
+from kit import PATIENCE
 
 from hub.expressions import Evaluator, Request, lane
 from hub.expressions.process import CannotEvaluate, Child, Limits
@@ -178,16 +180,15 @@ def test_a_request_that_ends_the_process_twice_is_told_so(desk_with, scope, monk
 
 
 def test_a_starved_process_is_given_longer(desk_with):
-    desk = desk_with(deadline=0.2)
+    desk = desk_with(deadline=0.5)
     assert desk.value("1") == 1
     pid = pid_of(desk.evaluator)
     os.kill(pid, signal.SIGSTOP)
-    waker = subprocess.Popen(
-        [sys.executable, "-S", "-c", f"import time, os; time.sleep(0.4); os.kill({pid}, {signal.SIGCONT:d})"]
-    )
+    waker = threading.Timer(0.7, os.kill, (pid, signal.SIGCONT))
+    waker.start()
     assert desk.value("1 + 1") == 2
     assert pid_of(desk.evaluator) == pid
-    assert waker.wait() == 0
+    waker.join()
 
 
 def test_but_not_for_ever(desk_with):
@@ -197,7 +198,7 @@ def test_but_not_for_ever(desk_with):
     os.kill(pid, signal.SIGSTOP)
     began = time.monotonic()
     assert "took longer" in str(desk(None, "1 + 1").error)
-    assert 0.45 < time.monotonic() - began < 3
+    assert time.monotonic() - began > 0.45
     assert gone(pid)
 
 
@@ -283,7 +284,7 @@ def test_the_process_does_not_outlive_the_hub(end, code):
         [sys.executable, "-W", "error", "-c", SCRIPT + end], capture_output=True, text=True, check=False
     )
     assert (run.returncode, run.stderr) == (code, "")
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE
     while not ended(int(run.stdout)) and time.monotonic() < until:
         time.sleep(0.01)
     assert ended(int(run.stdout))

@@ -13,6 +13,7 @@ import secrets
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from hub.identity.opaque import MACHINE_USER, digest_of, new_secret, same_digest
 from hub.model.errors import Unauthenticated
 
 PROVEN = 4.5
+#: What a busy machine adds to one side differs from one measurement to the next; what a comparison gives away does not.
+_MEASUREMENTS = 8
 _WARM = 2_000
 
 
@@ -50,20 +53,31 @@ def measured(compare: Callable[[str, str], bool], samples: int) -> float:
     return welch(*times)
 
 
+def least(measure: Callable[[], float]) -> float:
+    """Of several measurements the one with the smallest difference; the first that proves nothing is enough."""
+    found = math.inf
+    for _ in range(_MEASUREMENTS):
+        found = min(found, abs(measure()))
+        if found < PROVEN:
+            break
+    return found
+
+
 def careless(one: str, other: str) -> bool:
     """What must not be done."""
     return all(left == right for left, right in zip(one, other, strict=True))
 
 
 def test_how_much_of_a_digest_is_right_takes_no_time() -> None:
-    assert abs(measured(careless, 5_000)) > 10 * PROVEN, "a comparison that gives it away is found out"
-    assert min(abs(measured(same_digest, 20_000)) for _ in range(3)) < PROVEN
+    found = any(abs(measured(careless, 5_000)) > 10 * PROVEN for _ in range(_MEASUREMENTS))
+    assert found, "a comparison that gives it away is found out"
+    assert least(lambda: measured(same_digest, 20_000)) < PROVEN
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_how_much_of_a_digest_is_right_takes_no_time_at_length() -> None:
-    assert min(abs(measured(same_digest, 100_000)) for _ in range(3)) < PROVEN
+    assert least(lambda: measured(same_digest, 100_000)) < PROVEN
 
 
 CONFIG = """\
@@ -118,11 +132,21 @@ def play(root: Path, story: Callable[[Parts], Awaitable[float]]) -> float:
     return asyncio.run(whole())
 
 
+def a_name_that_there_is_not(folder: Path, samples: int) -> float:
+    rounds = count()
+
+    def measure() -> float:
+        (root := folder / str(next(rounds))).mkdir()
+        return play(root, lambda parts: exchanges(parts, samples))
+
+    return least(measure)
+
+
 def test_a_name_that_there_is_not_takes_about_as_long(quick_path: Path) -> None:
-    assert abs(play(quick_path, lambda parts: exchanges(parts, 3_000))) < PROVEN
+    assert a_name_that_there_is_not(quick_path, 3_000) < PROVEN
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1_200)
 def test_a_name_that_there_is_not_takes_as_long_as_a_wrong_secret(quick_path: Path) -> None:
-    assert abs(play(quick_path, lambda parts: exchanges(parts, 100_000))) < PROVEN
+    assert a_name_that_there_is_not(quick_path, 100_000) < PROVEN

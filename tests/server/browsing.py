@@ -24,7 +24,7 @@ _FLAGS = [
     "--disable-sync",
 ]
 #: Milliseconds that anything on a page may take.
-PATIENCE = 10_000
+PATIENCE = 60_000
 
 _WITNESS = """
 window.violations = [];

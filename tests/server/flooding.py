@@ -88,7 +88,7 @@ async def _sender(port: int, secret: str, queue: object, result: Flood) -> None:
             sent = time.perf_counter()
             try:
                 connection[1].write(raw)
-                status, body, ends = await asyncio.wait_for(answer(connection[0]), 30)
+                status, body, ends = await asyncio.wait_for(answer(connection[0]), 60)
             except (OSError, asyncio.IncompleteReadError, TimeoutError):
                 connection[1].close()
                 connection = None

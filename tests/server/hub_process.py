@@ -21,8 +21,8 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 _SERVING = re.compile(r"serving \S+ at (http://[^\s\"]+)")
-#: Ends of their own accord; a test that needs longer has found something.
-_PATIENCE = 20.0
+#: What has not come about after so many seconds never does, also on a slow machine with much else to do.
+_PATIENCE = 60.0
 T = TypeVar("T")
 
 
@@ -175,7 +175,7 @@ class Hub:
             assert self.process.poll() is None, f"hub serve ended with {self.process.poll()}: {self.log}"
             assert time.monotonic() < end, f"hub serve does not listen after {seconds} s: {self.log}"
             time.sleep(0.003)
-        while (answer := httpx.get(f"{self.url}/readyz")).status_code != 200:
+        while (answer := httpx.get(f"{self.url}/readyz", timeout=_PATIENCE)).status_code != 200:
             assert time.monotonic() < end, f"not ready after {seconds} s: {answer.text} {self.log}"
             time.sleep(0.02)
 
@@ -191,13 +191,13 @@ class Hub:
         self.process.send(signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, seconds: float = 10.0) -> int:
+    def stop(self, seconds: float = _PATIENCE) -> int:
         """SIGTERM; the exit status."""
         self.process.send(signal.SIGTERM)
         return self.process.wait(seconds)
 
     def post(self, path: str, **how: Any) -> httpx.Response:
-        return httpx.post(self.url + path, timeout=10, **how)
+        return httpx.post(self.url + path, timeout=_PATIENCE, **how)
 
 
 class Project:
@@ -216,7 +216,7 @@ class Project:
 
     def sqlite(self, name: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """One statement, committed, in a database under var/."""
-        with closing(sqlite3.connect(self.folder / "var" / name, timeout=5)) as connection, connection:
+        with closing(sqlite3.connect(self.folder / "var" / name, timeout=_PATIENCE)) as connection, connection:
             return connection.execute(sql, values).fetchall()
 
     def run(self, *argv: str, seconds: float = _PATIENCE, plant: Mapping[str, Any] | None = None) -> Ran:
@@ -281,7 +281,9 @@ class Project:
 
     def store(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """A question to the hub's own database, past the hub."""
-        with closing(sqlite3.connect(f"file:{self.folder}/var/hub.db?mode=ro", uri=True, timeout=5)) as connection:
+        with closing(
+            sqlite3.connect(f"file:{self.folder}/var/hub.db?mode=ro", uri=True, timeout=_PATIENCE)
+        ) as connection:
             return connection.execute(sql, values).fetchall()
 
     def status(self, execution_id: str) -> str | None:
@@ -297,7 +299,7 @@ class Project:
             )
         ]
 
-    def ended(self, execution_id: str, seconds: float = 10.0) -> str:
+    def ended(self, execution_id: str, seconds: float = _PATIENCE) -> str:
         """The status in which the execution ends."""
         return until(lambda: self._end(execution_id), seconds, f"execution {execution_id} does not end")
 
@@ -306,7 +308,7 @@ class Project:
         return status if status in ("SUCCESS", "FAILED", "CANCELED") else None
 
 
-def until(ask: Callable[[], T | None], seconds: float = 10.0, why: str = "it did not come about") -> T:
+def until(ask: Callable[[], T | None], seconds: float = _PATIENCE, why: str = "it did not come about") -> T:
     """The first answer that is not None, false or empty."""
     end = time.monotonic() + seconds
     while not (found := ask()):

@@ -176,7 +176,7 @@ class KillLoop:
         finally:
             self._over.set()
             for thread in threads:
-                thread.join(30)
+                thread.join(90)
         self._check()
         return self.report
 
@@ -185,8 +185,10 @@ class KillLoop:
 
     def _kill_again_and_again(self, hub: Any) -> None:
         report = self.report
-        for _ in range(self._rounds):
+        for number in range(self._rounds):
             before = self._answers
+            if number % 2:  # the others may die before anybody is answered
+                until(lambda before=before: self._answers > before or not self._sends_another(), why="no answers")
             time.sleep(self._random.uniform(0.02, 0.6))
             hub.kill()
             report.rounds += 1
@@ -196,7 +198,7 @@ class KillLoop:
             if self._random.random() < 0.1:  # now and then it dies while it starts
                 time.sleep(self._random.uniform(0, 0.1))
                 continue
-            until(lambda hub=hub: hub.listening(), 20, f"it does not come back: {hub.log}")
+            until(lambda hub=hub: hub.listening(), why=f"it does not come back: {hub.log}")
             report.restarts.append(time.monotonic() - asked)
             self._looking.after_a_round(hub)
         hub.kill()
@@ -258,7 +260,7 @@ class KillLoop:
     def _post(self, sent: Sent, connection: http.client.HTTPConnection | None) -> http.client.HTTPConnection | None:
         """Send it once; the connection when it was answered."""
         if connection is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self._address(), timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", self._address(), timeout=60)
             try:
                 connection.connect()
             except OSError:
@@ -290,7 +292,7 @@ class KillLoop:
     def _insert_rows(self, seed: int) -> None:
         choose = random.Random(seed)
         with closing(
-            sqlite3.connect(self._project.folder / "var" / "shop.db", timeout=10, isolation_level=None)
+            sqlite3.connect(self._project.folder / "var" / "shop.db", timeout=60, isolation_level=None)
         ) as connection:
             number = 0
             while not self._over.is_set() and not self._killing.is_set():

@@ -54,7 +54,7 @@ class Looking:
         found: list[str] = []
         query: dict[str, Any] = {"limit": 1000}
         while True:
-            answer = httpx.get(f"{hub.url}/api/v1/events", params=query, headers=self._head, timeout=20)
+            answer = httpx.get(f"{hub.url}/api/v1/events", params=query, headers=self._head, timeout=60)
             page = answer.raise_for_status().json()
             found += [one["payload"]["body"]["delivery"] for one in page["items"] if one["source"] == "webhook:hook"]
             if page["next_cursor"] is None:

@@ -21,6 +21,8 @@ from hub_process import Hub, Project, Zygote, until
 from kill_loop import EXECUTORS, WORKFLOWS, KillLoop, free_port
 from server_projects import CONFIG, lay_out, start
 
+from hub.model.clock import SystemClock
+
 NODES = 3
 LEASE_SECONDS = 2.0
 KEYS = 4
@@ -91,8 +93,11 @@ class NodeLoop(KillLoop):
         self._project.lay_out(WORKFLOWS + ORDERED, **EXECUTORS, keyed=keyed, **schedules)
 
     def _settled(self) -> bool:
-        """Also what was left alone, because three nodes in a row had died with it: a person lets it go on."""
-        if not super()._settled():
+        """Also what was left alone, because three nodes in a row had died with it: a person lets it go on.
+
+        And no minute is about to begin: its slots would be under way when the last node stops.
+        """
+        if SystemClock().now() % MINUTE > MINUTE * 3 // 4 or not super()._settled():
             return False
         left = self._project.store(
             "SELECT id FROM executions WHERE status = 'FAILED' AND coalesce(error, '') LIKE ?",
@@ -104,8 +109,8 @@ class NodeLoop(KillLoop):
         return not left
 
     def _sends_another(self) -> bool:
-        """The load lasts as long as the killing, however many that are; fewer than planned would be too few."""
-        return not self._killing.is_set()
+        """The load lasts as long as the killing, however many that are, and is never less than planned."""
+        return not self._killing.is_set() or super()._sends_another()
 
     def _address(self) -> int:
         with self._lock:
@@ -123,13 +128,14 @@ class NodeLoop(KillLoop):
                 self._one_round()
         finally:
             self._killing.set()
-            feeding.join(30)
+            feeding.join(90)
         # The books of a loop of one server: the last one starts by itself.
         for one in self._hubs:
             one.kill()
 
     def _one_round(self) -> None:
         before = self._answers
+        until(lambda: self._answers > before, why="no answers")
         time.sleep(self._random.uniform(0.4, 1.2))
         number = self._random.randrange(NODES)
         self._hubs[number].process.send(signal.SIGKILL)
@@ -138,7 +144,7 @@ class NodeLoop(KillLoop):
         self.report.rounds_with_answers += self._answers > before
         asked = time.monotonic()
         self._hubs[number] = fresh = self._project.start(port=self._ports[number], plant=self._plant)
-        until(fresh.listening, 20, f"it does not come back: {fresh.log}")
+        until(fresh.listening, why=f"it does not come back: {fresh.log}")
         self.report.restarts.append(time.monotonic() - asked)
         self._looking.after_a_round(fresh)
 

@@ -108,8 +108,8 @@ def storage_fails_at(nth: int) -> None:
     Committer.commit = failing  # type: ignore[method-assign]  # the planted fault
 
 
-def acknowledge_early(_: bool) -> None:
-    """The bug: a webhook is answered before its event is durable."""
+def acknowledge_early(seconds: float) -> None:
+    """The bug: a webhook is answered so long before its event is durable."""
     from hub.model.event import StoredEvent
     from hub.store.writer import ThreadWriter
 
@@ -117,7 +117,7 @@ def acknowledge_early(_: bool) -> None:
 
     def written_later(self: ThreadWriter, verb: Any, item: Any, timeout: float) -> StoredEvent:
         asyncio.get_running_loop().call_later(
-            0.03, lambda: submit(self, verb, item, timeout=timeout).add_done_callback(lambda f: f.exception())
+            seconds, lambda: submit(self, verb, item, timeout=timeout).add_done_callback(lambda f: f.exception())
         )
         return StoredEvent(item.id, duplicate=False)
 

@@ -90,11 +90,11 @@ def test_an_answer_is_sent_after_the_flush(tmp_path: Path, zygote: Zygote, plant
     lay_out(project, hook={"trigger": {"webhook": {}, "condition": "false"}})
     path = project.webhook_path("hook")
     trace = tmp_path / "trace"
-    program = [] if not plant else [str(Path(__file__).with_name("planted_serve.py")), plant]
+    program = [] if not plant else [str(Path(__file__).with_name("planted_serve.py")), plant, "0.03"]
     hub = project.spawn(*STRACE, "-o", str(trace), "-e", CALLS, program=program)
     try:
         hub.wait_ready()
-        with httpx.Client(base_url=hub.url) as http:
+        with httpx.Client(base_url=hub.url, timeout=60) as http:
             for number in range(count):
                 assert http.post(path, json={"n": number}).status_code == 202
                 # What is committed afterwards belongs to this one: the next one has to wait for it.

@@ -12,19 +12,21 @@ import pytest
 from hub_process import Project, until
 from server_projects import lay_out, noted, put_executor, start
 
+from hub.assembly.serving import _GRACE
+
 LONG = """
 @job
 async def long_async(input, ctx: Context):
     note(ctx, "began")
     if ctx.attempt == 1 and not os.path.exists("hurry"):
-        await asyncio.sleep(30)
+        await asyncio.sleep(600)
     return "slept"
 
 @job
 def long_plain(input, ctx: Context):
     note(ctx, "began")
     if not os.path.exists("hurry"):
-        time.sleep(30)
+        time.sleep(600)
     return "slept"
 
 @job
@@ -44,7 +46,7 @@ def around_plain(input, ctx: Context):
 async def blocking(input, ctx: Context):
     note(ctx, "began")
     if not os.path.exists("hurry"):
-        time.sleep(30)  # what a job must not do: its whole loop stands still
+        time.sleep(600)  # what a job must not do: its whole loop stands still
     return "woke"
 
 asynchronous = workflow("asynchronous", around_async)
@@ -75,9 +77,7 @@ def test_a_stop_lets_short_jobs_finish_gives_long_ones_back_and_they_go_on_after
         until(lambda: len([line for line in noted(project) if "/long-" in line[0].replace("around-", "")]) >= 2)
         short = begin(project, "short")
         until(lambda: project.status(short) == "RUNNING")
-        asked = time.monotonic()
-        assert hub.stop(seconds=10) == 0
-        assert time.monotonic() - asked < 10
+        assert hub.stop() == 0
         assert "stopped; 2 executions go on at the next start" in hub.messages()
     assert [project.status(one) for one in ids] == ["PENDING"] * 2, "parked, not left behind"
     assert project.status(short) == "SUCCESS"
@@ -98,8 +98,8 @@ def test_a_job_that_blocks_the_loop_cannot_keep_the_server_alive(project: Projec
     with project.serving() as hub:
         execution = begin(project, "blocks")
         until(lambda: noted(project))
-        assert httpx.get(f"{hub.url}/healthz").status_code == 200, "the door is not behind the jobs"
-        assert hub.stop(seconds=10) == 0
+        assert httpx.get(f"{hub.url}/healthz", timeout=60).status_code == 200, "the door is not behind the jobs"
+        assert hub.stop() == 0
     project.write("hurry", "")
     with project.serving():
         assert project.ended(execution) == "SUCCESS"
@@ -109,8 +109,10 @@ def test_a_job_that_blocks_the_loop_cannot_keep_the_server_alive(project: Projec
 def test_an_idle_server_stops_at_once(project: Project, number: signal.Signals) -> None:
     lay_out(project)
     with project.serving() as hub:
+        asked = time.monotonic()
         hub.process.send(number)
-        assert hub.process.wait(2) == 0
+        assert hub.process.wait() == 0
+        assert time.monotonic() - asked < _GRACE, "nothing runs that it could wait for"
 
 
 def test_a_second_server_on_the_same_store_is_refused(project: Project) -> None:
@@ -121,7 +123,7 @@ def test_a_second_server_on_the_same_store_is_refused(project: Project) -> None:
         assert second.err.strip().splitlines()[-1] == (
             "error: another hub serves this store already: stop it first, or give this project its own store."
         )
-        assert httpx.get(f"{hub.url}/readyz").status_code == 200, "the first one does not mind"
+        assert httpx.get(f"{hub.url}/readyz", timeout=60).status_code == 200, "the first one does not mind"
         hub.kill()
     with project.serving():
         """A killed server leaves its seat free."""
@@ -152,7 +154,7 @@ def test_an_evaluator_does_not_outlive_a_killed_server(project: Project) -> None
         children = [pid for pid in everybody if parent(pid) == hub.process.pid]
         assert children, "expressions are evaluated in a process of their own"
         hub.kill()
-    until(lambda: all(parent(child) is None for child in children), 3)
+    until(lambda: all(parent(child) is None for child in children))
 
 
 def parent(pid: int) -> int | None:

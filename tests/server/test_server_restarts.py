@@ -20,9 +20,9 @@ def _restart(project: SharedProject, path: str, times: int, accepted: list[str],
     for _ in range(times):
         hub = project.start()
         try:
-            until(hub.listening, 30, f"it does not begin: {hub.log}")
+            until(hub.listening, why=f"it does not begin: {hub.log}")
             accepted += [
-                until(lambda hub=hub: _accepted(hub, path), 20, "it takes nothing") for _ in range(choose.randint(1, 2))
+                until(lambda hub=hub: _accepted(hub, path), why="it takes nothing") for _ in range(choose.randint(1, 2))
             ]
             time.sleep(choose.uniform(0, 0.03))
         finally:
@@ -59,7 +59,6 @@ def test_no_two_processes_are_the_same_node(quick_path: Path, zygote: Zygote, po
                 project.store("SELECT count(*) FROM executions WHERE status = 'SUCCESS'")
                 == project.store("SELECT count(*) FROM events")
             ),
-            30,
         )
     assert project.run("verify", "--json").json["findings"] == []
     events = [event for (event,) in project.store("SELECT id FROM events")]

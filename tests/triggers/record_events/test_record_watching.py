@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from kit import PATIENCE
 from record_stand_ins import ORDERS, Shop, nothing, unavailable
 
 from hub.model.clock import SystemClock
@@ -133,9 +134,9 @@ def test_the_loop_ends_when_told_and_hands_over_meanwhile(shop: Shop):
         for _ in range(3):
             arrived.clear()
             shop.owner.execute("INSERT INTO orders (total) VALUES (1)")
-            await asyncio.wait_for(arrived.wait(), 5)
+            await asyncio.wait_for(arrived.wait(), PATIENCE)
         stop.set()
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, PATIENCE)
 
     asyncio.run(story())
     assert len(shop.store.payloads) == 3

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit import PATIENCE
 
 from hub.model.clock import SystemClock, from_iso, iso
 from hub.model.event import NewEvent, Outcome
@@ -330,12 +331,12 @@ class Counted(Scheduler):
 
 
 def ticking(scheduler: Counted, *, until: int, clock=None, interval=0.2, meanwhile=None) -> None:
-    """Run the real job on the real clock until it was called `until` times, or for five seconds."""
+    """Run the real job on the real clock until it was called `until` times."""
 
     async def run():
         job = Ticking(scheduler, clock or SystemClock(), interval=interval)
         job.start()
-        deadline = SystemClock().monotonic() + 5
+        deadline = SystemClock().monotonic() + PATIENCE
         while len(scheduler.calls) < until and SystemClock().monotonic() < deadline:
             await asyncio.sleep(0.002)
             if meanwhile is not None:

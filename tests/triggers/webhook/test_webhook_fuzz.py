@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit import PATIENCE
 from webhook_kit import SECRET, Desk, Reply, call, endpoint
 
 from hub.model.event import NewEvent, StoredEvent
@@ -117,7 +118,7 @@ async def by_the_short_way(desk: Desk, scope: dict[str, Any], body: bytes) -> Re
     work = QuickIntake(desk.intake, hand_in).take(scope, body, answered.set_result)
     if work is not None:
         await work
-    answer = await asyncio.wait_for(answered, 5)
+    answer = await asyncio.wait_for(answered, PATIENCE)
     headers = {name.decode(): value.decode() for name, value in answer.raw_headers()}
     return Reply(answer.status, headers, b"" if scope["method"] == "HEAD" else answer.body)
 

@@ -128,7 +128,8 @@ def test_what_cannot_be_declared(client):
         client.workflow(id="greet")(lambda: 2)
 
 
-def test_failures_are_raised_and_resumed_under_the_same_id(client):
+def test_failures_are_raised_and_resumed_under_the_same_id(client, monkeypatch):
+    monkeypatch.setattr(worker, "_POLL_SECONDS", 600)  # tries that are due are not found by looking
     broken = [True]
 
     @client.workflow(id="stumble")
@@ -154,9 +155,7 @@ def test_failures_are_raised_and_resumed_under_the_same_id(client):
         assert (resumed.id, await resumed.result()) == (run.id, "mended")
         with pytest.raises(Conflict):
             await run.resume()
-        began = asyncio.get_running_loop().time()
         assert await (await client.start_workflow(again)).result() == 3
-        assert asyncio.get_running_loop().time() - began < 0.9  # not when the worker happens to look, each second
         with pytest.raises(InvalidArguments):
             await client.start_workflow("typed", {"name": 5})
         with pytest.raises(NotFound, match='Did you mean "stumble"'):
@@ -168,23 +167,20 @@ def test_failures_are_raised_and_resumed_under_the_same_id(client):
     play(client, story)
 
 
-def test_waiting_for_a_result_has_its_own_limit_and_a_cancel_ends_it(client):
+def test_waiting_for_a_result_has_its_own_limit_and_a_cancel_ends_it(client, monkeypatch):
+    monkeypatch.setattr(keeping, "_LOOK_SECONDS", 600)  # whoever waits is told, or waits until the story is given up
+
     @client.workflow(id="long-one")
     async def long_one(step):
         await step.sleep("pause", "7d")
 
     async def story():
-        took = []
-        for _ in range(4):
-            run = await client.start_workflow(long_one)
-            waiting = asyncio.create_task(run.result())
-            await asyncio.sleep(0.01)
-            began = asyncio.get_running_loop().time()
-            await run.cancel()
-            with pytest.raises(JobFailed, match="was canceled"):
-                await waiting
-            took.append(asyncio.get_running_loop().time() - began)
-        assert min(took) < 0.2, "told at once: a look round comes each quarter of a second"
+        run = await client.start_workflow(long_one)
+        waiting = asyncio.create_task(run.result())
+        await asyncio.sleep(0.01)
+        await run.cancel()
+        with pytest.raises(JobFailed, match="was canceled"):
+            await waiting
         run = await client.start_workflow(long_one)
         with pytest.raises(TimeoutError):
             await run.result(timeout="50ms")
@@ -229,23 +225,24 @@ def test_answers_are_checked_and_say_who_gave_them(client):
     play(client, story)
 
 
-def test_an_answer_and_a_signal_wake_what_is_not_parked(client):
+def test_an_answer_and_a_signal_wake_what_is_not_parked(client, monkeypatch):
     """Beside a job that goes on, an open wait stays in the process: it is told at once, not at the next look."""
-    began = asyncio.Event()
+    monkeypatch.setattr(keeping, "_LOOK_SECONDS", 600)
+    began, answered = asyncio.Event(), asyncio.Event()
 
     @job
     async def busy(ctx: Context) -> None:
         began.set()
-        await asyncio.sleep(0.4)
+        await answered.wait()
 
     @client.workflow(id="both")
     async def both(step):
         going = busy.trigger()
         first = await decision.wait({"name": "x"})
         second = await step.wait_for_signal("go-on")
-        still = not going.done()
+        answered.set()
         await going
-        return [first, second, still]
+        return [first, second]
 
     async def story():
         run = await client.start_workflow(both)
@@ -253,7 +250,7 @@ def test_an_answer_and_a_signal_wake_what_is_not_parked(client):
         assert await client.resolve(run, decision, True) in set(WaitState)
         await asyncio.sleep(0.05)
         await client.send_signal("go-on", {"n": 1}, execution=run)
-        assert await run.result() == [True, {"n": 1}, True]
+        assert await run.result() == [True, {"n": 1}]
 
     play(client, story)
 

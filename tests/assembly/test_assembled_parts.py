@@ -58,7 +58,7 @@ def test_an_event_given_by_hand_is_dispatched_at_once_and_worked_on_here(root: P
             assert delivery.execution_id is not None
             done = asyncio.Event()
             working = asyncio.create_task(run_in_process(parts, done))
-            record = await parts.client.wait(delivery.execution_id, seconds=10)
+            record = await parts.client.wait(delivery.execution_id, seconds=PATIENCE)
             done.set()
             await working
             assert (record.status, record.result) == (Status.SUCCESS, {"n": 1})

@@ -178,7 +178,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**mine, "PUSH_SECRET": SECRET, **more}
 
 
-def shell(*args: str, cwd: Path, env: Mapping[str, str] | None = None, seconds: float = 30) -> Ran:
+def shell(*args: str, cwd: Path, env: Mapping[str, str] | None = None, seconds: float = 120) -> Ran:
     """`hub` as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "hub", *args],
@@ -221,20 +221,20 @@ class Serving:
         self._up.set()
 
     def wait_until_up(self) -> None:
-        assert self._up.wait(20)
+        assert self._up.wait(60)
         assert self.address, self.lines
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(15)
+            return self.process.wait(60)
         finally:
             self.kill()
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-        self._reading.join(5)
+        self._reading.join(60)
         assert self.process.stderr is not None
         self.process.stderr.close()
 

@@ -35,7 +35,7 @@ MINUTE = 60_000
 
 def test_the_whole_demo(tmp_path: Path) -> None:
     ran = shell(
-        "demo", "--schedule", "missed", "--json", cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)), seconds=55
+        "demo", "--schedule", "missed", "--json", cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)), seconds=240
     )
     assert ran.status == 0, ran.err
     shown = ran.json
@@ -88,7 +88,7 @@ def test_stopped_in_the_middle_it_ends_what_it_has_started(tmp_path: Path, numbe
             pytest.fail("".join(said))
         assert _exists(server)
         process.send_signal(number)
-        out, rest = process.communicate(timeout=20)
+        out, rest = process.communicate(timeout=60)
         assert process.returncode == status, rest
         assert out == ""
         assert "Traceback" not in rest
@@ -112,14 +112,14 @@ def test_the_whole_demo_with_a_slot_to_wait_for_and_a_server_that_stays(tmp_path
         text=True,
     )
     assert process.stderr is not None
-    guard = threading.Timer(90, process.kill)
+    guard = threading.Timer(240, process.kill)
     guard.start()
     try:
         for line in process.stderr:
             if "until Ctrl-C" in line:
                 break
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=60)
     finally:
         guard.cancel()
         process.kill()

@@ -39,7 +39,7 @@ def test_a_new_project_runs_by_the_very_lines_that_are_printed(tmp_path: Path) -
         env=environment(PATH=path),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     ran = Ran(done.returncode, done.stdout, done.stderr)

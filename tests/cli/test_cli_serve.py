@@ -29,7 +29,7 @@ def server(hub: Hub) -> Iterator[Serving]:
 
 def _soon(ask: Callable[[], T]) -> T:
     """The first answer that is not empty."""
-    for _ in range(400):
+    for _ in range(3_000):
         if found := ask():
             return found
         time.sleep(0.02)
@@ -38,7 +38,7 @@ def _soon(ask: Callable[[], T]) -> T:
 
 def _send(url: str, headers: dict[str, str], body: bytes, method: str = "POST") -> tuple[int, Any]:
     parts = urlsplit(url)
-    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)) as connection:
         connection.request(method, parts.path, body, headers)
         response = connection.getresponse()
         text = response.read()

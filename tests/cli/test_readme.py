@@ -107,7 +107,7 @@ def test_the_program_without_a_server_runs(tmp_path: Path) -> None:
     _workflow, program = _snippets("python")
     (tmp_path / "greet.py").write_text(program)
     ran = subprocess.run(
-        [sys.executable, "greet.py"], check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "greet.py"], check=False, cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "{'name': 'John'}\n", "")
 
@@ -138,7 +138,7 @@ def test_the_tour_runs_line_by_line(project: Path) -> None:
             env={key: value for key, value in environment(PATH=path).items() if key != "PUSH_SECRET"},
             capture_output=True,
             text=True,
-            timeout=55,
+            timeout=240,
             check=False,
         )
     finally:

@@ -168,7 +168,7 @@ def work_until_killed(folder: Path, moment: str, commit: int) -> int:
     Its return code: KILLED.
     """
     command = [sys.executable, __file__, str(folder), moment, str(commit)]
-    return subprocess.run(command, check=False, timeout=30, env={**os.environ, "PYTHONPATH": str(ROOT)}).returncode
+    return subprocess.run(command, check=False, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT)}).returncode
 
 
 def _killer(moment: str, commit: int) -> Probe:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hub_process import Hub, until
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 PASSWORD = "a sentence is easy to remember"
@@ -25,6 +25,7 @@ _FLAGS = [
 ]
 #: Milliseconds that anything on a page may take.
 PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 _WITNESS = """
 window.violations = [];

@@ -17,8 +17,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
-from kit import PATIENCE
-
 from hub.declare.project import load_project
 from hub.dispatch.deliver import Dispatcher, Rules
 from hub.dispatch.match import Bindings
@@ -110,7 +108,7 @@ class ShopHub:
     async def ended(self, execution_id: str | None) -> ExecutionRecord:
         """The execution as people see it, when it has ended."""
         assert execution_id is not None
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(60):
             while (await self.record(execution_id)).status not in ENDED:
                 await self._settled.wait(1)
         await self.store.flush()  # lines and marks, for which nobody waits

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hub.cli.desk import desk, listed
-from hub.cli.options import parse_json
+from hub.cli.options import Waiting, parse_json
 from hub.cli.printing import note, print_json, show
 from hub.cli.session import FAILED, command, json_option, project_option
 from hub.model.event import Outcome
@@ -79,7 +79,8 @@ async def trigger(
                 note(f"event {event['id']}")
                 show(deliveries, as_json=False, columns=_DELIVERY_COLUMNS)
             return 0 if all(one["outcome"] != Outcome.FAILED.value for one in deliveries) else FAILED
-        return await finish(here, started[0], as_json=as_json, logs=logs, seconds=None, poll=0.05)
+        waiting = Waiting(wait=True, seconds=None, interval=0.05, logs=logs, as_json=as_json)
+        return await finish(here, started[0], waiting)
 
 
 @executor.command("preview")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -21,8 +24,31 @@ def _duration(_ctx: click.Context, _parameter: click.Parameter, value: str | Non
         raise click.BadParameter(str(error)) from None
 
 
-def wait_options(function: Any) -> Any:
-    """What commands take that can wait for an execution."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a command was told of waiting for an execution, and of how to show it."""
+
+    #: Whether to wait at all.
+    wait: bool
+    #: For how long; None: until the end.
+    seconds: float | None
+    #: Seconds between two looks.
+    interval: float
+    #: Show the lines that jobs write.
+    logs: bool
+    as_json: bool
+
+
+def wait_options(function: Callable[..., None]) -> Callable[..., None]:
+    """What commands take that can wait for an execution, as one parameter, `waiting`."""
+
+    @functools.wraps(function)
+    def gathered(
+        *args: Any, wait: bool, seconds: float | None, interval: float, logs: bool, as_json: bool, **kwargs: Any
+    ) -> None:
+        function(*args, waiting=Waiting(wait, seconds, interval, logs, as_json), **kwargs)
+
+    asking: Callable[..., None] = gathered
     for option in (
         click.option("-l", "--logs", is_flag=True, help="Show the lines that jobs write."),
         click.option(
@@ -35,8 +61,8 @@ def wait_options(function: Any) -> Any:
         json_option,
         project_option,
     ):
-        function = option(function)
-    return function
+        asking = option(asking)
+    return asking
 
 
 def parse_json(text: str, option: str) -> Any:

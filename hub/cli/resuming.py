@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from hub.cli.desk import desk
-from hub.cli.options import parse_json, since_moment, wait_options
+from hub.cli.options import Waiting, parse_json, since_moment, wait_options
 from hub.cli.printing import note, show
 from hub.cli.session import command
 from hub.model.clock import SystemClock, iso
@@ -32,11 +32,7 @@ async def resume(
     since: str | None,
     yes: bool,
     args: str | None,
-    wait: bool,
-    seconds: float | None,
-    interval: float,
-    logs: bool,
-    as_json: bool,
+    waiting: Waiting,
 ) -> int:
     """Let a failed execution go on under its id, or all that match. Finished jobs do not run again.
 
@@ -48,17 +44,17 @@ async def resume(
     if execution_id is None:
         if not many:
             raise click.UsageError("say which: an ID, or all with -n WORKFLOW, -s FAILED or --since TIME.")
-        if args is not None or wait:
+        if args is not None or waiting.wait:
             raise click.UsageError("-a and -W are for one execution: give its ID.")
-        await _resume_many(workflow_name, status, since, really=yes, as_json=as_json)
+        await _resume_many(workflow_name, status, since, really=yes, as_json=waiting.as_json)
         return 0
     if many:
         raise click.UsageError("give either an ID or -n, -s and --since.")
     async with desk() as here:
         now_is = await here.ask("resumeExecution", id=execution_id, args=_other(args))
-        if wait:
-            return await finish(here, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
-        show(now_is, as_json=as_json)
+        if waiting.wait:
+            return await finish(here, execution_id, waiting)
+        show(now_is, as_json=waiting.as_json)
         return 0
 
 
@@ -103,11 +99,7 @@ async def fork(
     path: str,
     args: str | None,
     idempotency_key: str | None,
-    wait: bool,
-    seconds: float | None,
-    interval: float,
-    logs: bool,
-    as_json: bool,
+    waiting: Waiting,
 ) -> int:
     """Start a new execution from a job of another one on: what came before keeps its results, the rest runs again."""
     from hub.cli.waiting import finish
@@ -115,10 +107,10 @@ async def fork(
     async with desk() as here:
         asked = {"id": execution_id, "from": path, "args": _other(args), "idempotency_key": idempotency_key}
         started = await here.ask("forkExecution", **asked)
-        if wait:
+        if waiting.wait:
             note(f"execution {started['id']}")
-            return await finish(here, started["id"], as_json=as_json, logs=logs, seconds=seconds, poll=interval)
-        show({**started, "forked_from": execution_id}, as_json=as_json)
+            return await finish(here, started["id"], waiting)
+        show({**started, "forked_from": execution_id}, as_json=waiting.as_json)
         return 0
 
 
@@ -136,11 +128,7 @@ async def settle(
     result: str | None,
     failed: str | None,
     again: bool,
-    wait: bool,
-    seconds: float | None,
-    interval: float,
-    logs: bool,
-    as_json: bool,
+    waiting: Waiting,
 ) -> int:
     """Say what became of a job that is at most once and was interrupted; an execution that waits for it goes on."""
     from hub.cli.waiting import finish
@@ -152,7 +140,7 @@ async def settle(
         said = {"result": parse_json(result, "--result")}
     async with desk() as here:
         settled = await here.ask("settleCall", id=execution_id, path=path, said=said)
-        if wait:
-            return await finish(here, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
-        show(settled, as_json=as_json)
+        if waiting.wait:
+            return await finish(here, execution_id, waiting)
+        show(settled, as_json=waiting.as_json)
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub.cli.desk import Desk, listed
+from hub.cli.options import Waiting
 from hub.cli.printing import note, print_fields, print_json, print_table
 from hub.cli.session import FAILED, TIMED_OUT
 from hub.model.execution import Status
@@ -14,17 +15,16 @@ _LINES = ("at", "level", "job", "message")
 _MOST_LINES = 100_000
 
 
-async def finish(
-    desk: Desk, execution_id: str, *, as_json: bool, logs: bool, seconds: float | None, poll: float
-) -> int:
+async def finish(desk: Desk, execution_id: str, waiting: Waiting) -> int:
     """Wait for the execution, show it, and say by the exit status how it ended: 0, 1, or 3 when time was up."""
     try:
-        view = await desk.wait(execution_id, seconds=seconds, poll=poll, tell=_tell if logs else None)
+        tell = _tell if waiting.logs else None
+        view = await desk.wait(execution_id, seconds=waiting.seconds, poll=waiting.interval, tell=tell)
     except TimeoutError as error:
         note(str(error))
         return TIMED_OUT
     succeeded = view["status"] == Status.SUCCESS.value
-    await show_execution(desk, view, as_json=as_json, logs=False, quiet_logs=logs)
+    await show_execution(desk, view, as_json=waiting.as_json, logs=False, quiet_logs=waiting.logs)
     return 0 if succeeded else FAILED
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hub.cli.desk import desk, listed
-from hub.cli.options import parse_json, wait_options
+from hub.cli.options import Waiting, parse_json, wait_options
 from hub.cli.printing import note, show
 from hub.cli.resuming import fork, resume, settle
 from hub.cli.session import command, json_option, project_option
@@ -71,11 +71,7 @@ async def start(
     idempotency_key: str | None,
     priority: int | None,
     app: str | None,
-    wait: bool,
-    seconds: float | None,
-    interval: float,
-    logs: bool,
-    as_json: bool,
+    waiting: Waiting,
 ) -> int:
     """Start an execution of a workflow."""
     del app
@@ -89,11 +85,11 @@ async def start(
         started = await here.ask(
             "startExecution", name=name, args=value, invoker=invoker, idempotency_key=idempotency_key, priority=priority
         )
-        if not wait:
-            show({"id": started["id"], "workflow": name, "status": started["status"]}, as_json=as_json)
+        if not waiting.wait:
+            show({"id": started["id"], "workflow": name, "status": started["status"]}, as_json=waiting.as_json)
             return 0
         note(f"execution {started['id']}")
-        return await finish(here, started["id"], as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+        return await finish(here, started["id"], waiting)
 
 
 @workflow.command("executions")
@@ -110,11 +106,7 @@ async def executions(
     status: str | None,
     executor: str | None,
     limit: int,
-    wait: bool,
-    seconds: float | None,
-    interval: float,
-    logs: bool,
-    as_json: bool,
+    waiting: Waiting,
 ) -> int:
     """Executions, newest first, or one of them."""
     from hub.cli.waiting import finish, show_execution
@@ -123,12 +115,12 @@ async def executions(
         if execution_id is None:
             filters = {"workflow": workflow_name, "status": status, "executor": executor}
             found = await listed(here, "listExecutions", limit, **filters)
-            show(found, as_json=as_json, columns=_COLUMNS, empty="no executions yet")
+            show(found, as_json=waiting.as_json, columns=_COLUMNS, empty="no executions yet")
             return 0
         view = await here.ask("getExecution", id=execution_id)
-        if wait:
-            return await finish(here, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
-        await show_execution(here, view, as_json=as_json, logs=logs)
+        if waiting.wait:
+            return await finish(here, execution_id, waiting)
+        await show_execution(here, view, as_json=waiting.as_json, logs=waiting.logs)
         return 0
 
 
@@ -136,29 +128,23 @@ async def executions(
 @click.argument("execution_id", metavar="ID")
 @wait_options
 @command
-async def cancel(
-    execution_id: str, wait: bool, seconds: float | None, interval: float, logs: bool, as_json: bool
-) -> None:
+async def cancel(execution_id: str, waiting: Waiting) -> None:
     """End an execution: nothing of it starts any more."""
-    del wait, seconds, interval, logs
     async with desk() as here:
-        show(await here.ask("cancelExecution", id=execution_id), as_json=as_json)
+        show(await here.ask("cancelExecution", id=execution_id), as_json=waiting.as_json)
 
 
 @workflow.command("wait")
 @click.argument("execution_id", metavar="ID")
 @wait_options
 @command
-async def wait_for(
-    execution_id: str, wait: bool, seconds: float | None, interval: float, logs: bool, as_json: bool
-) -> int:
+async def wait_for(execution_id: str, waiting: Waiting) -> int:
     """Wait for the end of an execution (exit 0 success, 1 failed or cancelled, 3 time is up)."""
-    del wait
     from hub.cli.waiting import finish
 
     async with desk() as here:
         await here.ask("getExecution", id=execution_id)
-        return await finish(here, execution_id, as_json=as_json, logs=logs, seconds=seconds, poll=interval)
+        return await finish(here, execution_id, waiting)
 
 
 workflow.add_command(resume)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 from hub.api.passing import Passage, Values
@@ -15,7 +16,6 @@ from hub.api.side_door import CONFLICT, NEW, NOT_HERE, NOT_STORED, REPEATED
 from hub.model.clock import Clock
 from hub.model.errors import StoreUnavailable
 from hub.model.event import StoredEvent
-from hub.triggers.webhook.answer import Answer
 from hub.triggers.webhook.gate import Gate
 from hub.triggers.webhook.intake import Intake
 from hub.triggers.webhook.quick import PREFIX
@@ -27,10 +27,15 @@ _MOST = 512
 #: Seconds for the last answers, when the hub stops.
 _PATIENCE = 2.0
 
-#: Stores a row and its body, and calls back with what became of them.
-HandIn = Callable[[Sequence[Any], bytes, Callable[[StoredEvent | Exception], None]], None]
+#: Stores rows, each of values and bytes, and calls back with what became of them in their order.
+HandIn = Callable[[Sequence[tuple[Sequence[Any], bytes]], Callable[[Sequence[StoredEvent] | Exception], None]], None]
 #: Serves a connection, of which some bytes are read already.
 Adopt = Callable[[socket.socket, bytes], None]
+
+
+#: What became of a delivery, and the id of its event.
+_Fate = tuple[int, str]
+_NOT_HERE: _Fate = (NOT_HERE, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,6 @@ class Doorkeeper:
         self._passage: Passage | None = None
         self._ended = asyncio.Event()
         self._stopping = False
-        self._answers: list[tuple[int, int, str]] = []
         self._count = 0
         self._since = 0.0
         self._flood = flood
@@ -113,11 +117,8 @@ class Doorkeeper:
     def _told(self, value: Sequence[Any], data: bytes) -> None:
         kind, *what = value
         if kind == "events":
-            files, checked = what
-            start = 0
-            for number, name, row, length in checked:
-                self._store(number, name, row, data[start : start + length], holds=files == self._files)
-                start += length
+            number, files, checked = what
+            self._store(number, checked, data, holds=files == self._files)
         elif kind == "left":
             self._away -= what[0]
         elif kind == "files":
@@ -125,32 +126,44 @@ class Doorkeeper:
             if self._agreed:
                 log.info("webhooks come in a flood: they are checked in a process of their own")
 
-    def _store(self, number: int, name: str, row: Sequence[Any], body: bytes, *, holds: bool) -> None:
-        endpoint = self._intake.endpoints.get(name) if holds else None
-        gate = None if endpoint is None else self._intake.gates.enter(endpoint)
-        if gate is None or isinstance(gate, Answer):
-            self._answer(number, NOT_HERE)
-            return
-        self._hand_in(row, body, partial(self._stored, number, gate))
-
-    def _stored(self, number: int, gate: Gate, stored: StoredEvent | Exception) -> None:
-        self._intake.gates.leave(gate)
-        if isinstance(stored, StoredEvent):
-            fate = CONFLICT if stored.conflict else REPEATED if stored.duplicate else NEW
-            self._answer(number, fate, stored.id)
+    def _store(self, number: int, checked: Sequence[Any], data: bytes, *, holds: bool) -> None:
+        """Hand in what may come, all at once; the others go back to the main door."""
+        gates: list[Gate | None] = []
+        rows: list[tuple[Sequence[Any], bytes]] = []
+        start = 0
+        for name, row, length in checked:
+            gate = self._enter(name) if holds else None
+            gates.append(gate)
+            if gate is not None:
+                rows.append((row, data[start : start + length]))
+            start += length
+        if rows:
+            self._hand_in(rows, partial(self._stored, number, gates))
         else:
-            if not isinstance(stored, StoreUnavailable):
-                self._intake.sorry(stored)
-            self._answer(number, NOT_STORED)
+            self._answer(number, [_NOT_HERE] * len(gates))
 
-    def _answer(self, number: int, fate: int, name: str = "") -> None:
-        if not self._answers:
-            self._loop.call_soon(self._send)
-        self._answers.append((number, fate, name))
+    def _enter(self, name: str) -> Gate | None:
+        endpoint = self._intake.endpoints.get(name)
+        gate = None if endpoint is None else self._intake.gates.enter(endpoint)
+        return gate if isinstance(gate, Gate) else None
 
-    def _send(self) -> None:
-        answers, self._answers = self._answers, []
-        self._values.send(("answers", answers, self._clock.now()))
+    def _stored(self, number: int, gates: Sequence[Gate | None], stored: Sequence[StoredEvent] | Exception) -> None:
+        fates: Iterator[_Fate]
+        if isinstance(stored, StoreUnavailable):
+            fates = repeat((NOT_STORED, ""))
+        elif isinstance(stored, Exception):
+            # It may be the fault of one of them: at the main door each is stored by itself.
+            log.error("webhooks could not be stored together", exc_info=stored)
+            fates = repeat(_NOT_HERE)
+        else:
+            fates = map(_fate, stored)
+        self._answer(number, [_NOT_HERE if gate is None else next(fates) for gate in gates])
+        for gate in gates:
+            if gate is not None:
+                self._intake.gates.leave(gate)
+
+    def _answer(self, number: int, fates: Sequence[_Fate]) -> None:
+        self._values.send(("answers", (number, fates), self._clock.now()))
 
     def _lost(self) -> None:
         self._ended.set()
@@ -161,3 +174,7 @@ class Doorkeeper:
             log.warning(
                 "the side door for webhooks has ended; all of them go through the main one until the next start"
             )
+
+
+def _fate(stored: StoredEvent) -> _Fate:
+    return CONFLICT if stored.conflict else REPEATED if stored.duplicate else NEW, stored.id

@@ -12,10 +12,9 @@ import contextlib
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from email.utils import formatdate
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub.api.passing import Passage, Values
-from hub.api.turn import Turn
 from hub.api.visitor import Visitor
 from hub.model.clock import SharedClock
 from hub.model.event import NewEvent, StoredEvent
@@ -34,13 +33,22 @@ NEW, REPEATED, CONFLICT, NOT_STORED, NOT_HERE = range(5)
 Read = Callable[[], tuple[str, Mapping[str, Endpoint]]]
 
 
+class _Asking(NamedTuple):
+    """A request whose event is to be stored."""
+
+    visitor: Visitor
+    endpoint: Endpoint
+    row: list[Any]
+    data: bytes
+
+
 class SideDoor:
     """Serves in its process until the main one is gone. It is the `Host` of its visitors."""
 
     def __init__(
         self, intake: Intake, clock: SharedClock, row_of: Callable[[NewEvent], tuple[list[Any], bytes]], read: Read
     ) -> None:
-        """`row_of` makes of an event what the store writes, its body apart. `clock` is kept to the main process' time, `read` is called when the main process asks for it."""
+        """`row_of` makes of an event what the store writes: values and bytes. `clock` is kept to the main process' time, `read` is called when the main process asks for it."""
         self._intake = intake
         self._clock = clock
         self._row_of = row_of
@@ -48,7 +56,6 @@ class SideDoor:
         self._files = ""
         self._read = read
         self._limits = HeadLimits()
-        self._turn = Turn()
         self._loop = asyncio.get_running_loop()
         self._values = Values(self._told, self._end)
         self._passage: Passage | None = None
@@ -56,10 +63,9 @@ class SideDoor:
         #: Visitors that have left since the main process was told how many.
         self._gone = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        #: Requests whose event is being stored, by number; and what is not sent yet.
-        self._asking: dict[int, tuple[Visitor, Endpoint]] = {}
-        self._unsent: list[tuple[int, str, list[Any], int]] = []
-        self._bodies: list[bytes] = []
+        #: Whose events are being stored, by the number of the message that they went in; and what is not sent yet.
+        self._asking: dict[int, list[_Asking]] = {}
+        self._next: list[_Asking] = []
         self._number = 0
         self._ended = asyncio.Event()
         self._stopping = False
@@ -86,7 +92,15 @@ class SideDoor:
         self._visitors.add(visitor)
 
     def asked(self, visitor: Visitor) -> None:
-        self._turn.add(self._loop, self._check, visitor)
+        found = self._decide(visitor)
+        if found is None:
+            visitor.give_back()
+            return
+        if not self._next:
+            # At the end of this turn of the loop: what else is asked in the same turn goes into the same message.
+            self._loop.call_soon(self._send)
+        endpoint, event = found
+        self._next.append(_Asking(visitor, endpoint, *self._row_of(event)))
 
     def left(self, visitor: Visitor) -> None:
         self._visitors.discard(visitor)
@@ -111,20 +125,6 @@ class SideDoor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _check(self, visitor: Visitor) -> None:
-        found = self._decide(visitor)
-        if found is None:
-            visitor.give_back()
-            return
-        endpoint, event = found
-        if not self._unsent:
-            self._loop.call_soon(self._send)
-        self._number += 1
-        self._asking[self._number] = (visitor, endpoint)
-        row, body = self._row_of(event)
-        self._unsent.append((self._number, endpoint.name, row, len(body)))
-        self._bodies.append(body)
-
     def _decide(self, visitor: Visitor) -> tuple[Endpoint, NewEvent] | None:
         """The event of a request that is to be stored and nothing else; None: it is not for here."""
         scope = visitor.scope()
@@ -143,23 +143,26 @@ class SideDoor:
         return (admitted.endpoint, decided) if isinstance(decided, NewEvent) else None
 
     def _send(self) -> None:
-        unsent, self._unsent = self._unsent, []
-        bodies, self._bodies = self._bodies, []
-        self._values.send(("events", self._files, unsent), b"".join(bodies))
+        self._number += 1
+        asking, self._next = self._next, []
+        self._asking[self._number] = asking
+        rows = [(one.endpoint.name, one.row, len(one.data)) for one in asking]
+        self._values.send(("events", self._number, self._files, rows), b"".join([one.data for one in asking]))
 
     def _told(self, value: tuple[str, Any, int], _data: bytes) -> None:
         kind, what, now = value
         self._clock.correct(now - self._clock.now(), _CLOSE_ENOUGH)
         if kind == "answers":
-            for number, fate, name in what:
-                self._answer(*self._asking.pop(number), fate, name)
+            number, fates = what
+            for asking, (fate, name) in zip(self._asking.pop(number), fates, strict=True):
+                self._answer(asking.visitor, asking.endpoint, fate, name)
         elif kind == "files":
             self._keep(self._read_again())
         elif kind == "stop":
             self._stopping = True
             for visitor in tuple(self._visitors):
                 visitor.close()
-        if self._stopping and not self._asking and not self._unsent:
+        if self._stopping and not self._asking and not self._next:
             self._end()
 
     def _answer(self, visitor: Visitor, endpoint: Endpoint, fate: int, name: str) -> None:

@@ -64,7 +64,7 @@ async def keep_side_door(
     door: OpenedDoor, parts: Parts, intake: Intake, adopt: Callable[[socket.socket, bytes], None]
 ) -> Doorkeeper:
     """Let it take part. `adopt` serves the connections that it gives back."""
-    hand_in = partial(parts.store.hand_in_row, timeout=Settings().store_timeout)
+    hand_in = partial(parts.store.hand_in_rows, timeout=Settings().store_timeout)
     keeper = Doorkeeper(intake, hand_in, parts.clock, state_of(parts.files.root))
     await keeper.start(door.values, door.passage, adopt)
     return keeper

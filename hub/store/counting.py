@@ -79,6 +79,11 @@ def _stored(counts: Counts, item: Any, result: Any) -> None:
         counts.latest[kind] = max(0.0, (counts.now - item.time) / 1000)
 
 
+def _stored_together(counts: Counts, item: Any, result: Any) -> None:
+    for arrival, stored in zip(item, result, strict=True):
+        _stored(counts, arrival, stored)
+
+
 def _dispatched(counts: Counts, item: Any, result: Any) -> None:
     if result:
         counts.deliveries.update(delivery.outcome.value for delivery in item.deliveries)
@@ -113,6 +118,7 @@ def _audited(count: Callable[[Counts, Any, Any], None]) -> Callable[[Counts, Any
 
 _COUNTED: Mapping[str, Callable[[Counts, Any, Any], None]] = {
     "store_event": _stored,
+    "store_events": _stored_together,
     "dispatch": _dispatched,
     "record_slots": _slots,
     "start": _started,

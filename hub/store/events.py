@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from hub.model.clock import new_id
@@ -32,17 +33,14 @@ class Arrival(NamedTuple):
     model: str
     time: int
     received_at: int
-    #: JSON.
-    payload: str
-    body: bytes | None
     #: JSON list of names.
     executors: str
     state: int
     body_key: str | None
     key_until: int | None
-
-
-_BODY = Arrival._fields.index("body")
+    #: JSON.
+    payload: str
+    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +53,11 @@ class Dispatched:
 
 
 _INSERT_EVENTS = Bulk(
-    "id:text source:text key:text type:text namespace:text model:text time:int received_at:int payload:text body:bytes "
-    "executors:text state:int body_key:text key_until:int",
-    "INSERT INTO events (id, source, key, type, namespace, model, time, received_at, payload, body, executors, state, body_key, "
-    "key_until) SELECT id, source, key, type, namespace, model, time, received_at, payload, body, executors, state, body_key, "
-    "key_until FROM v WHERE true ON CONFLICT DO NOTHING",
+    "id:text source:text key:text type:text namespace:text model:text time:int received_at:int executors:text state:int "
+    "body_key:text key_until:int payload:text body:bytes",
+    "INSERT INTO events (id, source, key, type, namespace, model, time, received_at, executors, state, body_key, key_until, "
+    "payload, body) SELECT id, source, key, type, namespace, model, time, received_at, executors, state, body_key, key_until, "
+    "payload, body FROM v WHERE true ON CONFLICT DO NOTHING",
 )
 
 _NOT_STORED = Bulk("id:text", "SELECT v.id FROM v LEFT JOIN events ON events.id = v.id WHERE events.id IS NULL")
@@ -91,6 +89,11 @@ def store_arrivals(tx: Tx, arrivals: Sequence[Arrival]) -> list[StoredEvent]:
     if repeated:
         insert_deliveries(tx, repeated)
     return answers
+
+
+def _store_together(tx: Tx, items: Sequence[Sequence[Arrival]]) -> list[list[StoredEvent]]:
+    stored = iter(store_arrivals(tx, list(chain.from_iterable(items))))
+    return [list(islice(stored, len(arrivals))) for arrivals in items]
 
 
 def event_of(row: Row) -> Event:
@@ -253,26 +256,30 @@ def arrival(event: NewEvent, now: int, identifier: str | None = None) -> Arrival
         event.model,
         event.time,
         now,
-        compact(event.payload),
-        event.body,
         _names(event.executors),
         NEW,
         event.body_key,
         None if event.window is None else now + event.window,
+        compact(event.payload),
+        event.body,
     )
 
 
 def sent(made: Arrival) -> tuple[list[Any], bytes]:
-    """An arrival for another process, as JSON and its body."""
-    return [*made[:_BODY], *made[_BODY + 1 :]], made.body or b""
+    """An arrival for another process: values for JSON, and bytes, which need not be escaped. It has a body."""
+    payload = made.payload.encode()
+    return [*made[:-2], len(payload)], payload + (made.body or b"")
 
 
-def received(row: Sequence[Any], body: bytes) -> Arrival:
-    """An arrival that another process has `sent`; it had a body."""
-    return Arrival._make((*row[:_BODY], body, *row[_BODY:]))
+def received(row: Sequence[Any], data: bytes) -> Arrival:
+    """What another process has `sent`."""
+    *values, length = row
+    return Arrival._make((*values, data[:length].decode(), data[length:]))
 
 
 STORE_EVENT: Verb[Arrival, StoredEvent] = Verb("store_event", store_arrivals, rings=("events",))
+#: Several at once, all or none: what each caller costs, however little he wants, is had once for all of them.
+STORE_EVENTS: Verb[Sequence[Arrival], Sequence[StoredEvent]] = Verb("store_events", _store_together, rings=("events",))
 DISPATCH: Verb[Dispatched, bool] = Verb("dispatch", _record_dispatched, rings=("executions",))
 #: The same where executions may be canceled by it.
 DISPATCH_CANCELING: Verb[Dispatched, bool] = Verb(

@@ -20,18 +20,21 @@ from test_connection import ODD, endpoint, push
 from hub.api.app import create_app, machine_routes
 from hub.api.connection import Patience
 from hub.api.doorkeeper import Doorkeeper, Flood
+from hub.api.passing import Values
 from hub.api.readiness import Readiness
 from hub.api.server import HttpServer, new_loop
-from hub.api.side_door import SideDoor
+from hub.api.side_door import CONFLICT, NEW, NOT_HERE, REPEATED, SideDoor
 from hub.model.clock import SharedClock, SystemClock
-from hub.model.event import StoredEvent
+from hub.model.errors import StoreUnavailable
+from hub.model.event import NewEvent, StoredEvent
 from hub.store import Store, open_store
 from hub.store.events import arrival, sent
 from hub.triggers.webhook.endpoint import Endpoint
 from hub.triggers.webhook.intake import Intake
 from hub.triggers.webhook.quick import QuickIntake
 
-Done = Callable[[StoredEvent | Exception], None]
+Rows = Sequence[tuple[Sequence[Any], bytes]]
+Done = Callable[[Sequence[StoredEvent] | Exception], None]
 
 
 @dataclass
@@ -44,28 +47,28 @@ class Both:
     #: What the side door reads when it is told to.
     files: tuple[str, Mapping[str, Endpoint]]
     port: int = 0
-    #: Rows that the side door has sent; and whether they are kept back.
-    rows: list[tuple[Sequence[Any], bytes, Done]] = field(default_factory=list)
+    #: What the side door has sent, a message each; and whether that is kept back.
+    messages: list[tuple[Rows, Done]] = field(default_factory=list)
     hold: bool = False
     adopted: int = 0
     came: asyncio.Event = field(default_factory=asyncio.Event)
     back: asyncio.Event = field(default_factory=asyncio.Event)
     senders: list[Sender] = field(default_factory=list)
 
-    def hand_in(self, row: Sequence[Any], body: bytes, done: Done) -> None:
-        self.rows.append((row, body, done))
+    def hand_in(self, rows: Rows, done: Done) -> None:
+        self.messages.append((rows, done))
         self.came.set()
         if not self.hold:
-            self.store.hand_in_row(row, body, done, timeout=0.9)
+            self.store.hand_in_rows(rows, done, timeout=0.9)
 
     def keep_back(self) -> None:
-        self.rows.clear()
+        self.messages.clear()
         self.came.clear()
         self.hold = True
 
     def release(self) -> None:
-        for row, body, done in self.rows:
-            self.store.hand_in_row(row, body, done, timeout=0.9)
+        for rows, done in self.messages:
+            self.store.hand_in_rows(rows, done, timeout=0.9)
 
 
 class Sender:
@@ -94,8 +97,8 @@ async def doors(url: str, endpoints: Mapping[str, Endpoint], ahead: int = 0) -> 
     store = open_store(url, clock)
     intake = Intake(store, clock, endpoints=endpoints)
 
-    def hand_in(row: Sequence[Any], body: bytes, done: Done) -> None:
-        both.hand_in(row, body, done)
+    def hand_in(rows: Rows, done: Done) -> None:
+        both.hand_in(rows, done)
 
     keeper = Doorkeeper(intake, hand_in, clock, "one", Flood(row=1, seconds=60))
     both = Both(
@@ -152,12 +155,12 @@ async def arrived(both: Both, path: str = "/webhooks/push") -> Sender:
     """A sender whose connection is at the side door, after some deliveries."""
     sender = Sender(*await asyncio.open_connection("127.0.0.1", both.port))
     both.senders.append(sender)
-    before = len(both.rows)
+    before = len(both.messages)
     for number in range(500):
         body = json.dumps({"warming": number, "port": sender.writer.get_extra_info("sockname")[1]}).encode()
         status, _ = await sender.ask(push(body, f"warm-{number}-{id(sender)}", path=path))
         assert status == 202
-        if len(both.rows) > before:
+        if len(both.messages) > before:
             return sender
     raise AssertionError("it never came to the side door")
 
@@ -314,11 +317,62 @@ def test_a_store_that_cannot_be_written_is_told_and_the_sender_comes_again() -> 
         both.keep_back()
         sender.writer.write(push(b'{"down": 1}', "down"))
         await both.came.wait()
-        both.rows[0][2](RuntimeError("planted"))
+        both.messages[0][1](StoreUnavailable("planted"))
         assert (await sender.answer())[0] == 503
         assert both.intake.gates.inside == 0
         both.hold = False
         assert (await sender.ask(push(b'{"down": 1}', "down")))[0] == 202
+
+    play(story)
+
+
+def test_what_cannot_be_stored_together_is_stored_by_itself_at_the_main_door() -> None:
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        both.keep_back()
+        sender.writer.write(push(b'{"beside": 1}', "beside"))
+        await both.came.wait()
+        both.messages[0][1](RuntimeError("planted"))
+        assert (await sender.answer())[0] == 202
+        assert both.adopted == 1
+        assert both.intake.gates.inside == 0
+        assert [event.key for event in await both.store.events() if event.key == "beside"] == ["beside"]
+
+    play(story)
+
+
+def test_of_one_message_each_has_its_own_fate() -> None:
+    """The side door is played by hand: new ones, a repetition, another body under the same id, and one that is not known here."""
+
+    async def story(both: Both) -> None:
+        ours, theirs = socket.socketpair()
+        passage, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        keeper = Doorkeeper(both.intake, both.hand_in, SystemClock(), "one")
+        await keeper.start(ours, passage, lambda _connection, _data: None)
+        said: asyncio.Queue[Any] = asyncio.Queue()
+        side = Values(lambda value, _data: said.put_nowait(value), lambda: None)
+        await asyncio.get_running_loop().create_unix_connection(lambda: side, sock=theirs)
+        names, rows, data = [], [], b""
+        for number, (name, key, body) in enumerate(
+            [("push", "a", b"1"), ("nobody", "b", b"2"), ("push", "a", b"1"), ("push", "c", b"3"), ("push", "a", b"4")]
+        ):
+            made = arrival(NewEvent("webhook:push", key, "push", 1, {"n": "\u00fc"}, body=body), 1, f"E{number}")
+            row, more = sent(made)
+            rows.append((name, row, len(more)))
+            names.append(made.id)
+            data += more
+        side.send(("events", 7, "one", rows), data)
+        kind, (number, fates), _ = await asyncio.wait_for(said.get(), 5)
+        assert (kind, number) == ("answers", 7)
+        first, _, _, third, _ = names
+        assert fates == [[NEW, first], [NOT_HERE, ""], [REPEATED, first], [NEW, third], [CONFLICT, first]]
+        assert both.intake.gates.inside == 0
+        event = await both.store.event(third)
+        assert event is not None
+        assert (event.body, event.payload) == (b"3", {"n": "\u00fc"})
+        side.close()
+        other.close()
+        assert await keeper.stop()
 
     play(story)
 

@@ -115,10 +115,12 @@ def acknowledge_early(seconds: float) -> None:
 
     submit, hand_in = ThreadWriter.submit, ThreadWriter.hand_in
 
-    def written_later(self: ThreadWriter, verb: Any, item: Any, timeout: float) -> StoredEvent:
+    def written_later(self: ThreadWriter, verb: Any, item: Any, timeout: float) -> Any:
         asyncio.get_running_loop().call_later(
             seconds, lambda: submit(self, verb, item, timeout=timeout).add_done_callback(lambda f: f.exception())
         )
+        if verb.name == "store_events":
+            return [StoredEvent(one.id, duplicate=False) for one in item]
         return StoredEvent(item.id, duplicate=False)
 
     def early(self: ThreadWriter, verb: Any, item: Any, *, timeout: float | None = None) -> asyncio.Future[Any]:
@@ -131,7 +133,7 @@ def acknowledge_early(seconds: float) -> None:
     def early_too(
         self: ThreadWriter, verb: Any, item: Any, done: Callable[[Any], None], *, timeout: float | None = None
     ) -> None:
-        if verb.name != "store_event" or timeout is None:
+        if verb.name not in ("store_event", "store_events") or timeout is None:
             hand_in(self, verb, item, done, timeout=timeout)
         else:
             asyncio.get_running_loop().call_soon(done, written_later(self, verb, item, timeout))

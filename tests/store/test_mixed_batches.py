@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from kit import FakeClock
 
 from hub.model.errors import Fenced
-from hub.model.event import Delivery, NewEvent, Outcome
+from hub.model.event import Delivery, NewEvent, Outcome, StoredEvent
 from hub.model.execution import Checkpoint, Claimed, JobStatus, Settled, StartRequest, Status
 from hub.store import Store, open_store
 from hub.store.checkpoints import CallWrite
-from hub.store.events import Dispatched
+from hub.store.events import Dispatched, arrival, sent
 from hub.store.executions import Claimable, ClaimRequest
 
 
@@ -64,6 +67,38 @@ def test_an_event_that_is_dispatched_twice_at_once_starts_one_execution(store_ur
         await store.close()
 
     asyncio.run(story())
+
+
+def test_rows_of_another_process_are_stored_as_they_came_and_a_repeated_one_is_the_first_one(store_url: str) -> None:
+    async def story() -> None:
+        store = open_store(store_url, FakeClock())
+        told: asyncio.Queue[Sequence[StoredEvent] | Exception] = asyncio.Queue()
+        messages = [
+            [row_of("a", "E1", b"1"), row_of("b", "E2", b"2")],
+            [row_of("b", "E3", b"2"), row_of("c", "E4", b""), row_of("a", "E5", b"5")],
+        ]
+        for message in messages:
+            store.hand_in_rows(message, told.put_nowait, timeout=5)
+        assert [await told.get(), await told.get()] == [
+            [StoredEvent("E1", duplicate=False), StoredEvent("E2", duplicate=False)],
+            [
+                StoredEvent("E2", duplicate=True),
+                StoredEvent("E4", duplicate=False),
+                StoredEvent("E1", duplicate=True, conflict=True),
+            ],
+        ]
+        stored = {event.id: event for event in await store.events()}
+        assert {name: event.body for name, event in stored.items()} == {"E1": b"1", "E2": b"2", "E4": b"", "E5": b"5"}
+        assert {json.dumps(event.payload) for event in stored.values()} == {json.dumps({"ü": "€"})}
+        await store.close()
+
+    asyncio.run(story())
+
+
+def row_of(key: str, name: str, body: bytes) -> tuple[Sequence[Any], bytes]:
+    """What the side door sends of a delivery, behind the JSON that it goes through."""
+    row, data = sent(arrival(NewEvent("webhook:x", key, "push", 1, {"ü": "€"}, body=body, executors=("x",)), 1, name))
+    return json.loads(json.dumps(row)), data
 
 
 def test_a_start_that_was_made_before_is_answered_with_the_first_one(store_url: str) -> None:

@@ -14,6 +14,7 @@ from hub.store.events import (
     DISPATCH_CANCELING,
     REPLAY,
     STORE_EVENT,
+    STORE_EVENTS,
     Dispatched,
     arrival,
     event_of,
@@ -45,11 +46,14 @@ class EventsPage(Page):
         """The same, for callers who do not wait in a coroutine."""
         self._writer.hand_in(STORE_EVENT, arrival(event, self._clock.now()), done, timeout=timeout)
 
-    def hand_in_row(
-        self, row: Sequence[Any], body: bytes, done: Callable[[StoredEvent | Exception], None], timeout: float
+    def hand_in_rows(
+        self,
+        rows: Sequence[tuple[Sequence[Any], bytes]],
+        done: Callable[[Sequence[StoredEvent] | Exception], None],
+        timeout: float,
     ) -> None:
-        """The same for an `Arrival` that another process has made and `sent`."""
-        self._writer.hand_in(STORE_EVENT, received(row, body), done, timeout=timeout)
+        """The same for several that another process has made and `sent`; an exception is said of all of them."""
+        self._writer.hand_in(STORE_EVENTS, [received(row, data) for row, data in rows], done, timeout=timeout)
 
     async def store_events(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
         """Make them all durable; they share a transaction when they fit one. Their ids are in the order in which they are given."""

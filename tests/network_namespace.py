@@ -21,12 +21,13 @@ class NoNamespace(Exception):
 class Namespace:
     """Both ends of the cable have addresses that nobody else uses: `here` is ours."""
 
-    def __init__(self) -> None:
-        number = os.getpid() % 60_000
+    def __init__(self, place: int = 0) -> None:
+        """`place`: of several that one process has at once, below 8."""
+        number = (os.getpid() * 8 + place) % (64 * 256)
         self._name = f"hub-{number}"
         self._cable = f"hub{number}"
-        base = f"10.203.{number // 256}.{number % 64 * 4 + 1}"
-        self.here, there = base, f"{base.rpartition('.')[0]}.{number % 64 * 4 + 2}"
+        network, host = f"10.203.{number // 64}", number % 64 * 4
+        self.here, there = f"{network}.{host + 1}", f"{network}.{host + 2}"
         #: What a command inside begins with.
         self.before = ("ip", "netns", "exec", self._name)
         try:

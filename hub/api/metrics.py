@@ -40,6 +40,8 @@ class Standing:
     leases: list[float]
     followers: int
     troubles: int
+    #: Seconds.
+    oldest_transaction: float
 
 
 class Metrics:
@@ -65,6 +67,7 @@ class Metrics:
         now, store = self._clock.now(), self._store
         oldest = await store.oldest_new_event()
         first = await store.next_schedules(1)
+        lingering = await store.oldest_transaction()
         late = now - (first[0].next_fire_at or now) if first and not first[0].paused else 0
         return Standing(
             executions=await store.open_executions(_MOST),
@@ -73,6 +76,7 @@ class Metrics:
             leases=[(node.lease_until - now) / 1000 for node in await store.nodes()],
             followers=self._live.following,
             troubles=len(self._troubles()),
+            oldest_transaction=0.0 if lingering is None else lingering.seconds,
         )
 
 
@@ -149,6 +153,11 @@ def _standing(now: Standing) -> list[Metric]:
         GaugeMetricFamily("hub_lease_seconds", "Until the first lease of a node ends", min(now.leases, default=0.0)),
         GaugeMetricFamily("hub_streams", "Executions that are followed live", now.followers),
         GaugeMetricFamily("hub_troubles", "Reasons why the hub is not ready", now.troubles),
+        GaugeMetricFamily(
+            "hub_oldest_transaction_seconds",
+            "How long a transaction has been open that keeps PostgreSQL from clearing away what was deleted",
+            now.oldest_transaction,
+        ),
     ]
 
 

@@ -102,15 +102,20 @@ def _allowed(methods: Iterable[str]) -> list[str]:
 async def _done(request: Request, operation: Operation, client: Client, face: Face) -> Response:
     path = path_of(request)
     principal = ANONYMOUS
+    clock = asyncio.get_running_loop().time
+    until = clock() + PATIENCE
     if operation.action != PUBLIC:
-        principal = await face.principal(request)
-        name = None if operation.names is None else path[operation.names]
-        what = f"{operation.action.partition(':')[0]} {name or path.get('id', '')}".strip()
-        asked = client.acting_as(principal)
-        await asked.refuse_unless_allowed(operation.action, name, what, changes=operation.method != "GET")
+        async with asyncio.timeout_at(until):
+            principal = await face.principal(request)
+            name = None if operation.names is None else path[operation.names]
+            what = f"{operation.action.partition(':')[0]} {name or path.get('id', '')}".strip()
+            asked = client.acting_as(principal)
+            await asked.refuse_unless_allowed(operation.action, name, what, changes=operation.method != "GET")
     query = query_of(request, operation)
+    begun = clock()
     body = await body_of(request, operation) if request.method not in ("GET", "HEAD") else None
+    until += clock() - begun  # a slow sender takes nothing of the store's time
     call = Call(client.acting_as(principal), principal, path, query, body, request=request)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout_at(until):
         made = await operation.handle(call)
     return made if isinstance(made, Response) else answer(made, operation.status)

@@ -24,6 +24,7 @@ from hub.assembly.exposure import exposed
 from hub.assembly.files import Files
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.kept_results import ResultPruner
+from hub.assembly.lingering import Lingering
 from hub.assembly.parts import Parts, operator, public_url
 from hub.assembly.people import console_route
 from hub.assembly.planning import Planning, said
@@ -147,6 +148,7 @@ class Serving:
         if parts.store.shared:
             self._begin(Sharing(parts.store, parts.clock, parts.node, parts.dispatcher).serve(stop))
             self._begin(Comparing(parts.store, parts.clock, lambda: parts.about.revision).serve(stop))
+            self._begin(Lingering(parts.store).serve(stop))
         results = ResultPruner(parts.store, parts.surroundings.databases, parts.clock, parts.config.retention)
         self._begin(Tidying(lambda: self._worker.running).serve(stop))
         self._begin(Pruner(parts.store, parts.clock, parts.config.retention, results).serve(stop))

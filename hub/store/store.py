@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hub.model.clock import Clock
 from hub.model.errors import StoreUnavailable
 from hub.store.committing import Committer
-from hub.store.dialects.base import Dialect, StoreBroken, StoreBusy
+from hub.store.dialects.base import Dialect, OpenTransaction, StoreBroken, StoreBusy
 from hub.store.dialects.choosing import dialect_for
 from hub.store.opening import check_ground, prepare
 from hub.store.pages.audit import AuditPage
@@ -90,6 +90,13 @@ class Store(
             if self._dialect.single_connection:
                 return self._dialect.damage()
             return await asyncio.to_thread(self._dialect.damage)
+        except StoreBusy as error:
+            raise StoreUnavailable(f"{self._dialect.shown} cannot be read: {error}") from error
+
+    async def oldest_transaction(self) -> OpenTransaction | None:
+        """Whose transaction keeps most of what was deleted from being cleared away, if anybody's. Raises StoreUnavailable."""
+        try:
+            return await asyncio.to_thread(self._dialect.oldest_transaction)
         except StoreBusy as error:
             raise StoreUnavailable(f"{self._dialect.shown} cannot be read: {error}") from error
 

@@ -14,6 +14,7 @@ import pytest
 from kit import PATIENCE, Bench, FakeClock, until
 from postgres_cluster import Cluster
 from postgres_proxy import Proxy
+from psycopg import pq
 
 from hub.engine.lease import Lease
 from hub.model.clock import SystemClock
@@ -23,7 +24,8 @@ from hub.model.execution import LogLine, Started, StartRequest, Status
 from hub.store import open_store
 from hub.store.checkpoints import LogWrite
 from hub.store.committing import Committer, Operation
-from hub.store.dialects import postgres_link
+from hub.store.databases import Database
+from hub.store.dialects import postgres, postgres_link
 from hub.store.dialects.base import StoreBusy
 from hub.store.dialects.postgres import PostgresDialect
 from hub.store.dialects.postgres_writing import PostgresConnection, PostgresTx
@@ -246,6 +248,38 @@ def test_the_server_is_killed_stopped_and_restarted_under_load() -> None:
         asyncio.run(story())
     finally:
         cluster.stop()
+
+
+def test_a_node_that_stands_still_in_the_middle_of_a_request_lets_go(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has sent a half of what is to be done together, and the server waits for the rest: that is not idle."""
+    asyncio.run(open_store(postgres_url, FakeClock()).close())
+    monkeypatch.setattr(postgres, "SETTINGS", postgres.SETTINGS.replace("'15s'", "'1s'"))
+    frozen, other = PostgresDialect(postgres_url).connect(), PostgresDialect(postgres_url).connect()
+    assert frozen._link is not None
+    sent = frozen._link.pgconn
+    sent.enter_pipeline_mode()
+    for sql in (b"BEGIN", b"SELECT pg_advisory_xact_lock(7)"):
+        sent.send_query_params(sql, None)
+    sent.send_flush_request()
+    sent.nonblocking = 0
+    sent.flush()
+    assert [sent.get_result(), sent.get_result(), sent.get_result()][2].status == pq.ExecStatus.TUPLES_OK, (
+        "it has the lock"
+    )
+    asyncio.run(until(lambda: other.raw.rows("SELECT pg_try_advisory_xact_lock(7)") == [(True,)], 10))
+    frozen._link.close()
+    other.close()
+
+
+def test_a_job_does_not_notice_that_the_server_was_started_anew(postgres_url: str) -> None:
+    shop = Database("shop", postgres_url)
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        for _ in range(2):
+            ((backend,),) = [tuple(row.values()) for row in shop.rows("SELECT pg_backend_pid()")]
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", (backend,))
+    shop.close()
 
 
 @pytest.mark.parametrize("refusals", [3, pytest.param(12, marks=pytest.mark.long)])

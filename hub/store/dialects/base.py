@@ -141,6 +141,18 @@ class Watch(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class OpenTransaction:
+    """Somebody's transaction that has not ended."""
+
+    #: So long it has been open.
+    seconds: float
+    #: Whose it is, for people.
+    who: str
+    #: The statement that ends it.
+    ending: str
+
+
 class Dialect(Protocol):
     """A kind of database behind a URL."""
 
@@ -175,6 +187,13 @@ class Dialect(Protocol):
 
     def damage(self) -> list[str]:
         """What the database itself finds broken in its files, in sentences. It reads all of it. Raises StoreBusy."""
+        ...
+
+    def oldest_transaction(self) -> OpenTransaction | None:
+        """Of those that keep what was deleted from being cleared away, the one that has been open for longest. Raises StoreBusy.
+
+        None: there is none, or here it would do no harm.
+        """
         ...
 
     def watch(self, ring: Callable[[str], None]) -> Watch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
 from hub.model.errors import BadInput
 from hub.store.dialects.base import Dialect
@@ -39,10 +39,21 @@ def user_engine(url: str) -> Engine:
     for scheme in ("postgresql://", "postgres://"):
         if url.startswith(scheme):
             url = f"postgresql+psycopg://{url.removeprefix(scheme)}"
+    if make_url(url).get_backend_name() == "postgresql":
+        return _that_notices(url)
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         _begin_as_meant(engine)
     return engine
+
+
+def _that_notices(url: str) -> Engine:
+    """When the server was started anew, or the network was gone: no job is to find that out by failing, or by waiting for ever."""
+    from hub.store.dialects.postgres_link import SOCKET
+
+    given = make_url(url).query
+    settings = {name: value for name, value in SOCKET.items() if name not in given}
+    return create_engine(url, connect_args=settings, pool_pre_ping=True)
 
 
 def _begin_as_meant(engine: Engine) -> None:

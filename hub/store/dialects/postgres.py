@@ -15,15 +15,18 @@ from sqlmodel import AutoString
 
 from hub.model.clock import new_id
 from hub.model.errors import BadInput
-from hub.store.dialects.base import StoreBusy
+from hub.store.dialects.base import OpenTransaction, StoreBusy
 from hub.store.dialects.foretelling import Foretold
 from hub.store.dialects.postgres_ground import dangers
-from hub.store.dialects.postgres_link import CONNECT_SECONDS, SOCKET, Link
+from hub.store.dialects.postgres_lingering import Lingering
+from hub.store.dialects.postgres_link import CONNECT_SECONDS, SERVERS_SOCKET, SOCKET, Link
 from hub.store.dialects.postgres_waking import Notices
 from hub.store.dialects.postgres_writing import SETTINGS, PostgresConnection
 
 _READERS = 4
-_READ_SETTINGS = "-c jit=off -c statement_timeout=10s -c lock_timeout=2s -c TimeZone=UTC"
+_READ_SETTINGS = "-c jit=off -c statement_timeout=10s -c lock_timeout=2s -c TimeZone=UTC " + " ".join(
+    f"-c {name}={value}" for name, value in SERVERS_SOCKET.items()
+)
 #: Held by whoever changes the schema.
 _SCHEMA_LOCK = 0x6875625F736368
 
@@ -40,6 +43,7 @@ class PostgresDialect:
         self.shown = shown(parts)
         self.foretold = Foretold().count
         self._engine: Engine | None = None
+        self._lingering = Lingering()
 
     def connect(self) -> PostgresConnection:
         # A name of its own a connection, under which its commits leave their slips.
@@ -80,6 +84,12 @@ class PostgresDialect:
             return dangers(link)
         finally:
             link.close()
+
+    def oldest_transaction(self) -> OpenTransaction | None:
+        try:
+            return self._lingering.oldest(self.engine())
+        except OperationalError as error:
+            raise StoreBusy(str(error.orig)) from error
 
     def watch(self, ring: Callable[[str], None]) -> Notices:
         return Notices(self._link, ring)

@@ -26,14 +26,23 @@ CONNECT_SECONDS = 3.0
 _LOOK_SECONDS = 0.1
 _MOST_PREPARED = 400
 
-#: What the kernel and libpq are asked to notice of a dead link.
+#: What the kernels at both ends are asked to notice of a dead link. They send again after twice as long each time, so that a network
+#: that was gone for six seconds would be used again six seconds later: by then a new connection has long been made. And the
+#: server lets go of what a node holds whose machine has vanished, also in the middle of a request.
+_GIVEN_UP_MS = 4_000
 SOCKET: dict[str, Any] = {
     "application_name": "hub",
     "keepalives": 1,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
     "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
+    "tcp_user_timeout": _GIVEN_UP_MS,
+}
+SERVERS_SOCKET: dict[str, str] = {
+    "tcp_keepalives_idle": "2",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": f"{_GIVEN_UP_MS}",
 }
 
 INT8, TEXT, BYTEA = 20, 25, 17

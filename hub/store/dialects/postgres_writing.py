@@ -13,17 +13,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hub.store.dialects.base import Bulk, Many, Row, StoreBusy, StoreInDoubt
-from hub.store.dialects.postgres_link import Link, Statement, rows_of
+from hub.store.dialects.postgres_link import SERVERS_SOCKET, Link, Statement, rows_of
 from hub.store.dialects.postgres_sql import arrays, bound, bulk_text, numbered
 
 log = logging.getLogger(__name__)
 
 #: A statement reads by an index whatever the statistics of a young table say. A transaction that stands still lets go of what it
-#: holds: another node waits for it.
+#: holds: another node waits for it. In the middle of a request it does not count as idle, and servers before 17 have no limit for that.
 SETTINGS = (
+    "SELECT set_config(name, '15s', false) FROM pg_settings WHERE name = 'transaction_timeout'; "
     "SET jit = off; SET enable_seqscan = off; SET client_min_messages = warning; SET TimeZone = 'UTC'; "
     "SET lock_timeout = '2s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '4s'; "
-    "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off"
+    "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; "
+    + "; ".join(f"SET {name} = {value}" for name, value in SERVERS_SOCKET.items())
 )
 #: After so many slips the older ones of this writer go, and those that killed ones have left.
 _KEPT = 500

@@ -36,6 +36,8 @@ class Page:
         self._clock = clock
         #: Whether several processes may serve it at once.
         self.shared = shared
+        #: When a question was asked, in monotonic seconds, for which the database could not be reached.
+        self._out_of_reach = float("-inf")
 
     async def _change(
         self,
@@ -58,16 +60,10 @@ class Page:
         return made.value  # type: ignore[return-value]  # it is there when there is no error
 
     async def _read(self, question: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        asked = self._clock.monotonic()
+
         def ask() -> R:
-            try:
-                with Session(self._engine) as session:
-                    return question(session, *args, **kwargs)
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-            # The connection had been lost before; with it went the others in the pool.
-            with Session(self._engine) as session:
-                return question(session, *args, **kwargs)
+            return self._answered(asked, lambda session: question(session, *args, **kwargs))
 
         try:
             if self._readers is None:
@@ -78,3 +74,21 @@ class Page:
             if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
                 raise  # a fault of ours; the two are a database that is locked, gone or damaged
             raise StoreUnavailable(f"the store cannot be read now: {error.orig}") from error
+
+    def _answered(self, asked: float, question: Callable[[Session], R], *, again: bool = False) -> R:
+        """On a reader's thread, which takes one question after the other."""
+        if self._out_of_reach > asked:
+            # Whoever has waited behind a try that failed is told so now: when the database is back, it is not to find them all
+            # before those who have just come.
+            raise StoreUnavailable("the store cannot be reached now.")
+        begun = self._clock.monotonic()
+        try:
+            with Session(self._engine) as session:
+                return question(session)
+        except DBAPIError as error:
+            if error.connection_invalidated and not again:
+                # It had been lost before; with it went the others in the pool.
+                return self._answered(asked, question, again=True)
+            if error.connection_invalidated or error.statement is None:  # without one, it was to be connected
+                self._out_of_reach = begun
+            raise

@@ -25,14 +25,18 @@ _ANSWER_SECONDS = 10.0
 #: The same where there may be much to count, or a lock to wait for.
 _PATIENT_SECONDS = 60.0
 
-#: A hub that is gone must not keep rows of the outbox locked, nor wait for ever on a network that has gone.
+#: A hub that is gone, or stands still, must not keep rows of the outbox locked. And neither end waits for long on a network that has
+#: gone: kernels send again after twice as long each time, and a new connection is there sooner.
 _SETTINGS = {
     "application_name": "hub",
     "connect_timeout": "3",
     "client_encoding": "utf8",
-    "keepalives_idle": "10",
-    "tcp_user_timeout": "15000",
-    "options": "-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=60s -c TimeZone=UTC",
+    "keepalives_idle": "2",
+    "keepalives_interval": "1",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "4000",
+    "options": "-c statement_timeout=30s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s -c TimeZone=UTC "
+    "-c tcp_keepalives_idle=2 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3 -c tcp_user_timeout=4000",
 }
 
 

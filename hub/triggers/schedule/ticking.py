@@ -14,7 +14,10 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from hub.model.clock import Clock
+from hub.model.errors import HubError
 from hub.triggers.schedule.loop import Scheduler
+
+_log = logging.getLogger(__name__)
 
 #: Seconds between two checks when nothing is near. Less than the horizon of a check.
 INTERVAL = 1.0
@@ -39,10 +42,13 @@ class Ticking:
         self._job: Any = None
         self._watchdog: asyncio.TimerHandle | None = None
         self._checking = asyncio.Lock()
+        #: The store could not be asked the last time.
+        self._away = False
 
     def start(self) -> None:
         """Begin with a check at once. Raises RuntimeError without a running event loop."""
-        logging.getLogger("apscheduler").setLevel(logging.WARNING)  # it tells of every single check
+        # It tells of every single check, and of each that it leaves out while one takes long.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._jobs = AsyncIOScheduler(timezone=UTC, event_loop=asyncio.get_running_loop())
         self._job = self._jobs.add_job(
             self._check,
@@ -72,6 +78,14 @@ class Ticking:
         async with self._checking:
             try:
                 await self._scheduler.run_once()
+            except HubError as error:
+                if not self._away:
+                    _log.warning("schedules cannot be checked, and what comes due is made up for: %s", error)
+                self._away = True
+            else:
+                if self._away:
+                    _log.info("schedules are checked again.")
+                self._away = False
             finally:
                 # Not at once: APScheduler would skip the next run while it still counts this one as running.
                 asyncio.get_running_loop().call_soon(self._again)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from kit import PATIENCE
 
 from hub.model.clock import SystemClock, from_iso, iso
+from hub.model.errors import StoreUnavailable
 from hub.model.event import NewEvent, Outcome
 from hub.model.executor import EventTrigger, Executor, JobTarget, ScheduleTrigger
 from hub.model.schedule import Slot, StoredSchedule
@@ -320,13 +322,14 @@ class Counted(Scheduler):
         super().__init__(pages, SystemClock(), list, lambda: None)
         self.calls: list[int] = []
         self.fails = 0
+        self.fault: Exception = RuntimeError("the store is away")
         self.next_due = due
 
     async def run_once(self) -> int:
         self.calls.append(SystemClock().now())
         if self.fails:
             self.fails -= 1
-            raise RuntimeError("the store is away")
+            raise self.fault
         return 0
 
 
@@ -374,6 +377,16 @@ def test_a_failing_check_is_followed_by_the_next_one(caplog):
     scheduler.fails = 2
     ticking(scheduler, until=3, interval=0.05)
     assert "the store is away" in caplog.text
+
+
+def test_a_store_that_is_away_is_told_of_once_and_without_a_traceback(caplog):
+    caplog.set_level(logging.INFO)
+    scheduler = Counted(Pages())
+    scheduler.fails, scheduler.fault = 3, StoreUnavailable("the store is away")
+    ticking(scheduler, until=5, interval=0.05)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert caplog.text.count("the store is away") == 1
+    assert "Traceback" not in caplog.text
 
 
 def test_a_clock_that_is_set_back_does_not_stop_the_checks():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -93,6 +94,15 @@ def sizes(cluster: Cluster) -> dict[str, int]:
     }
 
 
+def lock(locker: psycopg.Connection) -> None:
+    """Both tables. The hub's transactions come to them in another order, and one of the two has to give way."""
+    while True:
+        with contextlib.suppress(psycopg.errors.DeadlockDetected):
+            locker.execute("LOCK TABLE executions, events IN ACCESS EXCLUSIVE MODE")
+            return
+        locker.rollback()
+
+
 def metric(hub: Hub, name: str) -> float:
     (line,) = [line for line in httpx.get(f"{hub.url}/metrics").text.splitlines() if line.startswith(f"{name} ")]
     return float(line.split()[1])
@@ -123,9 +133,8 @@ async def _story(project: SharedProject, hub: Hub, cluster: Cluster, held: float
         holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         holder.execute("SELECT count(*) FROM pg_class")
         await asyncio.sleep(held / 2)
-        middle = time.monotonic()
         with psycopg.connect(cluster.url()) as locker:
-            await asyncio.to_thread(locker.execute, "LOCK TABLE executions, events IN ACCESS EXCLUSIVE MODE")
+            await asyncio.to_thread(lock, locker)
             await asyncio.sleep(locked)
         released = time.monotonic()
         before = [number for number, (at, _) in load.taken.items() if at < released]
@@ -148,7 +157,6 @@ async def _story(project: SharedProject, hub: Hub, cluster: Cluster, held: float
         f"behind a lock of {locked:g} s {late:.2f} s; grown to {grown}, then {sizes(cluster)} KiB"
     )
     assert load.refused > 0, "nothing was locked"
-    assert middle < released
     assert late < 5
     stored = project.store("SELECT status, count(*) FROM executions GROUP BY status")
     assert stored == [("SUCCESS", len(load.taken))]

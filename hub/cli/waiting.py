@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 from hub.cli.desk import Desk, listed
@@ -19,7 +21,8 @@ async def finish(desk: Desk, execution_id: str, waiting: Waiting) -> int:
     """Wait for the execution, show it, and say by the exit status how it ended: 0, 1, or 3 when time was up."""
     try:
         tell = _tell if waiting.logs else None
-        view = await desk.wait(execution_id, seconds=waiting.seconds, poll=waiting.interval, tell=tell)
+        with redirect_stdout(sys.stderr):  # jobs that run here may print, and that is no data of this command
+            view = await desk.wait(execution_id, seconds=waiting.seconds, poll=waiting.interval, tell=tell)
     except TimeoutError as error:
         note(str(error))
         return TIMED_OUT

@@ -11,12 +11,16 @@ from hub.engine.scope import Call, Scope
 from hub.engine.starting import MOST_ARGS
 from hub.engine.triggered import Triggered
 from hub.engine.trying import refuse_large
+from hub.model.errors import BadInput
 from hub.model.execution import Checkpoint, JobStatus
 from hub.model.values import digest
 from hub.store.checkpoints import Handled
 
 if TYPE_CHECKING:
     from hub.engine.runner import Run
+
+#: Levels of jobs that call jobs. A plain job holds its thread while it waits for those below.
+_DEEPEST = 1_000
 
 
 class Calls:
@@ -30,6 +34,10 @@ class Calls:
         run = self._run
         run.refuse_if_stopped()
         path = scope.next_path(job.name)
+        if path.count("/") > _DEEPEST:
+            raise BadInput(
+                f"jobs call each other more than {_DEEPEST:,} levels deep: does {job.name} call itself without end?"
+            )
         self.caught(scope)
         args, value = job.input.dump_given(input)
         refuse_large("arguments are", args, MOST_ARGS)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 import traceback
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +19,9 @@ from hub.model.errors import BadInput
 from hub.model.executor import Position, Problem
 
 _PACKAGE = "workflows"
+
+#: How messages begin that say where in a file something was declared.
+_PLACED = re.compile(r"/[^:\n]+\.py:\d+: ")
 
 #: What a file can declare.
 _Declared = Job[Any, Any] | Workflow[Any, Any] | WaitPoint[Any, Any]
@@ -82,7 +87,8 @@ def _load(root: Path, path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):  # standard output is for data
+            spec.loader.exec_module(module)
     except BaseException:
         sys.modules.pop(name, None)
         raise
@@ -100,6 +106,8 @@ def _problem(root: Path, path: Path, error: BaseException) -> Problem:
     if isinstance(error, SyntaxError) and error.filename:
         place = Position(_relative(root, error.filename), error.lineno or 1, error.offset or 1)
         return Problem(place, f"this is not Python: {error.msg}")
+    if isinstance(error, TypeError | ValueError) and _PLACED.match(str(error)):
+        return _placed(root, str(error))
     place = Position(_relative(root, str(path)))
     for frame in traceback.extract_tb(error.__traceback__):
         if Path(frame.filename).is_relative_to(root):

@@ -222,7 +222,9 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
             adapter = TypeAdapter(named, config=_CONFIG)
         adapter.json_schema()
     except (PydanticSchemaGenerationError, PydanticUserError, NameError) as error:
-        raise TypeError(f"{annotation!r} has no JSON form: {_first_line(error)}") from None
+        # What pydantic advises is no help here.
+        reason = _first_line(error).partition(" Set `arbitrary_types_allowed")[0]
+        raise TypeError(f"{annotation!r} has no JSON form: {reason}") from None
     return adapter
 
 

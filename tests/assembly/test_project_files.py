@@ -87,6 +87,7 @@ def test_problems_of_all_sources_are_told_at_once_by_their_place(tmp_path: Path)
             ),
             "executors/i-fine.yaml": f"name: i-fine\ntrigger: {{webhook: {{}}}}\n{STARTS}",
             "workflows/broken.py": "import nothing_of_this_name\n",
+            "workflows/typed.py": "from hub import job\n\n@job\ndef read(input: type): ...\n",
         },
     )
     problems = said(files)
@@ -100,6 +101,7 @@ def test_problems_of_all_sources_are_told_at_once_by_their_place(tmp_path: Path)
         ("executors/g-user.yaml:3:", '"workflow-bot"'),
         ("executors/h-space.yaml:2:", '"shop"'),
         ("workflows/broken.py:1", "nothing_of_this_name"),
+        ("workflows/typed.py:3:1: <class 'type'>", "has no JSON form"),
     ]:
         assert any(one.startswith(place) and words in one for one in problems), (place, words, problems)
     assert not any("i-fine" in one for one in problems)

@@ -152,3 +152,27 @@ def test_wrong_usage_is_exit_2(hub: Hub, args: list[str], said: str) -> None:
 def test_args_may_come_from_a_file(hub: Hub) -> None:
     Path("args.json").write_text('{"n": 7}')
     assert hub.json("workflow", "start", "adding", "-m", "bot", "-a", "@args.json", "-W")["result"] == {"sum": 21}
+
+
+TALKING = """\
+from hub import job, workflow
+
+print("being imported")
+
+
+@job
+async def talk() -> str:
+    print("at work")
+    return "done"
+
+
+talking = workflow("talking", talk)
+"""
+
+
+def test_what_workflows_print_is_not_data_of_the_command(hub: Hub) -> None:
+    (hub.root / "workflows/talking.py").write_text(TALKING)
+    ran = hub("workflow", "start", "talking", "-m", "anonymous", "-W", "--json")
+    assert ran.json["result"] == "done"
+    assert {"being imported", "at work"} <= set(ran.err.splitlines())
+    assert hub("check", "--json").json == []

@@ -10,6 +10,7 @@ import pytest
 from kit import Bench, of
 
 from hub import Context, job, trigger_workflow, workflow
+from hub.engine import calls
 from hub.engine.scope import OutsideJob
 from hub.model.errors import InvalidArguments
 from hub.model.execution import JobStatus, Status
@@ -138,6 +139,21 @@ def test_nested_plain_jobs_never_run_out_of_threads(tell):
         assert await bench.succeed("deep") == [12] * 12
 
     tell(story, workflow("deep", main))
+
+
+def test_jobs_that_call_themselves_without_end_are_stopped(tell, monkeypatch):
+    monkeypatch.setattr(calls, "_DEEPEST", 30)
+
+    @job
+    async def endless(input: int) -> int:
+        return await endless.trigger(input + 1)
+
+    async def story(bench: Bench) -> None:
+        record = await bench.run("endless-flow", 0)
+        assert (record.status, record.error["type"]) == (Status.FAILED, "BadInput")
+        assert "more than 30 levels deep: does endless call itself without end?" in record.error["message"]
+
+    tell(story, workflow("endless-flow", endless))
 
 
 def test_ordinary_awaits_between_calls(tell):

@@ -6,6 +6,7 @@ import asyncio
 import os
 import pwd
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hub.assembly.definitions import revision_of
 from hub.assembly.examining import Examiner
@@ -108,20 +109,7 @@ async def open_parts(
     if files.config is None:
         raise ConfigError(files.problems)
     config, clock = files.config, SharedClock(clock or SystemClock())
-    loop = asyncio.get_running_loop()
-    broken: asyncio.Future[Exception] = loop.create_future()
-
-    def on_broken(error: Exception) -> None:
-        loop.call_soon_threadsafe(broken.set_result, error)
-
-    store = open_store(
-        database_url(config.store, files.root),
-        clock,
-        checkpoints=serving,
-        probe=probe,
-        on_broken=on_broken,
-        allow_unsafe=config.allow_unsafe,
-    )
+    store, broken = _open_store(config, files.root, clock, serving=serving, probe=probe)
     uses = Uses(store.permission_used, clock)
     surroundings = replace(files.surroundings(), used=uses)
     evaluator = Evaluator()
@@ -146,6 +134,27 @@ async def open_parts(
     parts = Parts(files, config, clock, store, surroundings, evaluator, dispatcher, client, driver, node, about, broken)
     _follow_files(driver, parts)
     return parts
+
+
+def _open_store(
+    config: Config, root: Path, clock: Clock, *, serving: bool, probe: Probe
+) -> tuple[Store, asyncio.Future[Exception]]:
+    """The store, and what is done when storage has failed."""
+    loop = asyncio.get_running_loop()
+    broken: asyncio.Future[Exception] = loop.create_future()
+
+    def on_broken(error: Exception) -> None:
+        loop.call_soon_threadsafe(broken.set_result, error)
+
+    store = open_store(
+        database_url(config.store, root),
+        clock,
+        checkpoints=serving,
+        probe=probe,
+        on_broken=on_broken,
+        allow_unsafe=config.allow_unsafe,
+    )
+    return store, broken
 
 
 def _follow_files(driver: ProjectDriver, parts: Parts) -> None:

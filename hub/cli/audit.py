@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from hub.cli.desk import desk, listed
+from hub.cli.asking import listed
+from hub.cli.desk import desk
 from hub.cli.printing import note, show
 from hub.cli.session import FAILED, command, json_option, opened, project_option
 

@@ -1,49 +1,19 @@
-"""Where a command asks: the project's own store, or a hub elsewhere. Commands name an operation of the API and print its answer;
-here its handler is called on the spot, there a request is made of it.
-"""
+"""The desk that --server and --project lead to: the project's own store, or a hub elsewhere."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from hub.api.operations import Call, Operation
-from hub.api.paging import MOST
-from hub.api.resources import OPERATIONS
-from hub.assembly.parts import run_in_process
+from hub.api.operations import Call
+from hub.assembly.parts import Parts, run_in_process
+from hub.cli.asking import BY_ID, Desk, Tell, sorted_out
 from hub.cli.session import opened, server_and_token
 from hub.client.revisions import MOST_SECONDS
 from hub.model.identity import MachineUser
 from hub.views.executions import execution_view, log_view
-
-if TYPE_CHECKING:
-    from hub.assembly.parts import Parts
-
-#: Told of each line that a job writes.
-Tell = Callable[[dict[str, Any]], None]
-
-BY_ID = {operation.id: operation for operation in OPERATIONS}
-
-
-class Desk(Protocol):
-    """Answers what the API answers."""
-
-    async def ask(self, operation: str, **arguments: Any) -> Any:
-        """The JSON value of an operation, by its id. Arguments are those of its path, its query and its body's members.
-
-        None stands for one that is not given, where it may be left out. Raises HubError.
-        """
-        ...
-
-    async def wait(self, execution_id: str, *, seconds: float | None, poll: float, tell: Tell | None) -> dict[str, Any]:
-        """The execution when it has ended. Raises TimeoutError, which says what becomes of it, or HubError."""
-        ...
-
-    def acting_as(self, name: str, namespace: str | None) -> Desk:
-        """The same desk, asked by a machine user. Raises HubError."""
-        ...
 
 
 @asynccontextmanager
@@ -58,27 +28,6 @@ async def desk() -> AsyncIterator[Desk]:
 
         async with remote_desk(server, token) as made:
             yield made
-
-
-async def listed(asked: Desk, operation: str, limit: int, **filters: Any) -> list[Any]:
-    """So many of a list, newest first, however many pages that takes."""
-    found: list[Any] = []
-    cursor = None
-    while True:
-        page = await asked.ask(operation, limit=min(limit - len(found), MOST), cursor=cursor, **filters)
-        found += page["items"]
-        cursor = page["next_cursor"]
-        if cursor is None or len(found) >= limit:
-            return found
-
-
-def sorted_out(operation: Operation, arguments: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any], Any]:
-    """Path, query and body of an operation's arguments."""
-    needed = () if operation.body is None else operation.body.get("required", ())
-    given = {name: value for name, value in arguments.items() if value is not None or name in needed}
-    path = {name: str(given.pop(name)) for name in operation.in_path}
-    query = {one.name: given.pop(one.name) for one in operation.query if one.name in given}
-    return path, query, None if operation.body is None else given
 
 
 class LocalDesk:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from hub.cli.desk import desk, listed
+from hub.cli.asking import listed
+from hub.cli.desk import desk
 from hub.cli.options import since_moment
 from hub.cli.printing import print_fields, print_json, print_table, show
 from hub.cli.session import FAILED, command, json_option, project_option

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from hub.cli.desk import desk, listed
+from hub.cli.asking import listed
+from hub.cli.desk import desk
 from hub.cli.options import Waiting, parse_json
 from hub.cli.printing import note, print_json, show
 from hub.cli.session import FAILED, command, json_option, project_option

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from hub.cli.desk import Desk, desk
+from hub.cli.asking import Desk
+from hub.cli.desk import desk
 from hub.cli.printing import note, print_json, show
 from hub.cli.session import FAILED, command, json_option, opened, project_option
 

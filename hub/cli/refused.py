@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from hub.cli.desk import Desk, desk, listed
+from hub.cli.asking import Desk, listed
+from hub.cli.desk import desk
 from hub.cli.printing import note, print_json, print_table, show
 from hub.cli.session import FAILED, command, json_option, project_option
 from hub.model.errors import BadInput

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from hub.api.operations import Operation
-from hub.cli.desk import BY_ID, Desk, Tell, sorted_out
+from hub.cli.asking import BY_ID, Desk, Tell, sorted_out
 from hub.model.errors import BadInput, HubError, StoreUnavailable
 from hub.model.execution import ENDED
 

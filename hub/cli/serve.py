@@ -18,6 +18,7 @@ from hub.model.errors import ConfigError
 from hub.model.hiding import Hiding
 
 if TYPE_CHECKING:  # commands import late
+    from hub.assembly.parts import Parts
     from hub.assembly.side_door import OpenedDoor
 
 log = logging.getLogger("hub")
@@ -47,9 +48,8 @@ async def _serve(
 ) -> int:
     from hub.assembly.files import read_files
     from hub.assembly.jobs_thread import settle_in
-    from hub.assembly.parts import open_parts, operator
+    from hub.assembly.parts import open_parts
     from hub.assembly.serving import Serving
-    from hub.client.people import claim_address
 
     hiding = Hiding(log.warning)
     log_to_stderr(hiding, log_format)
@@ -72,12 +72,7 @@ async def _serve(
         raise
     settle_in()
     log.info("serving %s at %s", files.root.name, serving.address)
-    first = await parts.client.acting_as(operator()).offer_claim()
-    if first is not None:
-        address = claim_address(parts.config.server.public_url or serving.address, first)
-        # Who reads the log later must not come in by it: the address is for whoever started this.
-        log.info("nobody can sign in yet: the address on standard output makes the first admin")
-        click.echo(f"Nobody can sign in yet. Whoever opens this address becomes the first admin, once: {address}")
+    await _offer_claim(parts, serving.address)
     if rescued:
         log.info("%d executions of an earlier process go on", rescued)
     await serving.run(asked)
@@ -88,6 +83,19 @@ async def _serve(
         log.error("stopped because a part failed: %s", serving.failed)
         return FAILED
     return 0
+
+
+async def _offer_claim(parts: Parts, address: str) -> None:
+    """Say how the first admin comes in, as long as nobody can."""
+    from hub.assembly.parts import operator
+    from hub.client.people import claim_address
+
+    first = await parts.client.acting_as(operator()).offer_claim()
+    if first is not None:
+        claim = claim_address(parts.config.server.public_url or address, first)
+        # Who reads the log later must not come in by it: the address is for whoever started this.
+        log.info("nobody can sign in yet: the address on standard output makes the first admin")
+        click.echo(f"Nobody can sign in yet. Whoever opens this address becomes the first admin, once: {claim}")
 
 
 class _JsonLines(logging.Formatter):

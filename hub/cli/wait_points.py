@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from hub.cli.desk import desk, listed
+from hub.cli.asking import listed
+from hub.cli.desk import desk
 from hub.cli.options import parse_json
 from hub.cli.printing import show
 from hub.cli.session import command, json_option, project_option

@@ -6,7 +6,7 @@ import sys
 from contextlib import redirect_stdout
 from typing import Any
 
-from hub.cli.desk import Desk, listed
+from hub.cli.asking import Desk, listed
 from hub.cli.options import Waiting
 from hub.cli.printing import note, print_fields, print_json, print_table
 from hub.cli.session import FAILED, TIMED_OUT

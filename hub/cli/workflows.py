@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from hub.cli.desk import desk, listed
+from hub.cli.asking import listed
+from hub.cli.desk import desk
 from hub.cli.options import Waiting, parse_json, wait_options
 from hub.cli.printing import note, show
 from hub.cli.resuming import fork, resume, settle

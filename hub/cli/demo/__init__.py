@@ -58,9 +58,9 @@ async def demo(keep: bool, stay: bool, how: str, as_json: bool) -> int:
 
 async def _play(root: Path, folder: Path, how: str, *, keep: bool, stay: bool, as_json: bool) -> bool:
     """Whether all was as it must be."""
-    from hub.cli.demo.ledger import show_ledger, what_next
     from hub.cli.demo.stage import staged
     from hub.cli.demo.story import play
+    from hub.cli.demo.summary import show_ledger, what_next
 
     telling = Telling()
     async with staged(root, folder, how, telling) as stage:

@@ -95,23 +95,11 @@ class _Maker:
     def endpoint(
         self, given: Mapping[str, Any], compile_schema: Callable[[Mapping[str, Any]], Validate] | None
     ) -> Endpoint | None:
-        verify = given["verify"]
         notes: list[str] = []
-        verifier: Verifier | None = None
-        scheme: Scheme | None = Scheme("none")
-        if verify is not None:
-            scheme, flaws = read_scheme(verify)
-            for flaw in flaws:
-                self.problem(("verify", *flaw.path), flaw.message)
-            if scheme is None:
-                return None
-            verifier = self._verifier(scheme, verify, notes)
-            signs_url = scheme.type == "twilio" or any(part.kind == "url" for part in scheme.content)
-            if signs_url and not (self.public_url or scheme.url):
-                self.problem(
-                    ("verify",), "this sender signs the URL: set server.public_url in config/hub.yaml, or url here."
-                )
-        assert scheme is not None
+        proof = self._proof(given["verify"], notes)
+        if proof is None:
+            return None
+        scheme, verifier = proof
         defaults = preset(scheme.preset) if scheme.preset else {}
         dedupe, place = self._dedupe(given["dedupe"])
         return Endpoint(
@@ -140,6 +128,23 @@ class _Maker:
             secret_parameters=frozenset({"access_token", "token", *([scheme.query] if scheme.query else [])}),
             warnings=tuple(notes + warnings(scheme)),
         )
+
+    def _proof(self, verify: Mapping[str, Any] | None, notes: list[str]) -> tuple[Scheme, Verifier | None] | None:
+        """How deliveries are verified; without a verifier by the token in the address. None where that cannot be read."""
+        if verify is None:
+            return Scheme("none"), None
+        scheme, flaws = read_scheme(verify)
+        for flaw in flaws:
+            self.problem(("verify", *flaw.path), flaw.message)
+        if scheme is None:
+            return None
+        verifier = self._verifier(scheme, verify, notes)
+        signs_url = scheme.type == "twilio" or any(part.kind == "url" for part in scheme.content)
+        if signs_url and not (self.public_url or scheme.url):
+            self.problem(
+                ("verify",), "this sender signs the URL: set server.public_url in config/hub.yaml, or url here."
+            )
+        return scheme, verifier
 
     def _verifier(self, scheme: Scheme, verify: Mapping[str, Any], notes: list[str]) -> Verifier | None:
         try:

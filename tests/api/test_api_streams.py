@@ -1,4 +1,4 @@
-"""A live execution over a real socket: each line soon after it is written, once, also across a break; and bounded."""
+"""A live execution over a real socket: each line when it is written, once, also across a break; and bounded."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from kit import PATIENCE
 
 from hub.api import live
 from hub.api.server import HttpServer
-from hub.model.clock import SystemClock
 
 SLOW = """
 
 import asyncio
+import os
 from hub import job, workflow, Context
 
 
@@ -28,7 +28,8 @@ from hub import job, workflow, Context
 async def talk(input: dict, ctx: Context) -> str:
     for n in range(5):
         ctx.log.info("line %d", n)
-        await asyncio.sleep(0.25)
+        while not os.path.exists(f"{input['heard']}/{n}"):
+            await asyncio.sleep(0.005)
     return "said"
 
 
@@ -62,8 +63,8 @@ def play(root: Path, story: Callable[[ApiSite, httpx.AsyncClient], Awaitable[Non
     asyncio.run(whole())
 
 
-async def events(http: httpx.AsyncClient, path: str, **headers: str) -> AsyncIterator[tuple[str, str, Any, int]]:
-    """(kind, id, data, when it came)."""
+async def events(http: httpx.AsyncClient, path: str, **headers: str) -> AsyncIterator[tuple[str, str, Any]]:
+    """(kind, id, data)."""
     async with http.stream("GET", path, headers=headers, timeout=PATIENCE) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -74,47 +75,51 @@ async def events(http: httpx.AsyncClient, path: str, **headers: str) -> AsyncIte
                 name, _, value = line.partition(": ")
                 fields[name] = value
             elif "event" in fields:
-                yield fields["event"], fields.get("id", ""), json.loads(fields["data"]), SystemClock().now()
+                yield fields["event"], fields.get("id", ""), json.loads(fields["data"])
                 fields = {}
 
 
-async def begin(hub: ApiSite) -> tuple[str, asyncio.Task[None]]:
-    started = await hub.post("/api/v1/workflows/talking/executions", {"invoker": "anonymous"}, status=201)
+async def begin(hub: ApiSite, heard: Path) -> tuple[str, asyncio.Task[None]]:
+    """It writes a line when the one before was heard: when there is a file of its number."""
+    body = {"invoker": "anonymous", "args": {"heard": str(heard)}}
+    started = await hub.post("/api/v1/workflows/talking/executions", body, status=201)
     return started["id"], asyncio.create_task(hub.work())
 
 
-def test_each_line_comes_soon_and_the_end_comes_last(quick_path: Path) -> None:
+def test_each_line_comes_before_the_next_one_and_the_end_comes_last(quick_path: Path) -> None:
     async def story(hub: ApiSite, http: httpx.AsyncClient) -> None:
-        execution_id, working = await begin(hub)
-        seen, late = [], []
-        async for kind, _, data, came in events(http, f"/api/v1/executions/{execution_id}/stream"):
+        (heard := quick_path / "heard").mkdir()
+        execution_id, working = await begin(hub, heard)
+        seen = []
+        async for kind, _, data in events(http, f"/api/v1/executions/{execution_id}/stream"):
             seen.append((kind, data.get("status") or data.get("message")))
             if kind == "log":
-                line = (await hub.parts.store.logs(execution_id))[data["number"] - 1][1]
-                late.append(came - line.at)
+                (heard / str(data["number"] - 1)).touch()
         await working
         assert [text for kind, text in seen if kind == "log"] == [f"line {n}" for n in range(5)]
         assert seen[-1] == ("end", "SUCCESS")
         assert ("execution", "RUNNING") in seen
         assert [text for kind, text in seen if kind == "execution"][-1] == "SUCCESS"
         assert [text for kind, text in seen if kind == "job"][-1] == "SUCCESS"
-        assert sorted(late)[-2] < 300, late
 
     play(quick_path, story)
 
 
 def test_after_a_break_the_lines_go_on_where_they_were(quick_path: Path) -> None:
     async def story(hub: ApiSite, http: httpx.AsyncClient) -> None:
-        execution_id, working = await begin(hub)
+        (heard := quick_path / "heard").mkdir()
+        execution_id, working = await begin(hub, heard)
         path = f"/api/v1/executions/{execution_id}/stream"
         last = ""
-        async for kind, number, _, _ in events(http, path):
+        async for kind, number, _ in events(http, path):
             if kind == "log":
                 last = number
                 break
+        for number in range(5):
+            (heard / str(number)).touch()
         await working
         again = [
-            data["message"] async for kind, _, data, _ in events(http, path, **{"last-event-id": last}) if kind == "log"
+            data["message"] async for kind, _, data in events(http, path, **{"last-event-id": last}) if kind == "log"
         ]
         assert again == [f"line {n}" for n in range(1, 5)]
         assert hub.live.following == 0, "whoever leaves gives back the place"

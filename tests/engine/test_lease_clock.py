@@ -80,13 +80,13 @@ def test_a_node_whose_clock_is_wrong_wakes_nothing_too_early_or_too_late(postgre
         await lease.take()
         now = SystemClock().now()
         assert lease.off, "its schedules do not fire, all the same"
-        assert abs(clock.now() - now) < 1_000
+        assert abs(clock.now() - now) < 600_000
         for name, due in (("due", now), ("later", now + 1_800_000)):
             await right.start(StartRequest(name, "orders", "{}", None, now, due_at=due))
         asked = ClaimRequest("wrong", (Claimable("orders", "r"),), 10, clock.now() + 1_000)
         assert [one.id for one in await wrong.claim(asked)] == ["due"]
         machine.by += 7_200_000
-        assert abs(clock.now() - SystemClock().now()) < 1_000, "a step between two heartbeats changes nothing"
+        assert abs(clock.now() - SystemClock().now()) < 600_000, "a step between two heartbeats changes nothing"
         await right.close()
         await wrong.close()
 

@@ -32,10 +32,12 @@ def test_too_short_or_too_long_is_refused(password: str) -> None:
 
 def test_nobody_takes_as_long_as_somebody() -> None:
     async def took(stored: str | None) -> float:
-        begun = time.process_time()
-        for _ in range(3):
+        times = []
+        for _ in range(5):
+            begun = time.process_time()
             assert not await is_password("correct horse", stored)
-        return time.process_time() - begun
+            times.append(time.process_time() - begun)
+        return min(times)
 
     async def story() -> None:
         somebody, nobody = await took(await hash_password("correct horse battery")), await took(None)

@@ -35,7 +35,7 @@ from hub.triggers.webhook.receiving import Pace
 SECRET = "a-secret-of-enough-bytes-000000"
 #: Nobody is cut for being slow, however busy the machine is; and for those who are to be cut.
 LONG = Patience(head=PATIENCE, idle=PATIENCE, write=PATIENCE, head_size=16_384, connections=60)
-SHORT = Patience(head=0.6, idle=0.5, write=0.6, head_size=16_384, connections=60)
+SHORT = Patience(head=2.5, idle=2.0, write=2.5, head_size=16_384, connections=60)
 
 
 @dataclass
@@ -73,7 +73,7 @@ def endpoint(**keys: Any) -> Endpoint:
 async def site(url: str, patience: Patience = LONG) -> AsyncIterator[Site]:
     clock = SystemClock()
     store = open_store(url, clock)
-    pace = Pace(deadline=1.0, patience=0.4, rate=1_000)
+    pace = Pace(deadline=4.0, patience=1.6, rate=1_000)
     intake = Intake(store, clock, endpoints={"push": endpoint()}, settings=Settings(pace=pace))
     server = HttpServer("127.0.0.1", 0, patience)
     server.bind()
@@ -248,7 +248,7 @@ async def never_reads(here: Site) -> bytes:
             while True:
                 writer.write(request * 500)
                 await writer.drain()
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.05)
     except (ConnectionError, RuntimeError):  # uvloop says RuntimeError of a connection that is gone
         return b"cut"
     finally:

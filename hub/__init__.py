@@ -6,13 +6,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hub.engine.authoring import Job, Workflow, job, trigger_workflow, workflow
+    from hub.engine.authoring import job, trigger_workflow, workflow
     from hub.engine.context import Context
+    from hub.engine.job import Job
     from hub.engine.patching import patched
     from hub.engine.points import WaitPoint, wait_point
     from hub.engine.policies import ConcurrencyPolicy, Debounce, RateLimit, RetryPolicy
     from hub.engine.steps import Steps
     from hub.engine.triggered import Triggered
+    from hub.engine.workflow import Workflow
     from hub.library.client import Client, WorkflowRun
     from hub.model.errors import (
         ArgumentHashMismatch,
@@ -32,7 +34,7 @@ _HOMES = {
     "Context": "hub.engine.context",
     "Debounce": "hub.engine.policies",
     "HubError": "hub.model.errors",
-    "Job": "hub.engine.authoring",
+    "Job": "hub.engine.job",
     "JobFailed": "hub.model.errors",
     "JobTimeout": "hub.model.errors",
     "NonRetryable": "hub.model.errors",
@@ -42,7 +44,7 @@ _HOMES = {
     "RetryPolicy": "hub.engine.policies",
     "Steps": "hub.engine.steps",
     "Triggered": "hub.engine.triggered",
-    "Workflow": "hub.engine.authoring",
+    "Workflow": "hub.engine.workflow",
     "WorkflowRun": "hub.library.client",
     "job": "hub.engine.authoring",
     "patched": "hub.engine.patching",

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from hub.engine.authoring import Workflow
 from hub.engine.registry import Registry
 from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
 from hub.engine.worker import Worker
+from hub.engine.workflow import Workflow
 from hub.model.clock import SystemClock
 from hub.model.execution import ExecutionRecord, Status
 from hub.model.identity import MachineUser, by_namespace

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hub.client.verbs import Verbs
-from hub.engine.authoring import Job, Workflow
+from hub.engine.job import Job
+from hub.engine.workflow import Workflow
 from hub.model.identity import MachineUser
 
 

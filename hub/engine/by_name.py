@@ -7,8 +7,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hub.engine.authoring import Job
 from hub.engine.context import Context
+from hub.engine.job import Job
 from hub.engine.signature import Signature, where
 from hub.model.values import Shape
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hub.engine import failures, pausing, replay
-from hub.engine.authoring import Job
+from hub.engine.job import Job
 from hub.engine.scope import Call, Scope
 from hub.engine.starting import MOST_ARGS
 from hub.engine.triggered import Triggered

@@ -6,8 +6,8 @@ import threading
 from itertools import count
 from typing import Any
 
-from hub.engine.authoring import Workflow
 from hub.engine.registry import Registry
+from hub.engine.workflow import Workflow
 from hub.model.clock import Clock
 from hub.store.executions import Claimable, ClaimRequest
 

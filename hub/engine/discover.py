@@ -12,9 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hub.engine.authoring import Job, Workflow
+from hub.engine.job import Job
 from hub.engine.points import WaitPoint
 from hub.engine.registry import Registry
+from hub.engine.workflow import Workflow
 from hub.model.errors import BadInput
 from hub.model.executor import Position, Problem
 

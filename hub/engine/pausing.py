@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hub.engine import failures
-from hub.engine.authoring import Job
+from hub.engine.job import Job
 from hub.engine.scope import Call, Scope
 from hub.model.errors import OutcomeUnknown
 from hub.model.execution import Checkpoint, JobStatus

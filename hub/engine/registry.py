@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hub.engine.authoring import Job, Workflow
+from hub.engine.job import Job
 from hub.engine.points import WaitPoint
 from hub.engine.revision import reachable, revision
 from hub.engine.signature import where
+from hub.engine.workflow import Workflow
 from hub.model.errors import BadInput, NotFound
 
 

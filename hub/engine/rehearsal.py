@@ -7,7 +7,6 @@ import concurrent.futures
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, cast
 
-from hub.engine.authoring import Workflow
 from hub.engine.history import History
 from hub.engine.launching import Launcher
 from hub.engine.patching import PREFIX as PATCHED
@@ -19,6 +18,7 @@ from hub.engine.threads import JobThreads
 from hub.engine.tools import Tools
 from hub.engine.triggered import Triggered
 from hub.engine.waking import Gate
+from hub.engine.workflow import Workflow
 from hub.model.clock import Clock, SystemClock
 from hub.model.errors import Conflict
 from hub.model.execution import ENDED, Checkpoint, Claimed, JobStatus, Settled, Status

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
-from hub.engine.authoring import Job, Workflow
+from hub.engine.job import Job
+from hub.engine.workflow import Workflow
 
 
 def revision(workflow: Workflow[Any, Any]) -> str:

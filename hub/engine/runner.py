@@ -9,7 +9,6 @@ from itertools import count
 from typing import Any, TypeVar
 
 from hub.engine import failures, replay, retry
-from hub.engine.authoring import Workflow
 from hub.engine.calls import Calls
 from hub.engine.launching import Launcher
 from hub.engine.others import Others
@@ -17,6 +16,7 @@ from hub.engine.scope import Scope, Unwind
 from hub.engine.tools import Tools
 from hub.engine.trying import Ended, Trying
 from hub.engine.waiting import Waits
+from hub.engine.workflow import Workflow
 from hub.model.durations import spoken
 from hub.model.errors import ArgumentHashMismatch, Conflict, Fenced, StoreUnavailable
 from hub.model.execution import Checkpoint, Claimed, JobStatus, LogLine, Settled, Status

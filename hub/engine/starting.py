@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub.engine.authoring import Workflow
 from hub.engine.policies import Debounce, RateLimit, checked_priority
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
+from hub.engine.workflow import Workflow
 from hub.model.clock import Clock, new_id
 from hub.model.errors import BadInput
 from hub.model.execution import Claimed, StartRequest

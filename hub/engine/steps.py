@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from hub.engine.authoring import Job, OnUnknown, Workflow
 from hub.engine.choosing import AllOf, FirstOf, first_of
+from hub.engine.job import Job, OnUnknown
 from hub.engine.points import MISSING, Missing
 from hub.engine.policies import Duration, RetryPolicy
 from hub.engine.scope import current
 from hub.engine.triggered import Triggered
+from hub.engine.workflow import Workflow
 from hub.model.clock import from_iso
 from hub.model.durations import milliseconds
 from hub.model.errors import BadInput

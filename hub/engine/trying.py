@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hub.engine import failures, pausing, retry
-from hub.engine.authoring import Job
 from hub.engine.context import Context
+from hub.engine.job import Job
 from hub.engine.scope import Call, Scope, Unwind, enter
 from hub.model.durations import spoken
 from hub.model.errors import BadInput, JobTimeout

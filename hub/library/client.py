@@ -10,13 +10,13 @@ from typing_extensions import TypeVar
 
 from hub.drivers import Driver
 from hub.engine import failures, going_on
-from hub.engine.authoring import Workflow
 from hub.engine.keeping import Keeping
 from hub.engine.points import MISSING, Missing, WaitPoint
 from hub.engine.policies import Duration
 from hub.engine.resolving import Resolver
 from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
+from hub.engine.workflow import Workflow
 from hub.library.declaring import Declaring
 from hub.model.clock import Clock, SharedClock, SystemClock, new_id
 from hub.model.durations import milliseconds

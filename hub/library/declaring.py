@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar, overload
 
-from hub.engine.authoring import Workflow
 from hub.engine.by_name import JobByName
 from hub.engine.points import WaitPoint
 from hub.engine.policies import ConcurrencyPolicy, Debounce, Duration, RateLimit, RetryPolicy
 from hub.engine.registry import Registry
+from hub.engine.workflow import Workflow
 
 Out = TypeVar("Out")
 

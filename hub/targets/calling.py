@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hub.engine.authoring import Job, Workflow
 from hub.engine.context import Context
+from hub.engine.job import Job
 from hub.engine.policies import RetryPolicy
+from hub.engine.workflow import Workflow
 from hub.model.durations import spoken
 from hub.model.executor import Executor, GraphqlTarget, HttpTarget
 from hub.targets.outgoing import Outgoing, read_url

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, Self
 
 from hub.engine import going_on
-from hub.engine.authoring import Job, Workflow
 from hub.engine.history import History
+from hub.engine.job import Job
 from hub.engine.points import MISSING, Missing, WaitPoint
 from hub.engine.policies import Duration
 from hub.engine.registry import Registry
@@ -17,6 +17,7 @@ from hub.engine.resolving import Resolver
 from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
 from hub.engine.worker import Worker
+from hub.engine.workflow import Workflow
 from hub.model.clock import from_iso
 from hub.model.durations import milliseconds
 from hub.model.errors import ExecutionNotFound, NotFound

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from hub.engine.authoring import Job
 from hub.engine.context import Context
+from hub.engine.job import Job
 
 
 class Mock:

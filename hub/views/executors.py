@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub.engine.authoring import Job, Workflow
+from hub.engine.job import Job
 from hub.engine.policies import ConcurrencyPolicy, Debounce, RateLimit, RetryPolicy
+from hub.engine.workflow import Workflow
 from hub.model.clock import iso, iso_or_none
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
 from hub.model.identity import MachineUser

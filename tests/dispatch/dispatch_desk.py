@@ -11,9 +11,10 @@ from kit import NOON, FakeClock
 
 from hub.dispatch.deliver import Dispatcher, Rules
 from hub.dispatch.match import Bindings
-from hub.engine.authoring import Workflow, job, workflow
+from hub.engine.authoring import job, workflow
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
+from hub.engine.workflow import Workflow
 from hub.expressions import Evaluator
 from hub.model.clock import iso
 from hub.model.event import Delivery, NewEvent

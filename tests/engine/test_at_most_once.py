@@ -11,8 +11,8 @@ from mortal import Crash
 
 from hub import Context, NonRetryable, OutcomeUnknown, RetryPolicy, job, workflow
 from hub.engine import going_on
-from hub.engine.authoring import Workflow
 from hub.engine.going_on import Again, Failed
+from hub.engine.workflow import Workflow
 from hub.model.errors import Conflict, ExecutionNotFound, InvalidArguments, NotFound
 from hub.model.execution import JobStatus, Status
 from hub.store.checkpoints import CallWrite

@@ -20,12 +20,12 @@ from simulated_store import Database, Fates, Journal, SimulatedWriter, nobody, o
 from sqlmodel import Session
 
 from hub import Context, Triggered
-from hub.engine.authoring import Workflow
 from hub.engine.lease import Lease
 from hub.engine.registry import Registry
 from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
 from hub.engine.worker import Worker
+from hub.engine.workflow import Workflow
 from hub.model import clock as real_clock
 from hub.model.errors import Conflict, HubError, StoreUnavailable
 from hub.model.execution import Status

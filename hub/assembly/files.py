@@ -23,7 +23,7 @@ from hub.engine.surroundings import Surroundings
 from hub.expressions import check_expression, check_variables
 from hub.model.errors import BadInput
 from hub.model.executor import Executor, Problem
-from hub.model.hiding import SHORTEST, Hiding
+from hub.model.hiding import Hiding
 from hub.store.databases import Database
 from hub.targets.calling import retry_flaws
 from hub.targets.job_client import job_client
@@ -68,6 +68,7 @@ class Files:
 def read_files(
     root: Path,
     environment: Mapping[str, str] | None = None,
+    *,
     documents: Documents | None = None,
     discovered: Discovered | None = None,
     hiding: Hiding | None = None,
@@ -80,12 +81,11 @@ def read_files(
     project = load_project(root, environment)
     discovered = discovered or discover(root)
     revealing = Revealing(environment, project.secrets, hiding or Hiding())
-    hiding = revealing.hiding
-    for name, value in project.secrets.file.items():
-        if len(value) < SHORTEST:
-            hiding.learn(value, name)
-    flaws = retry_flaws((*project.loaded.executors, *project.loaded.unfinished))
-    flawed = {executor.name for executor, _ in flaws}
+    revealing.tell_of_short_ones()
+    flawed = {
+        executor.name: Problem(executor.at("target", executor.target_kind, "retry"), why)
+        for executor, why in retry_flaws((*project.loaded.executors, *project.loaded.unfinished))
+    }
     executors = tuple(executor for executor in project.loaded.executors if executor.name not in flawed)
     registry = discovered.registry.copy()
     add_workflows(
@@ -93,27 +93,26 @@ def read_files(
         executors,
         Calling(project.config),
         lambda executor: partial(revealing.fill, at=lambda _: executor.at("target")),
-        hiding.hide_in,
+        revealing.hiding.hide_in,
     )
     fetching = Fetching(project.config)
     documents = documents or Documents(fetching.document)
     public_url = "" if project.config is None else project.config.server.public_url or ""
     endpoints, in_endpoints = build_endpoints(project.loaded.executors, revealing, documents, public_url=public_url)
     _, in_unfinished = build_endpoints(project.loaded.unfinished, revealing, documents, public_url=public_url)
-    in_calls = [Problem(one.at("target", one.target_kind, "retry"), why) for one, why in flaws]
-    problems = {*project.problems, *discovered.problems, *_between(project, discovered), *in_calls}
+    problems = {*project.problems, *discovered.problems, *_between(project, discovered), *flawed.values()}
     problems.update(in_endpoints, in_unfinished)
     return Files(
         root=root,
         config=project.config,
         executors=executors,
-        broken=frozenset(project.loaded.broken | flawed | without_endpoint(executors, endpoints)),
+        broken=frozenset(project.loaded.broken | flawed.keys() | without_endpoint(executors, endpoints)),
         registry=registry,
         endpoints=endpoints,
         problems=tuple(sorted(problems)),
         secret=lambda name: project.secrets.get(name).reveal(),
         discovered=discovered,
-        hiding=hiding,
+        hiding=revealing.hiding,
         documents=documents,
         fetching=fetching,
     )

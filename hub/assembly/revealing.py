@@ -8,7 +8,7 @@ from typing import Any
 
 from hub.declare.secrets import Secrets, fill, references, revealed
 from hub.model.executor import Position
-from hub.model.hiding import Hiding
+from hub.model.hiding import SHORTEST, Hiding
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,12 @@ class Revealing:
     secrets: Secrets
     #: Learns each secret that is revealed.
     hiding: Hiding
+
+    def tell_of_short_ones(self) -> None:
+        """Say which secrets of the file are too short to be hidden, whoever uses them."""
+        for name, value in self.secrets.file.items():
+            if len(value) < SHORTEST:
+                self.hiding.learn(value, name)
 
     def fill(self, value: Any, *, at: Callable[[tuple[str | int, ...]], Position]) -> Any:
         """Filled in and revealed. Raises HubError, with the position `at` the place of a reference, for what is not there."""

@@ -11,7 +11,7 @@ from hub.engine.context import Context
 from hub.engine.policies import Duration, RetryPolicy, refuse_other, time_limit
 from hub.engine.scope import current
 from hub.engine.signature import Signature, signature_of, where
-from hub.engine.transactions import in_transaction
+from hub.engine.transactions import in_async_transaction, in_transaction
 from hub.engine.triggered import Triggered
 from hub.model.names import NAME_RULE, is_name
 
@@ -83,7 +83,8 @@ class Job(Generic[In, Out]):
     def invoke(self, input: Any, context: Context) -> Any:
         """The function with what its signature asks for."""
         if self.transaction is not None:
-            return in_transaction(self.transaction, self.is_async, self._call, input, context)
+            within = in_async_transaction if self.is_async else in_transaction
+            return within(self.transaction, self._call, input, context)
         return self._call(input, context)
 
     def _call(self, input: Any, context: Context) -> Any:

@@ -65,8 +65,15 @@ class Cluster:
             time.sleep(0.05)
 
     def restart(self, mode: str = "fast") -> None:
-        self._call("pg_ctl", "-w", "-m", mode, "stop")
+        self.end(mode)
         self.start()
+
+    def end(self, mode: str) -> None:
+        """ "fast", "immediate" or "kill"; it may be started again."""
+        if mode == "kill":
+            self.kill()
+        else:
+            self._call("pg_ctl", "-w", "-m", mode, "stop")
 
     def kill(self) -> None:
         """As a power failure without the power: nothing is tidied up."""

@@ -36,7 +36,7 @@ class Standing:
     #: Seconds.
     oldest_event: float
     schedule_lag: float
-    #: Seconds until the lease of a node ends that ends first; below 0 when one has ended.
+    #: Seconds until the lease of each living node ends.
     leases: list[float]
     followers: int
     troubles: int
@@ -73,7 +73,7 @@ class Metrics:
             executions=await store.open_executions(_MOST),
             oldest_event=0.0 if oldest is None else max(0.0, (now - oldest) / 1000),
             schedule_lag=max(0.0, late / 1000),
-            leases=[(node.lease_until - now) / 1000 for node in await store.nodes()],
+            leases=[(node.lease_until - now) / 1000 for node in await store.nodes() if node.alive],
             followers=self._live.following,
             troubles=len(self._troubles()),
             oldest_transaction=0.0 if lingering is None else lingering.seconds,

@@ -242,7 +242,9 @@ COMPONENTS: Mapping[str, Schema] = {
     "MachineSecret": shape(id=TEXT, client_id=TEXT, client_secret=TEXT),
     "AccessToken": shape(access_token=TEXT, token_type={"const": "Bearer"}, expires_in=NUMBER),
     "Person": shape(name=NAME, role=one_of(ROLES), invited=YES_NO, created_at=TIME, last_sign_in_at=TIME_OR_NULL),
-    "Node": shape(id=TEXT, host=TEXT, pid=NUMBER, started_at=TIME, lease_until=TIME, address=TEXT, revision=TEXT),
+    "Node": shape(
+        id=TEXT, host=TEXT, pid=NUMBER, started_at=TIME, lease_until=TIME, alive=YES_NO, address=TEXT, revision=TEXT
+    ),
     "AuditRecord": shape(
         number=NUMBER,
         at=TIME,

@@ -8,10 +8,11 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from hub.assembly.common_time import go_by_the_nodes
 from hub.assembly.files import Files
 from hub.client.nodes import differences
 from hub.declare.config import sqlite_path
-from hub.model.clock import Clock, SystemClock
+from hub.model.clock import Clock, SharedClock, SystemClock
 from hub.model.errors import HubError
 from hub.store import Store, open_store
 
@@ -34,13 +35,14 @@ async def other_nodes(files: Files) -> list[str]:
     """What `differences` says of the nodes of a project whose store several may serve; or why they could not be asked."""
     if files.config is None or sqlite_path(files.config.store, files.root) is not None:
         return []
-    clock = SystemClock()
+    clock = SharedClock(SystemClock())
     try:
         store = open_store(files.config.store.reveal(), clock, allow_unsafe=files.config.allow_unsafe)
     except HubError as error:
         return [f"the nodes of this hub could not be asked what they have loaded: {error}"]
     try:
-        return differences(revision_of(files.root), await store.nodes(), clock.now())
+        await go_by_the_nodes(store, clock)
+        return differences(revision_of(files.root), await store.nodes())
     except HubError as error:
         return [f"the nodes of this hub could not be asked what they have loaded: {error}"]
     finally:
@@ -60,7 +62,7 @@ class Comparing:
 
     async def run_once(self) -> int:
         """How many differences were new."""
-        found = set(differences(self._revision(), await self._store.nodes(), self._clock.now()))
+        found = set(differences(self._revision(), await self._store.nodes()))
         new = (found & self._seen) - self._said
         for sentence in sorted(new):
             log.warning("%s", sentence)

@@ -8,6 +8,7 @@ import pwd
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hub.assembly.common_time import go_by_the_nodes
 from hub.assembly.definitions import revision_of
 from hub.assembly.examining import Examiner
 from hub.assembly.files import Files, database_url
@@ -110,6 +111,8 @@ async def open_parts(
         raise ConfigError(files.problems)
     config, clock = files.config, SharedClock(clock or SystemClock())
     store, broken = _open_store(config, files.root, clock, serving=serving, probe=probe)
+    if not serving:
+        await go_by_the_nodes(store, clock)
     uses = Uses(store.permission_used, clock)
     surroundings = replace(files.surroundings(), used=uses)
     evaluator = Evaluator()

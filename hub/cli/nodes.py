@@ -8,7 +8,7 @@ from hub.cli.desk import desk
 from hub.cli.printing import note, show
 from hub.cli.session import command, json_option, project_option
 
-_COLUMNS = ("id", "host", "pid", "address", "started_at", "lease_until", "revision")
+_COLUMNS = ("id", "host", "pid", "address", "started_at", "lease_until", "alive", "revision")
 
 
 @click.group()

@@ -20,3 +20,5 @@ class Node:
     revision: str
     #: Where it listens; "": nowhere.
     address: str
+    #: Whether its lease held when it was asked for. One that is silent has died, stands still, or does not reach the database.
+    alive: bool

@@ -66,6 +66,11 @@ def _beat(tx: Tx, items: Sequence[Heartbeat]) -> list[int]:
     return answers
 
 
+def _ahead(tx: Tx, items: Sequence[int]) -> list[int]:
+    """The same for who holds no lease, and gives the time that his own clock shows."""
+    return [tx.clock(now) - now for now in items]
+
+
 def _leave(tx: Tx, items: Sequence[Farewell]) -> list[None]:
     for item in items:
         tx.run("DELETE FROM nodes WHERE id = ?", (item.node,))
@@ -96,6 +101,7 @@ def _let_go(tx: Tx, items: Sequence[LetGo]) -> list[int]:
 
 
 BEAT: Verb[Heartbeat, int] = Verb("beat", _beat)
+AHEAD: Verb[int, int] = Verb("ahead", _ahead)
 LEAVE: Verb[Farewell, None] = Verb("leave", _leave)
 LET_GO: Verb[LetGo, int] = Verb("let_go", _let_go, order=3)
 ALONE: Verb[Farewell, int] = Verb("alone", _drop_others)

@@ -62,6 +62,7 @@ def node_view(node: Node) -> dict[str, Any]:
         "pid": node.pid,
         "started_at": iso(node.started_at),
         "lease_until": iso(node.lease_until),
+        "alive": node.alive,
         "address": node.address,
         "revision": node.revision,
     }

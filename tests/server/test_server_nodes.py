@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,6 +132,52 @@ def test_a_frozen_node_is_taken_over_and_begins_nothing_when_it_wakes(shared: Sh
         assert [number for number in range(30) if numbers.count(number) == 0] == []
         assert sum(numbers.count(number) > 1 for number in range(30)) <= 1
         until(lambda: len(shared.run("node", "list", "--json").json) == 2, why="it is no node any more")
+
+
+HELD = """
+from hub import Debounce, RateLimit
+
+@job
+async def stay(input, ctx: Context):
+    note(ctx)
+    if os.getpid() == input["dead"]:
+        await asyncio.sleep(600)
+
+@job
+async def rest(input, ctx: Context):
+    await ctx.step.sleep("rest", "1s")
+
+one = ConcurrencyPolicy(max_concurrent_executions=1)
+one_of_a_key = ConcurrencyPolicy(max_concurrent_executions=1, key="input.key")
+alone = workflow("alone", stay, concurrency_policy=one)
+keyed = workflow("keyed", stay, concurrency_policy=one_of_a_key)
+paced = workflow("paced", stay, rate_limit=RateLimit(2, "1s"))
+gathered = workflow("gathered", stay, debounce=Debounce("1s"))
+sleeping = workflow("sleeping", rest)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+def test_whatever_waits_for_a_dead_node_goes_on_after_its_lease(shared: SharedProject, end: signal.Signals) -> None:
+    """Its share of limits, of keys and of rates, what it had accepted, and what was to wake there."""
+    shared.lay_out(HELD, lease=2, hook={"trigger": {"webhook": {}}})
+    with nodes(shared, 1) as hubs:
+        dead = hubs[0]
+        given = f'{{"dead": {dead.process.pid}, "key": "a"}}'
+        for name in ("alone", "alone", "keyed", "keyed", "paced", "paced", "paced", "gathered", "sleeping"):
+            assert shared.run("workflow", "start", name, "-m", "workflow-bot", "-a", given).code == 0
+        held = "SELECT count(*) FROM executions WHERE status = 'RUNNING' AND workflow IN ('alone', 'keyed')"
+        until(lambda: shared.store(held) == [(2,)])
+        hook = shared.webhook_path("hook")
+        hubs.append(shared.start())
+        hubs[1].wait_ready()
+        assert dead.post(hook, json={}).status_code == 202
+        dead.process.send(end)
+        stopped = time.monotonic()
+        open_ones = "SELECT workflow, status FROM executions WHERE status <> 'SUCCESS'"
+        until(lambda: not shared.store(open_ones), why="something waits for ever")
+        print(f"all has ended {time.monotonic() - stopped:.2f} s after {end.name}")  # noqa: T201 - for -s or -rP
+        until(lambda: shared.store("SELECT count(*) FROM executions") == [(10,)], why="an event was not dispatched")
 
 
 def test_nodes_that_are_replaced_one_by_one_lose_nothing(shared: SharedProject) -> None:

@@ -1,4 +1,4 @@
-"""Nodes whose cable is pulled again and again, for longer and shorter: how soon each is as it was."""
+"""Nodes whose cable is pulled again and again, and whose database ends and begins: how soon each is as it was."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,48 +30,66 @@ HOOK = {"trigger": {"webhook": {"dedupe": {"key": "header:x-delivery"}}}}
 
 
 class Node:
-    """A hub of its own behind a cable of its own, and people who ask it all the time."""
+    """A hub of its own, behind a cable of its own when there is one, and people who ask it all the time."""
 
-    def __init__(self, place: int, folder: Path, zygote: Zygote, cluster: Cluster, cable: Namespace) -> None:
+    def __init__(
+        self, place: int, folder: Path, zygote: Zygote, cluster: Cluster, cable: Namespace | None = None
+    ) -> None:
         cluster.execute(f"CREATE DATABASE node{place}")
         folder.mkdir()
-        self._random = random.Random(SEED + place)
+        self.random = random.Random(SEED + place)
         self._cable = cable
         self._near = SharedProject(folder, zygote, cluster.url(f"node{place}"))
         self._near.lay_out(lease=3.0, hook=HOOK)
         self._path = self._near.webhook_path("hook")
         self._token = self._near.run("machine-user", "token", "reader").out.strip()
-        far = SharedProject(folder, zygote, f"postgresql://hub@{cable.here}/node{place}")
-        far.lay_out(lease=3.0, hook=HOOK)
-        self.hub: Hub = far.spawn(*cable.before)
+        if cable is None:
+            self.hub: Hub = self._near.start()
+        else:
+            far = SharedProject(folder, zygote, f"postgresql://hub@{cable.here}/node{place}")
+            far.lay_out(lease=3.0, hook=HOOK)
+            self.hub = far.spawn(*cable.before)
         #: (when asked, when answered) of what was taken, and of what was shown.
         self._taken: list[tuple[float, float]] = []
         self._shown: list[tuple[float, float]] = []
         self._over = threading.Event()
-        #: Seconds of each cut, and from its end until a delivery was taken, a list was shown, and a delivery had run.
+        self._asking: threading.Thread | None = None
+        #: Seconds for which it was cut off, and from then until a delivery was taken, a list was shown, and a delivery had run.
         self.returns: list[tuple[float, float, float, float]] = []
 
-    def play(self, rounds: int) -> None:
-        until(self.hub.listening, 120)
-        asking = self._cable.thread(lambda: asyncio.run(self._ask()))
-        try:
-            until(lambda: self._shown and noted(self._near), 60)
-            for _ in range(rounds):
-                time.sleep(self._random.uniform(0.5, 1.5))
-                self._one(self._random.choice((0.5, 2, 4, 8, 12)) * self._random.uniform(0.6, 1.4))
-        finally:
-            self._over.set()
-            asking.join(60)
+    def begin(self) -> None:
+        until(self.hub.listening)
+        start = _thread if self._cable is None else self._cable.thread
+        self._asking = start(lambda: asyncio.run(self._ask()))
+        until(lambda: self._shown and noted(self._near))
 
-    def _one(self, seconds: float) -> None:
-        self._cable.pull()
-        time.sleep(seconds)
-        before = len(noted(self._near))
-        self._cable.plug_in()
-        back = time.monotonic()
-        ran = until(lambda: len(noted(self._near)) > before and time.monotonic(), 30, "nothing runs")
+    def end(self) -> None:
+        self._over.set()
+        if self._asking is not None:
+            self._asking.join(60)
+        self.hub.kill()
+
+    def play(self, rounds: int) -> None:
+        assert self._cable is not None
+        for _ in range(rounds):
+            time.sleep(self.random.uniform(0.5, 1.5))
+            self._cable.pull()
+            seconds = self.random.choice((0.5, 2, 4, 8, 12)) * self.random.uniform(0.6, 1.4)
+            time.sleep(seconds)
+            before = self.ran
+            self._cable.plug_in()
+            self.measure(seconds, time.monotonic(), before)
+
+    @property
+    def ran(self) -> int:
+        """Deliveries that have run."""
+        return len(noted(self._near))
+
+    def measure(self, seconds: float, back: float, before: int) -> None:
+        """It was cut off for so long, and is not since the moment `back`; then so many had run."""
+        ran = until(lambda: self.ran > before and time.monotonic(), why="nothing runs")
         taken, shown = (
-            until(lambda there=there: [end for begin, end in list(there) if begin > back], 30)[0]
+            until(lambda there=there: [end for begin, end in list(there) if begin > back])[0]
             for there in (self._taken, self._shown)
         )
         self.returns.append((seconds, taken - back, shown - back, ran - back))
@@ -125,18 +143,13 @@ def cluster(cables: list[Namespace]) -> Iterator[Cluster]:
     made.stop()
 
 
-@pytest.mark.long
-@pytest.mark.timeout(3600)
-def test_two_hundred_returns(quick_path: Path, zygote: Zygote, cables: list[Namespace], cluster: Cluster) -> None:
-    nodes: list[Node] = []
-    try:
-        for place, cable in enumerate(cables):
-            nodes.append(Node(place, quick_path / f"node{place}", zygote, cluster, cable))
-        with ThreadPoolExecutor(NODES) as playing:
-            list(playing.map(lambda node: node.play(RETURNS // NODES), nodes))
-    finally:
-        for node in nodes:
-            node.hub.kill()
+def _thread(work: Callable[[], None]) -> threading.Thread:
+    made = threading.Thread(target=work)
+    made.start()
+    return made
+
+
+def check(nodes: list[Node]) -> None:
     returns = [one for node in nodes for one in node.returns]
     for what, column in (("taken", 1), ("shown", 2), ("run", 3)):
         seconds = sorted(one[column] for one in returns)
@@ -145,3 +158,45 @@ def test_two_hundred_returns(quick_path: Path, zygote: Zygote, cables: list[Name
     assert len(returns) == RETURNS // NODES * NODES
     late = [one for one in returns if max(one[1:]) > NORMAL]
     assert not late, f"CABLE_SEED={SEED} repeats it"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_two_hundred_returns(quick_path: Path, zygote: Zygote, cables: list[Namespace], cluster: Cluster) -> None:
+    nodes: list[Node] = []
+    try:
+        for place, cable in enumerate(cables):
+            nodes.append(Node(place, quick_path / f"node{place}", zygote, cluster, cable))
+            nodes[-1].begin()
+        with ThreadPoolExecutor(NODES) as playing:
+            list(playing.map(lambda node: node.play(RETURNS // NODES), nodes))
+    finally:
+        for node in nodes:
+            node.end()
+    check(nodes)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_a_database_that_ends_and_begins_two_hundred_times(quick_path: Path, zygote: Zygote) -> None:
+    """For all nodes at once."""
+    cluster, nodes = Cluster(), list[Node]()
+    try:
+        for place in range(NODES):
+            nodes.append(Node(place, quick_path / f"node{place}", zygote, cluster))
+            nodes[-1].begin()
+        for _ in range(RETURNS // NODES):
+            time.sleep(nodes[0].random.uniform(0.5, 1.5))
+            cluster.end(nodes[0].random.choice(("kill", "immediate", "fast")))
+            seconds = nodes[0].random.uniform(0, 6)
+            time.sleep(seconds)
+            before = [node.ran for node in nodes]
+            cluster.start()
+            back = time.monotonic()
+            for node, count in zip(nodes, before, strict=True):
+                node.measure(seconds, back, count)
+    finally:
+        for node in nodes:
+            node.end()
+        cluster.stop()
+    check(nodes)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hub_process import Zygote, until
+from hub_process import ROOT, Zygote, until
 from node_loop import SharedProject
 from server_projects import start
 
@@ -25,16 +30,19 @@ EXECUTORS = {
 }
 
 
+def _with_clock(wrong: str) -> dict[str, str]:
+    """The environment of a process whose wall clock is so wrong. Others do not jump when somebody sets it."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        pytest.skip("libfaketime, which sets a process's clock, is not installed")
+    return {"LD_PRELOAD": str(library), "FAKETIME": wrong, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
 @pytest.mark.parametrize("wrong", ["+1y", pytest.param("-1d", marks=pytest.mark.long)])
 def test_leases_sleeps_and_records_go_by_the_database(
     quick_path: Path, zygote: Zygote, postgres_url: str, wrong: str
 ) -> None:
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-    if library is None:
-        pytest.skip("libfaketime, which sets a process's clock, is not installed")
-    # Only the wall clock is set: others do not jump when somebody sets it.
-    env = {"LD_PRELOAD": str(library), "FAKETIME": wrong, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    project = SharedProject(quick_path, zygote, postgres_url, env)
+    project = SharedProject(quick_path, zygote, postgres_url, _with_clock(wrong))
     project.lay_out(NAPPING, lease=2, **EXECUTORS)
     path = project.webhook_path("hook")
     hub = project.spawn()
@@ -55,3 +63,21 @@ def test_leases_sleeps_and_records_go_by_the_database(
     finally:
         if hub.process.poll() is None:
             hub.kill()
+
+
+def test_what_a_command_starts_elsewhere_is_due_now(quick_path: Path, zygote: Zygote, postgres_url: str) -> None:
+    """Somebody's machine is an hour ahead: what is started there does not wait an hour, and the nodes are no dead ones."""
+    project = SharedProject(quick_path, zygote, postgres_url)
+    project.lay_out()
+    env = {**os.environ, **_with_clock("+1h"), "PYTHONPATH": str(ROOT)}
+
+    def run_ahead(*argv: str) -> Any:
+        done = subprocess.run(
+            [sys.executable, "-m", "hub", *argv], cwd=quick_path, env=env, capture_output=True, text=True, check=True
+        )
+        return json.loads(done.stdout)
+
+    with project.serving():
+        started = run_ahead("workflow", "start", "echoing", "-m", "workflow-bot", "--json")
+        assert project.ended(started["id"]) == "SUCCESS"
+        assert [node["alive"] for node in run_ahead("node", "list", "--json")] == [True]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hub.model.node import Node
-from hub.store.nodes import ALONE, BEAT, LEAVE, LET_GO, About, Farewell, Heartbeat, LetGo
+from hub.store.nodes import AHEAD, ALONE, BEAT, LEAVE, LET_GO, About, Farewell, Heartbeat, LetGo
 from hub.store.pages.page import Page
 from hub.store.pruning import PRUNE, Prune, Pruned
 from hub.store.reads import upkeep as reads
@@ -21,6 +21,10 @@ class UpkeepPage(Page):
     async def beat(self, node: str, about: About, lease_ms: int) -> int:
         """Renew a node's lease; by how many milliseconds the clock of all nodes is ahead of this one's."""
         return await self._writer.submit(BEAT, Heartbeat(node, about, self._clock.now(), lease_ms))
+
+    async def ahead(self) -> int:
+        """By how many milliseconds the clock of all nodes is ahead of this one's."""
+        return await self._writer.submit(AHEAD, self._clock.now())
 
     async def leave(self, node: str) -> None:
         await self._writer.submit(LEAVE, Farewell(node))
@@ -38,4 +42,4 @@ class UpkeepPage(Page):
         return await self._read(reads.is_served, self._clock.now())
 
     async def nodes(self) -> list[Node]:
-        return await self._read(reads.nodes)
+        return await self._read(reads.nodes, self._clock.now())

@@ -35,8 +35,17 @@ def is_served(session: Session, now: int) -> bool:
     return session.exec(select(NodeRow.id).where(col(NodeRow.lease_until) > now).limit(1)).first() is not None
 
 
-def nodes(session: Session) -> list[Node]:
+def nodes(session: Session, now: int) -> list[Node]:
     return [
-        Node(row.id, row.host, row.pid, row.started_at, row.lease_until, row.revision, row.address)
+        Node(
+            row.id,
+            row.host,
+            row.pid,
+            row.started_at,
+            row.lease_until,
+            row.revision,
+            row.address,
+            alive=row.lease_until > now,
+        )
         for row in session.exec(select(NodeRow).order_by(NodeRow.id))
     ]

@@ -15,9 +15,11 @@ from postgres_cluster import Cluster
 from record_stand_ins import ALL, DurableStore
 
 from hub.model.clock import SystemClock
+from hub.triggers.record_events import postgres_link
 from hub.triggers.record_events.drain import Drain
 from hub.triggers.record_events.keeper import Keeper
 from hub.triggers.record_events.postgres import PostgresWatched
+from hub.triggers.record_events.watched import DatabaseUnavailable
 from hub.triggers.record_events.watching import Watching
 
 WANTED = {"orders": ALL}
@@ -139,3 +141,28 @@ def test_a_database_that_is_locked_and_cannot_tidy_up(cluster: Cluster) -> None:
     asyncio.run(scene.play("held", "locked"))
     scene.holder.close()
     assert scene._told_of_a_lock(), scene.told
+
+
+def test_rows_that_a_frozen_hub_has_taken_are_given_to_another_one(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = postgres_link._SETTINGS["options"]
+    monkeypatch.setitem(
+        postgres_link._SETTINGS, "options", options.replace("session_timeout=10s", "session_timeout=1s")
+    )
+
+    async def story() -> None:
+        frozen, other = (PostgresWatched("shop", cluster.url(), SystemClock()) for _ in range(2))
+        await frozen.install(WANTED)
+        cluster.execute("INSERT INTO orders DEFAULT VALUES")
+        taken = await frozen.read(10)
+        while not (given := await other.read(10)):
+            await other.rest(0.05)
+        assert [row.key for row in given] == [row.key for row in taken]
+        with pytest.raises(DatabaseUnavailable):
+            await frozen.delete(taken)
+        await other.delete(given)
+        await frozen.close()
+        await other.close()
+
+    asyncio.run(asyncio.wait_for(story(), PATIENCE))

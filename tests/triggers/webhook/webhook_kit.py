@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,8 @@ from hub.triggers.webhook.intake import Intake
 NOW = 1_700_000_000_000
 SECRET = "a-secret-of-enough-bytes-000000"
 PUBLIC_URL = "https://hub.example.com"
+GITHUB = {"preset": "github", "secret": SECRET}
+OPEN = {"type": "none", "id": {"from": "header:X-Event-Id"}}
 
 
 @dataclass
@@ -157,3 +160,10 @@ async def call(app: Any, scope: dict[str, Any], messages: list[dict[str, Any]]) 
         return Reply(0, {}, b"")
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return Reply(sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
+def signed(body: bytes, **more: str) -> dict[str, str]:
+    """The headers of a push of GitHub's."""
+    headers = {"content-type": "application/json", "x-github-event": "push", "x-github-delivery": "d-1"}
+    headers["x-hub-signature-256"] = "sha256=" + hmac.new(SECRET.encode(), body, "sha256").hexdigest()
+    return headers | {name.replace("_", "-"): value for name, value in more.items()}

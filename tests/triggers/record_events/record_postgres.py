@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from record_stand_ins import DurableStore, FakeClock
+from record_stand_ins import ORDERS, DurableStore, FakeClock
 
 from hub.triggers.record_events.drain import Drain
 from hub.triggers.record_events.postgres import PostgresWatched
+from hub.triggers.record_events.watched import Finding
 
 #: Everything that a database holds, but for numbers that are drawn anew each time.
 CATALOGUE = """
@@ -71,3 +74,29 @@ class PostgresShop:
     def close(self) -> None:
         self.store.close()
         self.owner.close()
+
+
+def tell(shop: PostgresShop, story: Callable[[], Awaitable[Any]]) -> Any:
+    """Play a story, and let go of the database whatever came of it."""
+
+    async def whole() -> Any:
+        try:
+            return await story()
+        finally:
+            await shop.watched.close()
+
+    return asyncio.run(whole())
+
+
+def events(shop: PostgresShop) -> list[tuple[str, Any, Any]]:
+    """(kind, new row, old row) of each event, in order."""
+    return [(one["event"], one["new"], one["old"]) for one in shop.store.payloads]
+
+
+async def findings(shop: PostgresShop, wanted: Any = ORDERS) -> list[Finding]:
+    """What a check finds and mends; nothing is left to find after it."""
+    found = await shop.watched.install(wanted)
+    again = await shop.watched.install(wanted)
+    assert again.changes == ()
+    assert [one for one in again.findings if one.kind == "capture_gap"] == []
+    return list(found.findings)

@@ -1,49 +1,17 @@
-"""Record events of PostgreSQL: what is put into the database, what is found amiss in it, and what is left at the end."""
+"""Record events of PostgreSQL: what is put into the database and taken out of it, whatever it is called and holds."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kit import PATIENCE
-from psycopg import errors, sql
-from record_postgres import PostgresShop
-from record_stand_ins import ALL, ORDERS, unavailable
+from psycopg import sql
+from record_postgres import PostgresShop, events, findings, tell
+from record_stand_ins import ALL, ORDERS
 
-from hub.model.clock import SystemClock
 from hub.model.errors import Conflict
-from hub.triggers.record_events.keeper import Keeper
-from hub.triggers.record_events.postgres_text import PULSE_MS
-from hub.triggers.record_events.watched import DatabaseUnavailable, Finding
-from hub.triggers.record_events.watching import Watching
-
-
-def tell(shop: PostgresShop, story: Callable[[], Awaitable[Any]]) -> Any:
-    async def whole() -> Any:
-        try:
-            return await story()
-        finally:
-            await shop.watched.close()
-
-    return asyncio.run(whole())
-
-
-def events(shop: PostgresShop) -> list[tuple[str, Any, Any]]:
-    return [(one["event"], one["new"], one["old"]) for one in shop.store.payloads]
-
-
-async def findings(shop: PostgresShop, wanted: Any = ORDERS) -> list[Finding]:
-    """What a check finds and mends; nothing is left to find after it."""
-    found = await shop.watched.install(wanted)
-    again = await shop.watched.install(wanted)
-    assert again.changes == ()
-    assert [one for one in again.findings if one.kind == "capture_gap"] == []
-    return list(found.findings)
 
 
 def test_what_is_put_in_is_all_taken_out(pg_shop: PostgresShop) -> None:
@@ -147,125 +115,6 @@ def test_values_as_json_whatever_the_session_is_set_to(pg_shop: PostgresShop) ->
     assert list(pg_shop.store.payloads[0]["new"]) == list(VALUES), "in the table's order"
 
 
-def test_changes_of_the_schema_are_followed(pg_shop: PostgresShop) -> None:
-    """Nothing is made anew for them: the function takes the row as it is."""
-
-    async def story() -> None:
-        await pg_shop.watched.install(ORDERS)
-        pg_shop.run("INSERT INTO orders (total) VALUES (1)")
-        pg_shop.run("ALTER TABLE orders ADD COLUMN note text DEFAULT 'new'")
-        pg_shop.run("INSERT INTO orders (total) VALUES (2)")
-        pg_shop.run("ALTER TABLE orders RENAME COLUMN note TO remark")
-        pg_shop.run("ALTER TABLE orders ALTER COLUMN total TYPE text USING total::text || ' euro'")
-        pg_shop.run("UPDATE orders SET remark = 'old' WHERE id = 2")
-        pg_shop.run("ALTER TABLE orders DROP COLUMN status")
-        pg_shop.run("DELETE FROM orders WHERE id = 2")
-        assert await findings(pg_shop) == []
-        await pg_shop.drain_all()
-
-    tell(pg_shop, story)
-    two = {"id": 2, "total": "2 euro", "status": None, "remark": "new"}
-    assert events(pg_shop) == [
-        ("created", {"id": 1, "total": 1, "status": None}, None),
-        ("created", {"id": 2, "total": 2, "status": None, "note": "new"}, None),
-        ("updated", two | {"remark": "old"}, two),
-        ("deleted", None, {"id": 2, "total": "2 euro", "remark": "old"}),
-    ]
-
-
-async def _replica(shop: PostgresShop) -> None:
-    shop.run("SET session_replication_role = replica")
-    shop.run("INSERT INTO orders (total) VALUES (7)")
-    shop.run("RESET session_replication_role")
-
-
-def test_a_session_that_replicates_is_captured(pg_shop: PostgresShop) -> None:
-    async def story() -> None:
-        await pg_shop.watched.install(ORDERS)
-        await _replica(pg_shop)
-        assert await pg_shop.drain_all() == 1
-        assert await findings(pg_shop) == []
-
-    tell(pg_shop, story)
-
-
-@pytest.mark.parametrize(
-    ("done", "said"),
-    [
-        (["ALTER TABLE orders DISABLE TRIGGER ALL"], "were disabled by somebody"),
-        (
-            ["ALTER TABLE orders DISABLE TRIGGER ALL", "ALTER TABLE orders ENABLE TRIGGER ALL"],
-            "were disabled by somebody",
-        ),
-        (
-            [
-                "ALTER TABLE orders DISABLE TRIGGER _hub_created",
-                "ALTER TABLE orders ENABLE ALWAYS TRIGGER _hub_created",
-            ],
-            "are as they should be again",
-        ),
-        (["DROP TRIGGER _hub_updated ON orders"], "were dropped by somebody"),
-        (["DROP TABLE orders", "CREATE TABLE orders (id int)"], "there is another table of this name"),
-        (["ALTER TABLE orders RENAME TO old", "CREATE TABLE orders (id int)"], "there is another table of this name"),
-        (
-            [
-                "DROP TRIGGER _hub_created ON orders",
-                "CREATE TRIGGER _hub_created AFTER INSERT ON orders FOR EACH ROW WHEN (false) EXECUTE FUNCTION _hub.capture()",
-            ],
-            "were disabled by somebody",
-        ),
-        (["ALTER FUNCTION _hub.capture() RESET search_path"], "function was changed by somebody"),
-        (["TRUNCATE orders"], "was emptied with TRUNCATE"),
-        (["DROP SCHEMA _hub CASCADE"], ""),
-    ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
-)
-def test_what_somebody_did_is_found_told_and_mended(pg_shop: PostgresShop, done: list[str], said: str) -> None:
-    async def story() -> None:
-        await pg_shop.watched.install(ORDERS)
-        for statement in done:
-            pg_shop.run(statement)
-        pg_shop.clock.seconds += 1
-        assert (await pg_shop.watched.moved()).schema
-        found = [one.sentence for one in await findings(pg_shop)]
-        assert said in " ".join(found)
-        assert bool(found) is bool(said)
-        assert not (await pg_shop.watched.moved()).schema
-        pg_shop.run("INSERT INTO orders (id) VALUES (99)")
-        assert await pg_shop.drain_all() == 1
-
-    tell(pg_shop, story)
-
-
-def test_truncate_is_told_at_once(pg_shop: PostgresShop) -> None:
-    async def story() -> None:
-        await pg_shop.watched.install(ORDERS)
-        pg_shop.run("INSERT INTO orders (total) VALUES (7)")
-        pg_shop.run("TRUNCATE orders")
-        (found,) = (await pg_shop.watched.status(ORDERS)).findings
-        assert (found.kind, found.table) == ("capture_gap", "orders")
-        assert "TRUNCATE" in found.sentence
-        assert await pg_shop.drain_all() == 1
-
-    tell(pg_shop, story)
-
-
-def test_a_table_that_goes_and_comes_is_a_gap(pg_shop: PostgresShop) -> None:
-    async def story() -> None:
-        await pg_shop.watched.install(ORDERS)
-        pg_shop.run("ALTER TABLE orders RENAME TO ordres")
-        (missing,) = (await pg_shop.watched.install(ORDERS)).findings
-        assert missing.kind == "missing_table"
-        assert 'Did you mean "ordres"?' in missing.sentence
-        pg_shop.run("INSERT INTO ordres (total) VALUES (7)")
-        assert await pg_shop.drain_all() == 0, "its triggers went with its name"
-        pg_shop.run("ALTER TABLE ordres RENAME TO orders")
-        (gap,) = await findings(pg_shop)
-        assert gap.kind == "capture_gap"
-
-    tell(pg_shop, story)
-
-
 def test_tables_of_other_schemas_and_kinds(pg_shop: PostgresShop) -> None:
     pg_shop.run("CREATE SCHEMA IF NOT EXISTS sales")
     pg_shop.run("DROP TABLE IF EXISTS sales.orders")
@@ -301,6 +150,7 @@ def test_tables_of_other_schemas_and_kinds(pg_shop: PostgresShop) -> None:
 _NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(
     lambda name: len(name.encode()) <= 63
 )
+
 _HOSTILE = st.sampled_from(
     [
         '"; DROP TABLE orders; --', "a'b", 'a"b', "a\\b", "a\nb", "x" * 63, "ä" * 31, "select", "Orders", "a.b", "public.orders",
@@ -335,119 +185,3 @@ def test_hostile_names_are_only_names(pg_shop: PostgresShop, table: str, columns
 
     tell(pg_shop, story)
     pg_shop.owner.execute(sql.SQL("DROP TABLE {}").format(name))
-
-
-def test_the_loop_installs_drains_and_mends(pg_shop: PostgresShop) -> None:
-    async def story() -> None:
-        keeper = Keeper(pg_shop.watched, ORDERS)
-        loop = Watching(pg_shop.watched, pg_shop.drain, keeper, pg_shop.clock)
-        assert await loop.run_once() == 0
-        pg_shop.run("INSERT INTO orders (total) VALUES (1)")
-        assert [await loop.run_once() for _ in range(3)] == [1, 0, 0]
-        pg_shop.run("DROP TRIGGER _hub_created ON orders")
-        pg_shop.clock.seconds += 1
-        await loop.run_once()
-        assert keeper.findings[0].kind == "capture_gap"
-        pg_shop.run("INSERT INTO orders (total) VALUES (2)")
-        pg_shop.store.before = unavailable
-        assert await loop.run_once() == 0
-        assert pg_shop.drain.trouble is not None
-        pg_shop.store.before = lambda _events: None
-        pg_shop.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hub'")
-        assert await loop.run_once() == 0
-        assert "terminating connection" in str(loop.trouble or pg_shop.drain.trouble)
-        assert await loop.run_once() == 1
-        assert (loop.trouble, pg_shop.drain.trouble) == (None, None)
-
-    tell(pg_shop, story)
-
-
-def test_a_row_that_cannot_be_handed_over_is_set_aside(pg_shop: PostgresShop) -> None:
-    async def story() -> None:
-        await pg_shop.watched.install(ORDERS)
-        pg_shop.run(
-            "INSERT INTO _hub.outbox (schema_name, table_name, operation) VALUES ('public', 'orders', 'NONSENSE')"
-        )
-        pg_shop.run("INSERT INTO orders (total) VALUES (1)")
-        await pg_shop.drain_all()
-        status = await pg_shop.watched.status(ORDERS)
-        assert (status.depth, status.set_aside) == (0, 1)
-        assert "was not written by a trigger of the hub" in status.findings[0].sentence
-
-    tell(pg_shop, story)
-    assert len(events(pg_shop)) == 1
-
-
-def test_a_table_that_is_in_use_is_not_waited_for(pg_shop: PostgresShop) -> None:
-    """A lock that waits in the queue would hold up everybody behind it."""
-
-    async def story() -> None:
-        other = pg_shop.connect()
-        other.execute("BEGIN")
-        other.execute("INSERT INTO orders (total) VALUES (1)")
-        with pytest.raises(DatabaseUnavailable, match="lock timeout"):
-            await pg_shop.watched.install(ORDERS)
-        other.execute("COMMIT")
-        other.close()
-        assert len((await pg_shop.watched.install(ORDERS)).changes) == 4
-
-    tell(pg_shop, story)
-
-
-def test_when_an_event_cannot_be_written_neither_is_the_change(pg_shop: PostgresShop) -> None:
-    async def story() -> None:
-        await pg_shop.watched.install(ORDERS)
-
-    tell(pg_shop, story)
-    pg_shop.run("ALTER TABLE _hub.outbox RENAME TO elsewhere")
-    with pytest.raises(errors.UndefinedTable):
-        pg_shop.run("INSERT INTO orders (total) VALUES (1)")
-    assert pg_shop.run("SELECT count(*) FROM orders") == [(0,)]
-
-
-def test_a_change_wakes_the_hub_and_many_do_it_once(pg_shop: PostgresShop) -> None:
-    heard = pg_shop.connect()
-    heard.execute("LISTEN _hub")
-
-    took = 0.0
-
-    async def story() -> None:
-        nonlocal took
-        await pg_shop.watched.install(ORDERS)
-        before = asyncio.get_running_loop().time()
-        await pg_shop.watched.rest(0)  # from now on it listens
-        resting = asyncio.create_task(pg_shop.watched.rest(2 * PATIENCE))
-        for _ in range(20):
-            pg_shop.run("INSERT INTO orders (total) VALUES (1)")
-        took = asyncio.get_running_loop().time() - before
-        await resting
-        assert asyncio.get_running_loop().time() - before < PATIENCE
-        pg_shop.run("BEGIN")
-        pg_shop.run("SELECT pg_sleep(0.25)")
-        pg_shop.run("INSERT INTO orders (total) VALUES (1)")
-        pg_shop.run("ROLLBACK")
-
-    tell(pg_shop, story)
-    heard_of = len(list(heard.notifies(timeout=0.1)))
-    assert 1 <= heard_of <= 1 + took * 1000 / PULSE_MS, "one in a while of twenty changes, none of those rolled back"
-    heard.close()
-
-
-def test_a_change_that_wakes_nobody_is_found_by_looking(pg_shop: PostgresShop) -> None:
-    """Whoever has just sent a wake-up may be rolled back."""
-
-    async def story() -> None:
-        await pg_shop.watched.install(ORDERS)
-        watching = Watching(pg_shop.watched, pg_shop.drain, Keeper(pg_shop.watched, ORDERS), SystemClock())
-        stop = asyncio.Event()
-        loop = asyncio.create_task(watching.watch(stop))
-        pg_shop.run("SELECT setval('_hub.pulse', (extract(epoch FROM clock_timestamp()) * 1000)::bigint + 150)")
-        pg_shop.run("INSERT INTO orders (total) VALUES (1)")
-        async with asyncio.timeout(PATIENCE):
-            while not pg_shop.store.calls:  # noqa: ASYNC110 - another task's doing
-                await asyncio.sleep(0.01)
-        stop.set()
-        await loop
-
-    tell(pg_shop, story)
-    assert len(events(pg_shop)) == 1

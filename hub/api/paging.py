@@ -56,15 +56,15 @@ def numbered(kind: str, query: Mapping[str, Any]) -> int | None:
     return int(key)
 
 
-def since(query: Mapping[str, Any]) -> int | None:
+def moment(query: Mapping[str, Any], name: str) -> int | None:
     """The parameter of that name, in milliseconds. Raises Unreadable."""
-    text = query.get("since")
+    text = query.get(name)
     if text is None:
         return None
     try:
         return max(0, from_iso(text))
     except (ValueError, OverflowError):
-        raise Unreadable("the parameter since is no ISO 8601 instant, such as 2026-03-29T01:00:00Z.") from None
+        raise Unreadable(f"the parameter {name} is no ISO 8601 instant, such as 2026-03-29T01:00:00Z.") from None
 
 
 def page(kind: str, found: Page[T], view: Callable[[T], Any]) -> dict[str, Any]:

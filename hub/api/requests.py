@@ -51,7 +51,7 @@ def _value(parameter: Parameter, text: str) -> Any:
     value: Any = text
     if "\0" in text or "\ufffd" in text:
         raise Unreadable(f"the parameter {parameter.name} is not text in UTF-8.")
-    if wanted == "integer" and text.isascii() and text.isdigit() and len(text) < 20:  # noqa: PLR2004 - fits 64 bits
+    if wanted == "integer" and text.isascii() and text.removeprefix("-").isdigit() and len(text) < 20:  # noqa: PLR2004 - fits 64 bits
         value = int(text)
     elif wanted == "boolean" and text in ("true", "false"):
         value = text == "true"

@@ -23,7 +23,7 @@ _COMMANDS = {
     "node": ("hub.cli.nodes:node", "The processes that serve this hub."),
     "person": ("hub.cli.people:person", "Who may sign in to the console."),
     "plan": ("hub.cli.applying:plan", "What changed files would change."),
-    "schedule": ("hub.cli.schedules:schedule", "When schedules are next due."),
+    "schedule": ("hub.cli.schedules:schedule", "When schedules are next due, and past slots."),
     "schema": ("hub.cli.checking:schema", "Print the JSON Schema of an executor or of hub.yaml."),
     "serve": ("hub.cli.serve:serve", "Run everything: intake, schedules, record events, workers."),
     "verify": ("hub.cli.verify:verify", "Whether the store is sound and the books balance."),

@@ -80,6 +80,14 @@ def parse_json(text: str, option: str) -> Any:
         raise click.UsageError(f"{option}: {error}") from None
 
 
+def instant(text: str, option: str) -> int:
+    """An ISO 8601 instant, in milliseconds. Ends the command when it is none."""
+    try:
+        return from_iso(text)
+    except (ValueError, OverflowError):
+        raise click.UsageError(f"{option} {text} is no ISO 8601 instant, such as 2026-03-29T01:00:00Z") from None
+
+
 def since_moment(text: str, clock: Clock) -> int:
     """The instant of `--since`, in milliseconds. Ends the command when it is none."""
     try:

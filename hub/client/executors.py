@@ -20,6 +20,8 @@ from hub.triggers.schedule.upcoming import Instant, upcoming
 
 #: 256 random bits in the URL of a `webhook: {}`.
 _TOKEN_BYTES = 32
+#: How far ahead of now slots are told, in milliseconds.
+_FARTHEST = 100 * 366 * 86_400_000
 
 
 class ExecutorVerbs(Verbs):
@@ -148,13 +150,16 @@ class ExecutorVerbs(Verbs):
                 )
         return found
 
-    def next_slots(self, name: str, count: int) -> list[Instant]:
-        """The next instants of a schedule, with what clock changes do to them."""
+    def next_slots(self, name: str, count: int, after: int | None = None) -> list[Instant]:
+        """The next instants of a schedule, with what clock changes do to them; `after` an instant, or now. Raises BadInput."""
         self._require("schedule:read", name)
         trigger = self._known(name).trigger
         if not isinstance(trigger, ScheduleTrigger):
             raise BadInput(f'executor "{name}" has no schedule: its trigger is of the kind {self._known(name).kind}.')
-        return upcoming(trigger, self._driver.clock.now(), count)
+        now = self._driver.clock.now()
+        if after is not None and after > now + _FARTHEST:
+            raise BadInput("nobody knows the clock changes of that time: ask for the next hundred years.")
+        return upcoming(trigger, now if after is None else after, count)
 
 
 def _sample(new: NewEvent, now: int) -> Event:

@@ -14,7 +14,7 @@ from hub.api.streams import EventStream
 from hub.console.page import Page
 from hub.console.pages.executions import look
 from hub.console.rendering import environment
-from hub.console.visit import Visit
+from hub.console.visit import Visit, number
 
 #: Seconds after which what runs is drawn again although nothing has changed: its bars grow.
 _GROWS = 2.0
@@ -33,8 +33,7 @@ async def live(visit: Visit) -> Response:
 
 async def _pieces(visit: Visit, identifier: str) -> AsyncIterator[str]:
     """New lines as they are committed, the rest whenever it has changed, until the execution has ended."""
-    asked = visit.request.headers.get("last-event-id") or visit.asked("after") or ""
-    after = int(asked) if asked.isascii() and asked.isdigit() else 0
+    after = number(visit.request.headers.get("last-event-id") or visit.asked("after")) or 0
     changes = visit.installation.live.follow(visit.client, identifier, after)
     coming: asyncio.Task[Change] | None = None
     last = False

@@ -20,6 +20,13 @@ from hub.triggers.webhook.peer import peer_address
 #: Holds what the next page says of the last act, until it is shown.
 SAID = "hub-said"
 _LONGEST_SAID = 400
+#: Digits of a place in a list: what fits 64 bits.
+_LONGEST = 18
+
+
+def number(text: str | None) -> int | None:
+    """A number that a place in a list can have; None for any other text."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= _LONGEST else None
 
 
 @dataclass(slots=True)
@@ -45,6 +52,10 @@ class Visit:
     def asked(self, name: str) -> str | None:
         """A value of the address's query; None when it is empty."""
         return self.request.query_params.get(name) or None
+
+    def place(self, name: str) -> int | None:
+        """A number of the address's query, where a list goes on; None when there is none that anything could have."""
+        return number(self.asked(name))
 
     def text(self, name: str) -> str:
         """A field of the form that was sent; empty when there is none."""

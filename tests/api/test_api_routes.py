@@ -225,7 +225,13 @@ def test_logs_schedules_users_nodes_webhooks_and_the_audit_log(quick_path: Path)
         assert (line["message"], line["job"]) == ("doubling 4", "add/double")
         (schedule,) = (await hub.get("/api/v1/schedules"))["items"]
         assert (schedule["executor"], schedule["cron"], schedule["state"]) == ("nightly", "0 2 * * *", "enabled")
-        assert len((await hub.get("/api/v1/schedules/nightly/next", count=3))["items"]) == 3
+        first = (await hub.get("/api/v1/schedules/nightly/next", count=3))["items"]
+        assert len(first) == 3
+        later = (await hub.get("/api/v1/schedules/nightly/next", count=2, after=first[0]["at"]))["items"]
+        assert later == first[1:]
+        (odd,) = (await hub.get("/api/v1/schedules/nightly/next", count=1, after="2031-03-29T12:00:00Z"))["items"]
+        assert odd["local"] == "2031-03-30 03:00 +02:00"
+        assert "does not exist" in odd["note"]
         assert (await hub.get("/api/v1/schedules/nightly/slots"))["items"] == []
         users = (await hub.get("/api/v1/machine-users"))["items"]
         assert [one["name"] for one in users] == ["admin", "bot", "idle", "reader", "twin", "twin"]
@@ -248,6 +254,7 @@ def test_logs_schedules_users_nodes_webhooks_and_the_audit_log(quick_path: Path)
         ("GET", "/api/v1/executions?limt=3", {}, 400, 'Did you mean "limit"?'),
         ("GET", "/api/v1/executions?limit=3&limit=4", {}, 400, "more than once"),
         ("GET", "/api/v1/executions?limit=0", {}, 400, "minimum 1"),
+        ("GET", "/api/v1/executions?limit=-1", {}, 400, "minimum 1"),
         ("GET", "/api/v1/executions?cursor=bm90", {}, 400, "next_cursor"),
         ("GET", "/api/v1/executions?status=DONE", {}, 400, "status"),
         ("GET", "/api/v1/executions?since=yesterday", {}, 400, "ISO 8601"),
@@ -255,7 +262,7 @@ def test_logs_schedules_users_nodes_webhooks_and_the_audit_log(quick_path: Path)
         ("POST", "/api/v1/workflows/adding/executions", {"content": b"{"}, 400, "cannot be read"),
         ("POST", "/api/v1/workflows/adding/executions", {"content": b'{"args":1,"args":2}'}, 400, "same key twice"),
         ("POST", "/api/v1/workflows/adding/executions", {"content": b"[" * 70 + b"]" * 70}, 400, "nested deeper"),
-        ("POST", "/api/v1/workflows/adding/executions", {"json": {"arg": 1}}, 422, "additionalProperties"),
+        ("POST", "/api/v1/workflows/adding/executions", {"json": {"arg": 1}}, 422, "other members than args"),
         ("POST", "/api/v1/workflows/adding/executions", {"json": {"args": {"n": "x"}}}, 422, "$.n"),
         ("POST", "/api/v1/workflows/adding/executions", {"json": {"invoker": "nobody"}}, 404, "machine user"),
         ("POST", "/api/v1/workflows/adding/executions", {"content": b" " * 1_048_577}, 413, "longer than"),

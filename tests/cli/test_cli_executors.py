@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,25 @@ def test_the_next_slots_of_a_schedule(hub: Hub) -> None:
     assert len(rows) == 3
     assert all(" 02:30 " in row["local"] or row["note"] for row in rows)
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
+    assert hub.json("schedule", "next", "nightly", "-n", "2", "--after", rows[0]["at"]) == rows[1:]
+    far = hub("schedule", "next", "nightly", "--after", "2500-01-01T00:00:00Z")
+    assert (far.status, "hundred years" in far.err) == (1, True)
+    assert hub("schedule", "next", "nightly", "--after", "soon").status == 2
     ran = hub("schedule", "next", "row-created")
     assert ran.status == 1
     assert "has no schedule" in ran.err
+
+
+def test_past_slots_of_a_schedule_are_listed(hub: Hub) -> None:
+    assert hub.json("schedule", "slots", "nightly") == []
+    assert "has no schedule" in hub("schedule", "slots", "row-created").err
+    with contextlib.closing(sqlite3.connect(hub.root / "var/hub.db")) as db:
+        put = (
+            "INSERT INTO slots (executor, at, event_id, outcome, reason, recorded_at) VALUES ('nightly', ?, ?, ?, ?, 0)"
+        )
+        db.executemany(put, [(1_000, None, "missed", "the hub was down"), (2_000, "E", None, "")])
+        db.commit()
+    rows = hub.json("schedule", "slots", "nightly")
+    assert [(row["at"][17:19], row["outcome"]) for row in rows] == [("02", None), ("01", "missed")]
+    lines = hub("schedule", "slots", "nightly").lines()
+    assert [line[1] for line in lines] == ["outcome", "started", "missed"]

@@ -52,6 +52,7 @@ READS = (
     "wait-point list --all",
     "event list --since 1h --outcome filtered",
     "schedule next nightly -n 3",
+    "schedule slots nightly",
     "webhook rejected",
     "workflow changed",
     "node list",

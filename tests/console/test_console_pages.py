@@ -11,8 +11,9 @@ from console_site import Site, visit, words
 
 from hub.model.clock import new_id
 from hub.model.errors import Unauthenticated
+from hub.model.event import Outcome
 from hub.model.execution import StartRequest, Status
-from hub.model.schedule import StoredSchedule
+from hub.model.schedule import Slot, StoredSchedule
 
 
 def test_an_empty_hub_says_how_to_begin(site_root: Path) -> None:
@@ -105,6 +106,55 @@ def test_a_search_goes_further_back_a_page_at_a_time(site_root: Path, monkeypatc
             looks += 1
         assert looks == 2, "two are looked through at a time"
         assert "There are no older ones." in words(page)
+
+    visit(site_root, story)
+
+
+def test_slots_are_walked_as_far_as_one_likes(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        path, nights, notes = "/console/executors/nightly?tab=slots", list[str](), ""
+        for _ in range(40):  # of ten nights each: both clock changes of a year are among them
+            text = (await site.get(path)).text
+            found = re.findall(r"<tr><td>(\d{4}-\d\d-\d\d) ", text)
+            assert len(found) == 10
+            nights, notes = nights + found, notes + text
+            (later,) = re.findall(r'href="([^"]+)" rel="next">later', text)
+            path = html.unescape(later)
+        assert nights == sorted(set(nights))
+        assert "does not exist on" in notes
+        assert "comes twice as the clock is set back" in notes
+
+    visit(site_root, story)
+
+
+def test_past_slots_are_walked_a_page_at_a_time(site_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.console.pages.executors._SHOWN", 2)
+
+    async def story(site: Site) -> None:
+        slots = [Slot(1_000 * at, None, Outcome.MISSED, f"reason {at}") for at in range(1, 6)]
+        await site.parts.store.put_schedules([StoredSchedule("nightly", "", 1, False)], [])
+        assert await site.parts.store.record_slots("nightly", slots, 2, 1)
+        path, found = "/console/executors/nightly?tab=slots", list[str]()
+        for _ in range(3):
+            text = (await site.get(path)).text
+            found += re.findall(r"reason \d", text)
+            path = html.unescape(([*re.findall(r'href="([^"]+)" rel="next">older', text), ""])[0])
+        assert found == [f"reason {at}" for at in (5, 4, 3, 2, 1)]
+        assert path == "", "that was all"
+
+    visit(site_root, story)
+
+
+@pytest.mark.parametrize("digits", ["9" * 19, "9" * 5_000, "1" * 18, "٣", "-1", "x"])
+def test_no_number_in_an_address_is_too_large_or_too_odd(site_root: Path, digits: str) -> None:
+    async def story(site: Site) -> None:
+        for path, status in (
+            (f"/console/audit?before={digits}", 200),
+            (f"/console/executors/nightly?tab=slots&before={digits}", 200),
+            (f"/console/executors/nightly?tab=slots&after={digits}", 422 if digits == "1" * 18 else 200),
+            (f"/console/refused/{digits}", 404),
+        ):
+            assert (await site.get(path)).status_code == status, path[:60]
 
     visit(site_root, story)
 

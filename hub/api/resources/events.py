@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub.api.operations import Call, Operation, Parameter
-from hub.api.paging import PAGED, after, page, paged, since, whole
+from hub.api.paging import PAGED, after, moment, page, paged, whole
 from hub.api.schemas import ID, NAME, TEXT, TIME, array, one_of, ref
 from hub.model.event import Outcome
 from hub.views.events import delivery_view, event_view
@@ -21,7 +21,7 @@ async def list_events(call: Call) -> Any:
     found = await call.client.events_page(
         executor=call.query.get("executor"),
         outcome=call.query.get("outcome"),
-        since=since(call.query),
+        since=moment(call.query, "since"),
         before=after("events", call.query),
         limit=call.query["limit"],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub.api.operations import Call, Operation, Parameter
-from hub.api.paging import LIMIT, PAGED, after, numbered, page, paged, since, whole
+from hub.api.paging import LIMIT, PAGED, after, moment, numbered, page, paged, whole
 from hub.api.schemas import ANY, ID, IDEMPOTENCY_KEY, NUMBER, TEXT, TIME, YES_NO, one_of, ref, shape
 from hub.engine.going_on import Again, Failed
 from hub.engine.points import MISSING
@@ -26,7 +26,7 @@ async def list_executions(call: Call) -> Any:
         workflow=call.query.get("workflow"),
         status=call.query.get("status"),
         executor=call.query.get("executor"),
-        since=since(call.query),
+        since=moment(call.query, "since"),
         before=after("executions", call.query),
         limit=call.query["limit"],
     )
@@ -56,7 +56,7 @@ async def resume_execution(call: Call) -> Any:
 async def resume_executions(call: Call) -> Any:
     body = call.body
     found = await call.client.resumable(
-        workflow=body.get("workflow"), status=Status(body.get("status", Status.FAILED)), since=since(body)
+        workflow=body.get("workflow"), status=Status(body.get("status", Status.FAILED)), since=moment(body, "since")
     )
     resumed = await call.client.resume_all(found[:_MOST_AT_ONCE]) if body.get("really", False) else 0
     return {"matching": len(found), "resumed": resumed}

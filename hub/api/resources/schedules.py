@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from hub.api.operations import Call, Operation, Parameter
-from hub.api.paging import PAGED, numbered, page, paged, whole
-from hub.api.schemas import NAME, ref
+from hub.api.paging import PAGED, moment, numbered, page, paged, whole
+from hub.api.schemas import NAME, TIME, ref
 from hub.views.executors import instant_view, schedule_view, slot_view
 
 _COUNT = Parameter(
     "count", {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 10}, "How many of them at most."
+)
+_AFTER = Parameter(
+    "after", TIME, "Only those behind this instant, such as the last one of the answer before; now when left out."
 )
 
 
@@ -20,7 +23,8 @@ async def list_schedules(call: Call) -> Any:
 
 
 async def next_slots(call: Call) -> Any:
-    return whole([instant_view(one) for one in call.client.next_slots(call.path["name"], call.query["count"])])
+    found = call.client.next_slots(call.path["name"], call.query["count"], moment(call.query, "after"))
+    return whole([instant_view(one) for one in found])
 
 
 async def list_slots(call: Call) -> Any:
@@ -50,7 +54,7 @@ SCHEDULES = (
         path_schemas={"name": NAME},
         handle=next_slots,
         storeless=True,
-        query=(_COUNT,),
+        query=(_COUNT, _AFTER),
         answer=paged(ref("Instant")),
         problems={422: "The executor has no schedule."},
     ),

@@ -25,6 +25,8 @@ from hub.views.executors import executor_view
 PAGE = 50
 _LATEST = 16
 _SHOWN, _REFUSED = 25, 100
+#: Slots to come, on a page of them.
+_COMING = 10
 _SAMPLE_ROW = {"id": 1}
 
 
@@ -107,8 +109,10 @@ async def _tab(visit: Visit, one: Executor, tab: str, more: Mapping[str, Any]) -
     elif tab == "executions":
         values["records"] = await client.started_by(one.name, _SHOWN)
     elif tab == "slots":
-        values["instants"] = client.next_slots(one.name, 10)
-        values["slots"] = (await client.slots_page(one.name, limit=_SHOWN)).items
+        after, before = visit.place("after"), visit.place("before")
+        past = await client.slots_page(one.name, before=before, limit=_SHOWN)
+        instants = client.next_slots(one.name, _COMING, after)
+        values |= {"instants": instants, "slots": past.items, "older": past.last, "after": after, "before": before}
     return values
 
 

@@ -17,8 +17,7 @@ _FOUND = 20
 
 
 async def audit(visit: Visit) -> Response:
-    before = visit.asked("before")
-    number = int(before) if before and before.isdecimal() else None
+    number = visit.place("before")
     page = await visit.client.audit_page(before=number, limit=_PAGE)
     return visit.show("audit.html", records=page.items, before=number, next=page.last)
 

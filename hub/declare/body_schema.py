@@ -117,9 +117,10 @@ def _rule(error: ValidationError) -> str:
         case "enum", list() if len(says) <= _MOST_LISTED:
             return f"must be one of {', '.join(json.dumps(one, ensure_ascii=False)[:60] for one in says)}"
         case "additionalProperties", False:
-            known = list(error.schema.get("properties", {})) if "patternProperties" not in error.schema else []
-            among = f"other members than {', '.join(known)}" if 0 < len(known) <= _MOST_LISTED else "members that it may not have"
-            return f"has {among}"
+            rule: Any = error.schema
+            known = [] if "patternProperties" in rule else list(rule.get("properties", ()))
+            told = 0 < len(known) <= _MOST_LISTED
+            return f"has other members than {', '.join(known)}" if told else "has members that it may not have"
         case keyword, (int() | float() | str()) if not isinstance(says, bool):
             return f"{keyword} {says}"
         case keyword, _:

@@ -51,6 +51,16 @@ def without_endpoint(executors: Iterable[Executor], endpoints: Mapping[str, Endp
     return {executor.name for executor in executors if _has_address(executor) and executor.name not in endpoints}
 
 
+def worth_knowing(executors: Iterable[Executor], endpoints: Mapping[str, Endpoint]) -> list[Problem]:
+    """What is no mistake, and may be more open than somebody meant, with its place."""
+    return [
+        Problem(executor.at("trigger", "webhook", "verify"), sentence)
+        for executor in executors
+        if executor.name in endpoints
+        for sentence in endpoints[executor.name].warnings
+    ]
+
+
 def _has_address(executor: Executor) -> bool:
     trigger = executor.trigger
     return isinstance(trigger, WebhookTrigger) and trigger.source is None and not executor.disabled

@@ -44,11 +44,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """None: the engine's own default."""
-
-    #: Threads for jobs that are plain functions.
-    workers: int | None = None
-    #: Executions that run at the same time.
+    #: Executions that run at the same time; None: the engine's own default.
     max_running: int | None = None
     #: Milliseconds for which a node may be silent before others go on with its executions.
     lease: int = 15_000

@@ -122,6 +122,14 @@ def test_an_executor_that_cannot_be_read_is_not_left_out_in_silence(hub: Hub, mo
     assert "executors/github-push.yaml" in checked.out
 
 
+def test_a_webhook_that_anybody_may_send_is_told_of_and_is_no_problem(hub: Hub) -> None:
+    open_to_all = "name: open-door\ntrigger: {webhook: {verify: {type: none}}}\ntarget: {workflow: {workflow_name: adding, invoker: anonymous}}\n"
+    Path("executors/open-door.yaml").write_text(open_to_all)
+    ran = hub("check")
+    assert (ran.status, ran.out) == (0, "")
+    assert "executors/open-door.yaml:2:29: anybody who knows the address may send: nothing is verified.\n" in ran.err
+
+
 def test_the_next_slots_of_a_schedule(hub: Hub) -> None:
     rows = hub.json("schedule", "next", "nightly", "-n", "3")
     assert len(rows) == 3

@@ -1,12 +1,14 @@
-from dataclasses import FrozenInstanceError
+import re
+from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
 import pytest
 
-from hub.declare.config import Config, EngineSettings, Retention, Server, load_config, sqlite_path
+from hub.declare.config import Config, EngineSettings, OutgoingSettings, Retention, Server, load_config, sqlite_path
 from hub.declare.filling import Sources
 from hub.declare.secrets import Secret, Secrets
 
+HUB = Path(__file__).parents[2] / "hub"
 EXAMPLE = """\
 store: sqlite:///var/hub.db          # default; or postgresql://user@host/db
 server: {host: 127.0.0.1, port: 8700, public_url: https://hub.example.com}
@@ -68,7 +70,7 @@ def test_what_is_left_out_has_defaults(tmp_path, text):
     assert found == Config()
     assert found.store.reveal() == "sqlite:///var/hub.db"
     assert (found.server.host, found.server.port, found.server.public_url) == ("127.0.0.1", 8700, None)
-    assert found.engine == EngineSettings(None, None)
+    assert found.engine == EngineSettings()
     assert found.retention == Retention(30 * 86_400_000, 90 * 86_400_000)
 
 
@@ -80,16 +82,23 @@ def test_a_null_file_is_not_taken_for_an_empty_one(tmp_path):
 def test_other_settings(tmp_path):
     found = config(
         tmp_path,
-        "engine: {workers: 4, max_running: 200}\nretention: {events: 7d, executions: 12h}\n"
+        "engine: {max_running: 200, lease: 2s}\nretention: {events: 7d, executions: 12h}\n"
         "server: {port: 0, public_url: https://x.example/hub/}\nenv: {deep: [1, {a: null}], on: no}\n"
         "auth: {main-auth: {machine_users: {bot: }}, other: }\n",
     )
-    assert found.engine == EngineSettings(4, 200)
+    assert found.engine == EngineSettings(200, 2_000)
     assert found.retention == Retention(7 * 86_400_000, 43_200_000)
     assert found.server.public_url == "https://x.example/hub"
     assert found.env == {"deep": [1, {"a": None}], "on": "no"}
     assert found.machine_user("main-auth", "bot").permissions == ()
     assert found.auth["other"] == {}
+
+
+@pytest.mark.parametrize("kind", [Server, EngineSettings, OutgoingSettings, Retention])
+def test_no_setting_is_read_in_vain(kind):
+    sources = [path.read_text() for path in HUB.rglob("*.py") if path.parent.name != "declare"]
+    for one in fields(kind):
+        assert any(re.search(rf"\.{one.name}\b", source) for source in sources), one.name
 
 
 def test_configuration_does_not_change(tmp_path):
@@ -101,11 +110,11 @@ def test_every_mistake_is_reported_at_its_place(tmp_path):
     text = (
         "stor: x\nserver: {port: eight, public_url: foo, host: 1}\nstore: mysql://x\ndatabases: {Shop: {url: sqlite:///x}, other: {}}\n"
         "auth:\n  main-auth:\n    machine_users:\n      bot:\n        permissions: [admin, workflow:start:a:b, everything, 3]\n"
-        "engine: {workers: 0}\nretention: {events: forever}\n"
+        "engine: {max_running: 0}\nretention: {events: forever}\n"
     )
     found = messages(tmp_path, text)
     assert [(one.split(": ")[0].removeprefix("config/hub.yaml:")) for one in found] == [
-        "1:1", "2:16", "2:35", "2:46", "3:8", "4:13", "4:39", "9:30", "9:50", "9:62", "10:19", "11:21",
+        "1:1", "2:16", "2:35", "2:46", "3:8", "4:13", "4:39", "9:30", "9:50", "9:62", "10:23", "11:21",
     ]  # fmt: skip
     assert "expected a whole number from 0 to 65535, found a string" in found[1]
     permission = '"everything" is not a permission; write "admin", or resource:action with an optional :name-glob'
@@ -117,7 +126,7 @@ def test_references_are_filled_in(tmp_path):
         tmp_path,
         "store: postgresql://hub:${secret:PASSWORD}@db/hub\nserver: {port: '${env:PORT}', host: '${env:HOST}'}\n"
         "env: {region: '${env:REGION}', port: '${env:PORT}'}\ndatabases: {shop: {url: '${secret:SHOP}'}}\n"
-        "auth: {main-auth: {machine_users: {bot: {permissions: ['workflow:start:${env:REGION}-*']}}}}\nengine: {workers: '${env:N}'}\n",
+        "auth: {main-auth: {machine_users: {bot: {permissions: ['workflow:start:${env:REGION}-*']}}}}\nengine: {max_running: '${env:N}'}\n",
         PASSWORD="pw",
         PORT="9000",
         HOST="0.0.0.0",
@@ -130,7 +139,7 @@ def test_references_are_filled_in(tmp_path):
     assert found.env == {"region": "eu", "port": "9000"}
     assert found.databases["shop"].reveal() == "sqlite:///shop.db"
     assert found.machine_user("main-auth", "bot").may("workflow:start", "eu-orders")
-    assert found.engine.workers == 3
+    assert found.engine.max_running == 3
     assert "pw" not in repr(found)
 
 

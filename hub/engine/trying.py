@@ -26,6 +26,8 @@ MOST_RESULT = 16_777_216
 
 #: Milliseconds that a job rests in this process before its next try; a longer rest is durable.
 _LONGEST_NAP = 5_000
+#: And where its target has a budget: of what was booked, a process that ends lets no more than this begin at once.
+_LONGEST_BOOKED_NAP = 1_000
 
 
 @dataclass(slots=True)
@@ -69,8 +71,9 @@ class Trying:
                 await self._until_it_may(None)
             attempts += 1
             mark = _state(call, JobStatus.RUNNING, attempts, clock.now(), epoch=self._run.claimed.epoch)
-            if parent is None or (attempts == 1 and not job.at_most_once):
-                # The main job's tries are counted by the claim; a first try is told apart from none by its effect.
+            if parent is None or (attempts == 1 and job.retry is None and not job.at_most_once):
+                # The main job's tries are counted by the claim. Where no policy says how many there may be, a first one is noted soon
+                # after it has begun: to wait for that would double what a quick job costs.
                 run.tools.store.mark(run.write(mark))
             else:
                 run.calls.forget_failures(path)
@@ -127,10 +130,11 @@ class Trying:
         run, now = self._run, self._run.now()
         wait = retry.wait_before(job.retry, attempts - 1, f"{run.claimed.id}/{call.path}", error, now)
         wait = self.when_again(error, call.path, now + wait, now) - now
+        longest = _LONGEST_NAP if self._target_behind(error, call.path) is None else _LONGEST_BOOKED_NAP
         task = asyncio.current_task()
         self._resting.add(task)
         try:
-            if wait <= _LONGEST_NAP:
+            if wait <= longest:
                 await run.tools.clock.sleep(wait / 1000)
             else:
                 trouble = failures.dump(run.hidden(failures.describe(error, job.name, call.path)))
@@ -140,10 +144,12 @@ class Trying:
 
     def when_again(self, error: BaseException, path: str, due: int, now: int) -> int:
         """When a call that failed with this is due again, if what it called has room for another try then."""
-        for failed in (path, *failures.calls_behind(error)):
-            if failed in self._targets:
-                return self._run.tools.budgets.book(self._targets[failed], due, now)
-        return due
+        target = self._target_behind(error, path)
+        return due if target is None else self._run.tools.budgets.book(target, due, now)
+
+    def _target_behind(self, error: BaseException, path: str) -> str | None:
+        """What was called last by the call at `path`, or by one below with whose error it failed."""
+        return next((self._targets[one] for one in (path, *failures.calls_behind(error)) if one in self._targets), None)
 
     def _raise_if_taken_down(self, error: BaseException) -> None:
         """Go on unwinding when it was not the job that failed, but somebody who took it down."""

@@ -94,8 +94,8 @@ class Client(Declaring):
 
         Raises NotFound, Refused, NotJson or InvalidArguments.
         """
-        if isinstance(workflow, Workflow):
-            self._registry.add_workflow(workflow)
+        if not isinstance(workflow, str):
+            self._registry.add_workflow(self._checked(workflow))
         store = self._store()
         request = start_request(
             self._registry,

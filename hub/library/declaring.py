@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol, TypeVar, overload
 
 from hub.engine.by_name import JobByName
+from hub.engine.job import Job
 from hub.engine.points import WaitPoint
 from hub.engine.policies import ConcurrencyPolicy, Debounce, Duration, RateLimit, RetryPolicy
 from hub.engine.registry import Registry
@@ -64,10 +65,20 @@ class Declaring:
 
         return declare
 
-    def add(self, *declared: Workflow[Any, Any] | WaitPoint[Any, Any]) -> None:
-        """Take in what was made with `workflow(...)` and `wait_point(...)`."""
+    def add(self, *declared: Workflow[Any, Any] | WaitPoint[Any, Any] | Job[Any, Any]) -> None:
+        """Take in what was made with `workflow(...)`, `wait_point(...)`, and `@job` for `ctx.jobs`. Raises BadInput for a second one of
+        a name.
+        """
         for one in declared:
             if isinstance(one, WaitPoint):
                 self._registry.add_wait_point(one)
+            elif isinstance(one, Job):
+                self._registry.add_job(one)
             else:
-                self._registry.add_workflow(one)
+                self._registry.add_workflow(self._checked(one))
+
+    @staticmethod
+    def _checked(workflow: Workflow[Any, Any]) -> Workflow[Any, Any]:
+        if not isinstance(workflow, Workflow):
+            raise TypeError(f"{workflow!r} is no workflow: make one with workflow(…) or @client.workflow(id=…)")
+        return workflow

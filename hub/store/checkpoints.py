@@ -139,7 +139,7 @@ def _begin(tx: Tx, items: Sequence[CallWrite]) -> list[Exception | None]:
     """A try counted durably before it begins. Calls that failed for good in the last one run again."""
     answers = finish_calls(tx, items)
     for item, answer in zip(items, answers, strict=True):
-        if answer is None:
+        if answer is None and item.checkpoint.attempts > 1:
             tx.run(
                 "UPDATE checkpoints SET epoch = -1 WHERE execution_id = ? AND path > ? AND path < ? "
                 "AND status = 'FAILED' AND handled = 0",

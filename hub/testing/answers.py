@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from hub.engine.points import WaitPoint
@@ -57,5 +58,10 @@ def _is_for(wait: WaitRecord, point: WaitPoint[Any, Any]) -> bool:
 
 def _point_at(point: WaitPoint[Any, Any], wait: WaitRecord) -> WaitPoint[Any, Any]:
     """The wait point with the parameters that it is waited for with."""
-    parameters = dict(one.split("=", 1) for one in wait.key.partition(":")[2].split(",") if "=" in one)
-    return point.with_(**parameters)
+    return point if point.key == wait.key else point.with_(**_parameters(wait.key))
+
+
+def _parameters(key: str) -> dict[str, str]:
+    """Those in the key of a wait point; a value may hold a comma."""
+    given = re.split(r"(?:^|,)(\w+)=", key.partition(":")[2])
+    return dict(zip(given[1::2], given[2::2], strict=True))

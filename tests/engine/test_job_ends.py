@@ -19,7 +19,6 @@ def test_a_job_is_tried_again_by_its_policy_and_each_try_is_counted_before_it_be
 
     @job(retry=RetryPolicy(max_retries=3, initial_backoff="10s", max_backoff="20s"))
     async def fetch(input: list, ctx: Context) -> int:
-        await bench_of[0].store.flush()
         record = await bench_of[0].record(ctx.execution_id)
         tries.append((ctx.attempt, of(record, "main-job/fetch").attempts, list(input)))
         input.append("spoilt")

@@ -150,3 +150,26 @@ def test_workflows_made_apart_belong_to_it_too():
         assert await (await client.start_workflow(made, Person(name="Ann"))).result() == "Ann in here"
 
     play(client, story)
+
+
+def test_a_job_that_nobody_depends_on_is_added_for_the_older_spelling():
+    @job
+    def add_one(input: int) -> int:
+        return input + 1
+
+    client = Client(driver=InMemoryDriver())
+    client.add(add_one)
+
+    @client.workflow(id="counting")
+    async def counting(ctx):
+        return await ctx.jobs.add_one(1)
+
+    async def story():
+        assert await (await client.start_workflow(counting)).result() == 2
+        for wrong in (add_one, 3):
+            with pytest.raises(TypeError, match=r"is no workflow: make one with workflow\(…\)"):
+                await client.start_workflow(wrong)
+        with pytest.raises(TypeError, match="3 is no workflow"):
+            client.add(3)
+
+    play(client, story)

@@ -186,6 +186,22 @@ def test_answers_now_before_and_always():
     play(story, asking_twice)
 
 
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_parameter_may_hold_a_comma(by_name):
+    here = approval.with_(who="Smith, John", order=1)
+
+    @job
+    async def ask() -> bool:
+        return await here.wait()
+
+    async def story(engine):
+        run = await engine.start("asking")
+        await engine.answer(approval if by_name else here, True)
+        assert await run.result() is True
+
+    play(story, workflow("asking", ask))
+
+
 def test_a_timeout_without_an_answer():
     async def story(engine):
         run = await engine.start(asking_twice)

@@ -24,6 +24,10 @@
   dress(stored());
   root.classList.remove("no-script");
 
+  // --- on a phone the rail is a bar that scrolls: where one is has to be in sight
+  const rail = document.querySelector(".rail"), here = rail && rail.querySelector("[aria-current]");
+  if (here) rail.scrollLeft = here.offsetLeft - (rail.clientWidth - here.offsetWidth) / 2;
+
   const toggleTheme = () => {
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     const next = dark ? "light" : "dark";

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hub.engine import failures, pausing, replay
@@ -79,7 +78,7 @@ class Calls:
         """A call fails without having been tried: its failure is durable before the caller has it."""
         run = self._run
         now = run.now()
-        write = replace(call, status=JobStatus.FAILED, error=error, attempts=attempts, started_at=now, finished_at=now)
+        write = call._replace(status=JobStatus.FAILED, error=error, attempts=attempts, started_at=now, finished_at=now)
         await run.durably(run.tools.store.checkpoint(run.write(write)))
         return self.raise_stored(scope, call, attempts, error)
 
@@ -93,14 +92,14 @@ class Calls:
     def note(self, call: Checkpoint, status: JobStatus, **how: Any) -> None:
         """What the store has of a call now, for further tries of the job that makes it."""
         run = self._run
-        run.history[call.path] = replace(call, status=status, epoch=run.claimed.epoch, finished_at=run.now(), **how)
+        run.history[call.path] = call._replace(status=status, epoch=run.claimed.epoch, finished_at=run.now(), **how)
 
     def forget_failures(self, path: str) -> None:
         """Calls that failed for good in the last try of the job at `path` run again in the next one."""
         run = self._run
         for below, call in list(run.history.items()):
             if below.startswith(f"{path}/") and call.status is JobStatus.FAILED and not call.handled:
-                run.history[below] = replace(call, epoch=-1)
+                run.history[below] = call._replace(epoch=-1)
 
     def caught(self, scope: Scope) -> None:
         """A further call from the same place shows that its earlier failures were caught."""
@@ -117,5 +116,5 @@ class Calls:
         run = self._run
         known = run.history.get(path)
         if known is not None and known.handled != caught:
-            run.history[path] = replace(known, handled=caught)
+            run.history[path] = known._replace(handled=caught)
             run.tools.store.handled(Handled(run.claimed.id, run.claimed.epoch, path, caught))

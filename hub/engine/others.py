@@ -93,7 +93,7 @@ class Others:
     async def _start(self, request: StartRequest, call: Checkpoint) -> str:
         run = self._run
         now = run.now()
-        done = replace(call, started_at=now, finished_at=now)
+        done = call._replace(started_at=now, finished_at=now)
         started = await run.durably(run.tools.store.start_nested(request, run.write(done)))
-        run.history[call.path] = replace(done, result=canonical(started.id))
+        run.history[call.path] = done._replace(result=canonical(started.id))
         return started.id

@@ -207,12 +207,11 @@ class Waits:
         now = run.now()
         if answer.error is None:
             text = answer.result or "null"
-            run.history[request.path] = replace(call, status=JobStatus.SUCCESS, result=text, finished_at=now)
+            run.history[request.path] = call._replace(status=JobStatus.SUCCESS, result=text, finished_at=now)
             return load(text)
         error = failures.rebuild(answer.error, request.path)
         dropped = isinstance(error, NotChosen)
-        run.history[request.path] = replace(
-            call,
+        run.history[request.path] = call._replace(
             status=JobStatus.FAILED,
             error=answer.error,
             handled=dropped,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from hub.model.errors import Fenced
 from hub.model.execution import Checkpoint, JobStatus, LogLine
@@ -12,8 +13,7 @@ from hub.store.dialects.base import Bulk, Row, Tx
 from hub.store.verbs import Mixed, Verb
 
 
-@dataclass(frozen=True, slots=True)
-class CallWrite:
+class CallWrite(NamedTuple):
     """A call's state, under the claim that writes it."""
 
     execution_id: str
@@ -127,7 +127,7 @@ def packed(write: CallWrite) -> CallWrite:
     result, content = offloaded(write.checkpoint.result)
     if content is None:
         return write
-    return replace(write, checkpoint=replace(write.checkpoint, result=result), content=content)
+    return write._replace(checkpoint=write.checkpoint._replace(result=result), content=content)
 
 
 def _mark(tx: Tx, items: Sequence[CallWrite]) -> list[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hub.model.errors import Fenced
 from hub.model.execution import Settled, Started, StartRequest, Status
@@ -58,7 +58,7 @@ def _start_nested(tx: Tx, items: Sequence[NestedStart]) -> list[Started | Except
             answers.append(Fenced(call.execution_id))
             continue
         (started,) = insert_executions(tx, [item.request])
-        finish_calls(tx, [replace(call, checkpoint=replace(call.checkpoint, result=canonical(started.id)))])
+        finish_calls(tx, [call._replace(checkpoint=call.checkpoint._replace(result=canonical(started.id)))])
         answers.append(started)
     return answers
 

@@ -199,7 +199,8 @@ def take_for_the_holder(verb: str, field: str, holds: str, of: Callable[[Any], s
         for one in batch:
             if one.verb.name == verb:
                 ((found,),) = raw.execute(holds, (of(one.item),)).fetchall()
-                one.item = replace(one.item, **{field: found})
+                change = {field: found}
+                one.item = one.item._replace(**change) if isinstance(one.item, tuple) else replace(one.item, **change)
         commit(self, batch)
 
     Committer.commit = as_holder  # type: ignore[method-assign]

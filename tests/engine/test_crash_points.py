@@ -73,8 +73,8 @@ def _starts_are_not_bound_to_their_call(bench: Bench) -> None:
 
     async def start_nested(request: StartRequest, call: CallWrite) -> Started:
         started = await store.start(replace(request, idempotency_key=None))
-        done = replace(call.checkpoint, result=f'"{started.id}"')
-        await store.checkpoint(replace(call, checkpoint=done))
+        done = call.checkpoint._replace(result=f'"{started.id}"')
+        await store.checkpoint(call._replace(checkpoint=done))
         return started
 
     store.start_nested = start_nested  # type: ignore[method-assign]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -343,7 +342,7 @@ def test_what_a_fork_was_given_is_shown_as_it_was(tell):
         bench.clock.advance(60)
         story.broken = False
         forked = await bench.record(await _fork(bench, record.id, "main-job/third"))
-        assert of(forked, "main-job/first") == replace(of(record, "main-job/first"), epoch=0)
+        assert of(forked, "main-job/first") == of(record, "main-job/first")._replace(epoch=0)
         assert of(forked, "main-job/third").started_at == bench.clock.now()
 
     tell(play_it, story.workflow)

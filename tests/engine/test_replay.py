@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,8 +25,7 @@ stored = st.builds(
     handled=st.booleans(),
     epoch=st.integers(-1, 5),
 ).map(
-    lambda made: replace(
-        made,
+    lambda made: made._replace(
         result="7" if made.status is JobStatus.SUCCESS else None,
         error="{}" if made.status is JobStatus.FAILED else None,
     )
@@ -61,12 +58,12 @@ def test_what_is_final_is_never_performed_and_never_met_with_other_arguments(fou
 
 def test_another_job_at_the_same_place_is_another_call():
     with pytest.raises(ArgumentHashMismatch):
-        decide(replace(call(), status=JobStatus.SUCCESS, result="1"), replace(call(), name="send"), base_epoch=1)
+        decide(call()._replace(status=JobStatus.SUCCESS, result="1"), call()._replace(name="send"), base_epoch=1)
 
 
 def test_long_arguments_are_cut_in_the_message():
     with pytest.raises(ArgumentHashMismatch) as caught:
-        decide(replace(call(f'"{"x" * 9000}"'), status=JobStatus.SUCCESS, result="1"), call(), base_epoch=1)
+        decide(call(f'"{"x" * 9000}"')._replace(status=JobStatus.SUCCESS, result="1"), call(), base_epoch=1)
     assert len(str(caught.value)) < 1000
 
 

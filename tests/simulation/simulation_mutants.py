@@ -213,8 +213,8 @@ def history_forgotten(patch: Patch) -> None:
 def starts_not_bound_to_their_call(patch: Patch) -> None:
     async def start_nested(self: Store, request: StartRequest, call: CallWrite) -> Started:
         started = await self.start(replace(request, idempotency_key=None))
-        done = replace(call.checkpoint, result=f'"{started.id}"')
-        await self.checkpoint(replace(call, checkpoint=done))
+        done = call.checkpoint._replace(result=f'"{started.id}"')
+        await self.checkpoint(call._replace(checkpoint=done))
         return started
 
     patch.setattr(Store, "start_nested", start_nested)

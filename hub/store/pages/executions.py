@@ -80,7 +80,7 @@ class ExecutionsPage(Page):
         result, content = offloaded(settled.result)
         if content is not None:
             settled = replace(settled, result=result)
-            main = main and replace(main, checkpoint=replace(main.checkpoint, result=result))
+            main = main and main._replace(checkpoint=main.checkpoint._replace(result=result))
         return await self._writer.submit(FINISH, Finish(main, settled, content))
 
     async def start_nested(self, request: StartRequest, call: CallWrite) -> Started:

@@ -3,40 +3,56 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hub.model.errors import Conflict, NotFound
+from hub.model.execution import Checkpoint
 from hub.model.identity import MachineUser
 from hub.store.databases import Database, Transaction
 from hub.store.results import JobResult
 
 if TYPE_CHECKING:
+    from hub.engine.job import Job
     from hub.engine.runner import Run
     from hub.engine.steps import Steps
+
+_making = threading.Lock()
 
 
 class Context:
     """What a job knows of the execution that it belongs to."""
 
-    __slots__ = ("_http", "_plain", "_result", "_run", "_transaction", "attempt", "input", "path", "target")
+    __slots__ = ("_call", "_http", "_job", "_result", "_run", "_transaction", "input", "target")
 
-    def __init__(
-        self, run: Run, path: str, input: Any, attempt: int, result: JobResult, *, plain: bool = False
-    ) -> None:
+    def __init__(self, run: Run, job: Job[Any, Any], call: Checkpoint, input: Any) -> None:
         self._run = run
-        self._plain = plain
+        self._job = job
+        self._call = call
         self._http: Any = None
         #: What this try has called last.
         self.target: str | None = None
-        self._result = result
+        self._result: JobResult | None = None
         self._transaction: Transaction | None = None
-        #: Where this call stands in the execution.
-        self.path = path
         #: The job's input.
         self.input = input
-        #: Which try of this job it is, from 1.
-        self.attempt = attempt
+
+    @property
+    def path(self) -> str:
+        """Where this call stands in the execution."""
+        return self._call.path
+
+    @property
+    def attempt(self) -> int:
+        """Which try of this job it is, from 1."""
+        return self._call.attempts
+
+    @property
+    def committed(self) -> str | None:
+        """The result as it was committed together with the job's writes; None: it was not."""
+        return None if self._result is None else self._result.committed
 
     @property
     def log(self) -> JobLog:
@@ -85,7 +101,16 @@ class Context:
             self._run.surroundings.allow_database(self.invoker, name, write=write)
 
         check(False)
-        return database.of_job(self._result, check)
+        return database.of_job(self._job_result(), check)
+
+    def _job_result(self) -> JobResult:
+        """Made when it is first needed, which few jobs do; a job may have threads of its own."""
+        with _making:
+            if self._result is None:
+                run, call = self._run, self._call
+                dump = partial(run.trying.dump, self._job)
+                self._result = JobResult(run.claimed.id, call.path, call.args_hash, dump, run.tools.threads)
+            return self._result
 
     @property
     def http(self) -> Any:
@@ -93,7 +118,7 @@ class Context:
         a plain one. It is an `httpx.AsyncClient`, or `httpx.Client`, of this try, and is closed at its end.
         """
         if self._http is None:
-            self._http = self._run.surroundings.http(self.idempotency_key, self._plain, self.calls)
+            self._http = self._run.surroundings.http(self.idempotency_key, not self._job.is_async, self.calls)
         return self._http
 
     def calls(self, target: str) -> None:
@@ -104,14 +129,18 @@ class Context:
         if self.attempt == 1:
             self._run.tools.budgets.count(target, self._run.now())
 
+    @property
+    def holds_client(self) -> bool:
+        """Whether there is something to let go of."""
+        return self._http is not None
+
     async def let_go(self) -> None:
         """The try has ended."""
-        if self._http is not None:
-            client, self._http = self._http, None
-            if self._plain:
-                client.close()
-            else:
-                await client.aclose()
+        client, self._http = self._http, None
+        if not self._job.is_async:
+            client.close()
+        else:
+            await client.aclose()
 
     @property
     def transaction(self) -> Transaction:

@@ -1,18 +1,26 @@
-"""Begins calls on the loop of their run, whichever thread asks, and hands back what the caller can wait for."""
+"""Begins calls on the loop of their run, whichever thread asks, and hands back what the caller can wait for.
+
+A job that awaits what it has just called runs it in its own task: a task for each would take longer than what most of them
+do. What it has called and does not await begins, in tasks, as soon as the job comes to a halt.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine, Generator
+from types import coroutine
 from typing import TYPE_CHECKING, Any
 
-from hub.engine.scope import Call, Scope, Unwind
+from hub.engine.scope import Call, Scope, Unwind, Work
 from hub.engine.triggered import Triggered
 from hub.model.errors import JobFailed, NotChosen
 
 if TYPE_CHECKING:
     from hub.engine.runner import Run
+
+#: So many calls share a task, one inside the other: whatever wakes the innermost goes through the frames of all.
+_DEEPEST = 4
 
 
 class Launcher:
@@ -22,27 +30,77 @@ class Launcher:
         self._run = run
         self._loop = loop
 
-    def begin(self, scope: Scope, path: str, work: Callable[[Call], Coroutine[Any, Any, Any]]) -> Triggered[Any]:
-        """Begin a call now, on the run's loop, whichever thread asks."""
-        call = Call(path, pending=True)
+    def begin(self, scope: Scope, path: str, work: Work) -> Triggered[Any]:
+        """Begin a call, on the run's loop, whichever thread asks."""
+        call = Call(path, work)
         scope.calls.add(call)
-        if _on_loop(self._loop):
-            return Triggered(self._task(scope, call, work(call)), scope, call)
-        waiting: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        body = work(call)
+        if not _on_loop(self._loop):
+            self._begin_for_thread(scope, call)
+        elif scope.at_work:
+            scope.held.append(call)
+        else:
+            self.start(scope, call)
+        return Triggered(scope, call)
+
+    def start(self, scope: Scope, call: Call) -> asyncio.Task[Any]:
+        """Begin a call in a task of its own."""
+        task = call.future = self._task(scope, call, call.begin())
+        return task
+
+    def start_held(self, scope: Scope) -> None:
+        """The job has come to a halt: what it has called and nobody has awaited begins."""
+        held, scope.held = scope.held, []
+        for call in held:
+            if call.future is None:
+                self.start(scope, call)
+
+    @coroutine
+    def first_awaited(self, scope: Scope, call: Call) -> Generator[Any, None, Any]:
+        """A call that is held is awaited, so by its job: run it in that one's task. Its future is for others that ask for it."""
+        assert scope.task is not None
+        if scope.depth == _DEEPEST or scope.task.cancelling():
+            return (yield from self.start(scope, call))
+        future = call.future = self._loop.create_future()
+        call.depth = scope.depth + 1
         try:
-            self._loop.call_soon_threadsafe(self._task_for_thread, scope, call, body, waiting)
-        except RuntimeError:  # the loop is gone, this thread is left over
-            body.close()
-            raise Unwind from None
-        return Triggered(waiting, scope, call)
+            found = yield from call.begin()
+        except Exception as error:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # it is raised here
+            raise
+        except BaseException:
+            future.cancel()
+            raise
+        else:
+            if not future.done():
+                future.set_result(found)
+            return found
+        finally:
+            _forget(scope, call)
 
     def _task(self, scope: Scope, call: Call, body: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         # Made directly, not by the loop's factory: an engine's task is no branch of the user's.
         task = asyncio.Task(body, loop=self._loop)
         scope.children.add(task)
-        task.add_done_callback(_forgetter(scope, call))
+
+        def forget(ended: asyncio.Task[Any]) -> None:
+            scope.children.discard(ended)
+            _forget(scope, call)
+            if not ended.cancelled():
+                ended.exception()
+
+        task.add_done_callback(forget)
         return task
+
+    def _begin_for_thread(self, scope: Scope, call: Call) -> None:
+        waiting = call.future = concurrent.futures.Future()
+        body = call.begin()
+        try:
+            self._loop.call_soon_threadsafe(self._task_for_thread, scope, call, body, waiting)
+        except RuntimeError:  # the loop is gone, this thread is left over
+            body.close()
+            raise Unwind from None
 
     def _task_for_thread(
         self, scope: Scope, call: Call, body: Coroutine[Any, Any, Any], waiting: concurrent.futures.Future[Any]
@@ -66,7 +124,7 @@ class Launcher:
         """A call whose result is stored."""
         future = self._future()
         future.set_result(value)
-        return Triggered(future, scope, Call(path, pending=False))
+        return Triggered(scope, Call.ended(path, future))
 
     def failed_before(self, scope: Scope, path: str, error: JobFailed) -> Triggered[Any]:
         """A call whose failure is stored."""
@@ -75,22 +133,16 @@ class Launcher:
         future.exception()  # it may never be looked at
         if not isinstance(error, NotChosen):
             scope.unseen[path] = error
-        return Triggered(future, scope, Call(path, pending=False))
+        return Triggered(scope, Call.ended(path, future))
 
     def _future(self) -> asyncio.Future[Any] | concurrent.futures.Future[Any]:
         return self._loop.create_future() if _on_loop(self._loop) else concurrent.futures.Future()
 
 
-def _forgetter(scope: Scope, call: Call) -> Callable[[asyncio.Task[Any]], None]:
-    def forget(task: asyncio.Task[Any]) -> None:
-        scope.children.discard(task)
-        scope.calls.discard(call)
-        call.pending = False
-        scope.run.waits.look()
-        if not task.cancelled():
-            task.exception()
-
-    return forget
+def _forget(scope: Scope, call: Call) -> None:
+    scope.calls.discard(call)
+    call.pending = False
+    scope.run.waits.look()
 
 
 def _on_loop(loop: asyncio.AbstractEventLoop) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
 from hub.engine.history import History
@@ -12,7 +12,7 @@ from hub.engine.launching import Launcher
 from hub.engine.patching import PREFIX as PATCHED
 from hub.engine.registry import Registry
 from hub.engine.runner import Run
-from hub.engine.scope import Call, Scope, Unwind, branching_task_factory
+from hub.engine.scope import Call, Scope, Unwind, Work, branching_task_factory
 from hub.engine.surroundings import Surroundings
 from hub.engine.threads import JobThreads
 from hub.engine.tools import Tools
@@ -212,7 +212,7 @@ class _DryLauncher(Launcher):
         #: Jobs whose code ran.
         self.entered: set[str] = set()
 
-    def begin(self, scope: Scope, path: str, work: Callable[[Call], Coroutine[Any, Any, Any]]) -> Triggered[Any]:
+    def begin(self, scope: Scope, path: str, work: Work) -> Triggered[Any]:
         name = path.rpartition("/")[2]
         stored = self._by_path.get(path)
         if name.startswith(_UNSTORED):
@@ -223,13 +223,13 @@ class _DryLauncher(Launcher):
             return super().begin(scope, path, work)
         if stored is None:
             (self.new if self._history.status in (Status.SUCCESS, Status.FAILED) else self.early).append(path)
-        call = Call(path, pending=True)
+        call = Call(path)
         call.open_wait = True
         scope.calls.add(call)
-        future = self._future()
+        future = call.future = self._future()
         if isinstance(future, concurrent.futures.Future):
             self._waiting.append(future)
-        return Triggered(future, scope, call)
+        return Triggered(scope, call)
 
     def let_go(self) -> None:
         """Take down plain jobs that wait for what will not come."""

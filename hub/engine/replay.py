@@ -38,6 +38,8 @@ class Unknown:
     stored: Checkpoint
 
 
+_FOR_THE_FIRST_TIME = Perform()
+
 Decision = Perform | GiveBack | RaiseAgain | Unknown
 
 
@@ -50,7 +52,7 @@ def decide(stored: Checkpoint | None, call: Checkpoint, *, base_epoch: int, at_m
     of it is final, and one that was under way is unknown. Raises ArgumentHashMismatch when the stored call is a different one.
     """
     if stored is None:
-        return Perform()
+        return _FOR_THE_FIRST_TIME
     final = stored.handled or at_most_once or stored.epoch >= base_epoch
     if stored.status is JobStatus.FAILED and not final:
         return Perform(stored.attempts)

@@ -8,6 +8,7 @@ that run side by side do not count each other's calls.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 from collections.abc import Callable, Coroutine
 from contextvars import Context as Variables
 from contextvars import ContextVar, copy_context
@@ -17,6 +18,9 @@ from hub.model.errors import HubError, JobFailed
 
 if TYPE_CHECKING:
     from hub.engine.runner import Run
+
+#: What begins a call.
+Work = Callable[["Call"], Coroutine[Any, Any, Any]]
 
 _scope: ContextVar[Scope | None] = ContextVar("hub_scope", default=None)
 
@@ -38,18 +42,36 @@ class OutsideJob(HubError):
 class Call:
     """A durable call that was made from a scope."""
 
-    __slots__ = ("heard", "open_wait", "path", "pending", "scope")
+    __slots__ = ("_work", "depth", "future", "heard", "open_wait", "path", "pending", "scope")
 
-    def __init__(self, path: str, *, pending: bool) -> None:
+    def __init__(self, path: str, work: Work | None = None) -> None:
         self.path = path
+        self._work = work
+        #: Done when the call is; None: it has not begun.
+        self.future: asyncio.Future[Any] | concurrent.futures.Future[Any] | None = None
         #: It has not ended.
-        self.pending = pending
+        self.pending = True
+        #: How many calls it runs inside of, in their task; 0: it runs in its own.
+        self.depth = 0
         #: It waits, and the store has said that what it waits for has not come.
         self.open_wait = False
         #: Called when that is so.
         self.heard: Callable[[], None] | None = None
         #: The scope of the job that it runs, once that runs.
         self.scope: Scope | None = None
+
+    @classmethod
+    def ended(cls, path: str, future: asyncio.Future[Any] | concurrent.futures.Future[Any]) -> Call:
+        """One whose end is stored."""
+        call = cls(path)
+        call.future, call.pending = future, False
+        return call
+
+    def begin(self) -> Coroutine[Any, Any, Any]:
+        """What it does, to be awaited. Once."""
+        work, self._work = self._work, None
+        assert work is not None
+        return work(self)
 
     def idle(self) -> bool:
         """Whether it does nothing but wait."""
@@ -64,15 +86,19 @@ class Scope:
         "_closed",
         "_counts",
         "abandoned",
+        "at_work",
         "awaited",
         "branches",
         "calls",
         "children",
+        "depth",
         "failures",
+        "held",
         "once",
         "path",
         "plain",
         "run",
+        "task",
         "unseen",
     )
 
@@ -81,6 +107,13 @@ class Scope:
         self.path = path
         #: Its job runs in a thread.
         self.plain = False
+        #: The task that its job runs in, and how many calls that runs, one inside the other. None: it is a branch.
+        self.task: asyncio.Task[Any] | None = None
+        self.depth = 0
+        #: Its job is what runs at this moment, in that task.
+        self.at_work = False
+        #: Calls that it has made since it last came to a halt. Those that it does not await begin at the next one.
+        self.held: list[Call] = []
         #: Its job is at most once: it is not run again from its top, so it makes no durable calls.
         self.once: bool = False if above is None else above.once
         #: The scope that this one branched off; None: a job's own.
@@ -110,6 +143,12 @@ class Scope:
     def close(self, *, abandoned: bool) -> None:
         self._closed = True
         self.abandoned = abandoned
+
+    def halt(self) -> None:
+        """The job awaits something, or has come to its end."""
+        self.at_work = False
+        if self.held:
+            self.run.launcher.start_held(self)
 
     def next_path(self, name: str) -> str:
         """The path of the next call of `name` made from here."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
@@ -16,34 +15,40 @@ Out = TypeVar("Out", covariant=True)  # noqa: PLC0105 - it is the job's output, 
 class Triggered(Generic[Out]):
     """A call that has begun. Await it in an async job; call `.result()` in a plain one."""
 
-    __slots__ = ("_call", "_future", "_scope")
+    __slots__ = ("_call", "_scope")
 
-    def __init__(self, future: asyncio.Future[Any] | concurrent.futures.Future[Any], scope: Scope, call: Call) -> None:
-        self._future = future
+    def __init__(self, scope: Scope, call: Call) -> None:
         self._scope = scope
         self._call = call
 
     def __await__(self) -> Generator[Any, None, Out]:
-        if isinstance(self._future, concurrent.futures.Future):
+        call, scope = self._call, self._scope
+        future = call.future
+        if isinstance(future, concurrent.futures.Future):
             raise OutsideJob("this is a plain job: call .result() instead of await.")
-        blocked = current_or(self._scope)
+        blocked = current_or(scope)
         self._block(blocked)
+        found: Out
         try:
-            found: Out = yield from self._future.__await__()
+            if future is None:
+                found = yield from scope.run.launcher.first_awaited(scope, call)
+            else:
+                found = yield from future.__await__()
         except JobFailed:
             self._failed()
             raise
         finally:
-            blocked.awaited.discard(self._call)
+            blocked.awaited.discard(call)
         return found
 
     def result(self) -> Out:
         """Wait for it in a plain job. Raises what the job raised."""
-        if not isinstance(self._future, concurrent.futures.Future):
+        future = self._call.future
+        if not isinstance(future, concurrent.futures.Future):
             raise OutsideJob("this is an async job: write `await` instead of .result().")
         self._block(self._scope)
         try:
-            found: Out = self._future.result()
+            found: Out = future.result()
         except JobFailed:
             self._failed()
             raise
@@ -52,7 +57,7 @@ class Triggered(Generic[Out]):
         return found
 
     def done(self) -> bool:
-        return self._future.done()
+        return self._call.future is not None and self._call.future.done()
 
     @property
     def path(self) -> str:
@@ -67,7 +72,8 @@ class Triggered(Generic[Out]):
     def listen(self, heard: Callable[[], None]) -> None:
         """Have `heard` called when it begins to wait, and when it has ended. On the run's loop."""
         self._call.heard = heard
-        self._future.add_done_callback(lambda _future: heard())
+        future = self._call.future or self._scope.run.launcher.start(self._scope, self._call)
+        future.add_done_callback(lambda _future: heard())
 
     def _block(self, scope: Scope) -> None:
         if self._call.pending:

@@ -73,11 +73,12 @@ class Hiding:
 
     def refuse(self, what: str, text: str) -> None:
         """Raise SecretShown when a secret stands in a text that would be stored: `what` is "the result is"."""
-        if any(form in text for form in self._forms):
-            raise SecretShown(
-                f"{what} not stored: a secret stands in it, and whoever may see the execution would read it. "
-                "Hand on the secret's name, and read it with ctx.secret where it is used."
-            )
+        for form in self._forms:
+            if form in text:
+                raise SecretShown(
+                    f"{what} not stored: a secret stands in it, and whoever may see the execution would read it. "
+                    "Hand on the secret's name, and read it with ctx.secret where it is used."
+                )
 
 
 def _forms(secret: str) -> set[str]:

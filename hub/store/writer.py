@@ -107,7 +107,8 @@ class InlineWriter:
         except Exception as error:  # noqa: BLE001 - it is raised where the future is awaited
             future.set_exception(error)
         else:
-            _settle(future, operation.result)
+            # As with a thread, whoever awaits it goes on in a later turn of the loop: others have theirs before.
+            asyncio.get_running_loop().call_soon(_settle, future, operation.result)
         return future
 
     def hand_in(

@@ -24,7 +24,7 @@ NAMED = set(
 )
 
 #: Parts of a context that are the engine's.
-OURS = {"enter", "let_go", "target"}
+OURS = {"committed", "enter", "holds_client", "let_go", "target"}
 
 
 @pytest.mark.parametrize("kind", [Context, JobLog, Steps, Client, hub.testing.VirtualEngine])

@@ -1,4 +1,4 @@
-"""Three nodes on one PostgreSQL, of which one is killed every now and then: the books of `kill_loop`, and those of order and slots.
+"""Three nodes on one PostgreSQL, of which one is killed every now and then: the loop of `kill_loop`, with the books of `node_books`.
 
 Deliveries go to whichever node answers. Beside the chains there are executions of which only one of each key may run at once:
 each notes its begin and its end. And there are schedules, due every minute, which all nodes look at.
@@ -10,15 +10,15 @@ import json
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import psycopg
-from history import Turn, one_at_a_time
+from chains import EXECUTORS, WORKFLOWS
 from hub_process import Hub, Project, Zygote, until
-from kill_loop import EXECUTORS, WORKFLOWS, KillLoop, free_port
+from kill_loop import KillLoop, free_port
+from node_books import MINUTE, SCHEDULES, NodeBooks
 from server_projects import CONFIG, lay_out, start
 
 from hub.model.clock import SystemClock
@@ -26,8 +26,6 @@ from hub.model.clock import SystemClock
 NODES = 3
 LEASE_SECONDS = 2.0
 KEYS = 4
-SCHEDULES = 5
-MINUTE = 60_000
 LEFT_ALONE = "workers in a row died with this execution"
 
 ORDERED = """
@@ -75,9 +73,13 @@ class NodeLoop(KillLoop):
         self._ports = [free_port(self._random) for _ in range(NODES)]
         self._port = self._ports[0]
         self._hubs: list[Hub] = []
-        #: What there was beside the deliveries and rows: executions with a key, slots of schedules, and executions that were left
-        #: alone after three deaths, and resumed.
-        self.beside = {"turns": 0, "slots": 0, "left alone": 0}
+
+    def _open_books(self) -> NodeBooks:
+        return NodeBooks(self._project, self.report, self._looking)
+
+    @property
+    def beside(self) -> dict[str, int]:
+        return self._books.beside
 
     def _lay_out(self) -> None:
         assert isinstance(self._project, SharedProject)
@@ -105,7 +107,7 @@ class NodeLoop(KillLoop):
         )
         for (execution,) in left:
             assert self._project.run("workflow", "resume", execution).code == 0
-        self.beside["left alone"] += len(left)
+        self._books.beside["left alone"] += len(left)
         return not left
 
     def _sends_another(self) -> bool:
@@ -159,49 +161,3 @@ class NodeLoop(KillLoop):
             except httpx.HTTPError:
                 time.sleep(0.05)
             time.sleep(0.03)
-
-    def _check_store(self) -> None:
-        self._check_books()
-        self._check_history()
-        self._check_order()
-        self._check_slots()
-        self._check_slips()
-
-    def _check_order(self) -> None:
-        """Of each key one at a time, in the order in which they were started; and all of them succeed."""
-        lines = [line.split() for line in (self._project.folder / "turns").read_text().splitlines()]
-        turns = [Turn(key, execution, what == "end") for execution, what, key in lines]
-        rows = self._project.store("SELECT id, status FROM executions WHERE workflow = 'keyed' ORDER BY created_at, id")
-        self.report.wrong += one_at_a_time(turns, [execution for execution, _ in rows])
-        ended = {turn.who for turn in turns if turn.ended}
-        self.report.wrong += [
-            f"{one} with a key is {status} and has {'' if one in ended else 'not '}come to its end"
-            for one, status in rows
-            if status != "SUCCESS" or one not in ended
-        ]
-        self.beside["turns"] = len(ended)
-
-    def _check_slots(self) -> None:
-        """Every minute from the first record to the last has one of each schedule, and one execution that has ended."""
-        store, report = self._project.store, self.report
-        events = Counter(store("SELECT source, time FROM events WHERE type = 'schedule'"))
-        executions = dict(store("SELECT event_id, status FROM executions"))
-        minutes = {at for (at,) in store("SELECT at FROM slots")}
-        whole = range(min(minutes, default=0), max(minutes, default=-1) + 1, MINUTE)
-        recorded = store("SELECT executor, at, event_id FROM slots")
-        self.beside["slots"] = len(recorded)
-        wanted = sorted((f"minute-{number}", at) for number in range(SCHEDULES) for at in whole)
-        if sorted((executor, at) for executor, at, _ in recorded) != wanted:
-            report.wrong.append(f"slots: {len(recorded)} are recorded, {len(wanted)} were due")
-        for executor, at, event in recorded:
-            fired = events[f"schedule:{executor}", at]
-            if fired != 1 or executions.get(event) != "SUCCESS":
-                report.wrong.append(
-                    f"slot {at} of {executor}: {fired} events, its execution is {executions.get(event)}"
-                )
-
-    def _check_slips(self) -> None:
-        """Servers that stopped in order have taken their slips along."""
-        writers = self._project.store("SELECT count(DISTINCT writer) FROM commits")[0][0]
-        if writers > self.report.rounds + NODES * 2 + 20:
-            self.report.wrong.append(f"{writers} writers have left slips behind")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from hub_process import Project, Zygote
-from kill_loop import KillLoop, Report
+from kill_books import Report
+from kill_loop import KillLoop
 
 #: Set it to run a failed loop again.
 SEED = int(os.environ.get("KILL_SEED") or random.SystemRandom().randrange(1 << 30))

@@ -6,8 +6,8 @@ import signal
 
 import httpx
 import pytest
+from chains import EXECUTORS, STAGES, WORKFLOWS
 from hub_process import Hub, Project, until
-from kill_loop import EXECUTORS, STAGES, WORKFLOWS
 from server_projects import lay_out, noted
 
 #: From the request to the end, and at which commit with that verb. An execution of three jobs.

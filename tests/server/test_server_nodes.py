@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from hub_process import Hub, Zygote, until
-from kill_loop import Report
+from kill_books import Report
 from node_loop import NodeLoop, SharedProject
 
 #: Set it to run a failed loop again.

@@ -61,8 +61,19 @@ class Lease:
 
     async def run_once(self) -> int:
         """Renew the lease, then rescue; how many executions were rescued."""
-        self._hold_from(await self._beat())
-        return await self._store.rescue()
+        before = await self._beat()
+        silent = self._clock.monotonic() - self._renewed
+        if silent > self._seconds and self._store.shared:
+            log.warning(
+                "this node has said nothing for %.1f s, longer than its lease: it stood still, or did not reach the store. "
+                "What it ran goes on where there is room.",
+                silent,
+            )
+        self._hold_from(before)
+        rescued = await self._store.rescue()
+        if rescued:
+            log.info("executions of nodes that have died or fallen silent, which go on now: %d", rescued)
+        return rescued
 
     def _hold_from(self, moment: float) -> None:
         """It was renewed at a moment after this one. For two thirds of its length nothing is in doubt."""

@@ -120,3 +120,33 @@ def test_on_a_file_there_is_one_clock(quick_path: Path, kind: str) -> None:
         await store.close()
 
     asyncio.run(story())
+
+
+class Standing(SystemClock):
+    """A machine that has stood still for a while."""
+
+    still = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.still
+
+
+def test_a_node_that_was_silent_for_longer_than_its_lease_says_so_and_what_it_takes_over(
+    postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        clock = Standing()
+        store = open_store(postgres_url, clock)
+        lease = lease_of(store, clock, "node-1")
+        await lease.take()
+        await store.start(StartRequest("E1", "orders", "{}", None, 5))
+        await store.claim(ClaimRequest("dead", (Claimable("orders", "r"),), 1, clock.now()))
+        clock.still = 20.0
+        with caplog.at_level(logging.INFO, logger="hub"):
+            assert [await lease.run_once() for _ in range(2)] == [1, 0]
+        silent, rescued = caplog.messages
+        assert silent.startswith("this node has said nothing for 2"), silent
+        assert rescued.endswith("go on now: 1")
+        await store.close()
+
+    asyncio.run(story())

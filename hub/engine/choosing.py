@@ -86,7 +86,7 @@ def first_of(scope: Scope, alternatives: Mapping[str, Triggered[Any]]) -> FirstO
     if not alternatives:
         raise BadInput("first() needs at least one wait, by name: first(paid=…, late=…).")
     for name, one in alternatives.items():
-        if not isinstance(one, Triggered) or not one.path.rpartition("/")[2].startswith(_WAITS):
+        if not isinstance(one, Triggered) or not any(part.startswith(_WAITS) for part in one.path.split("/")):
             raise BadInput(
                 f"{name} is not a wait: first() takes signals, wait points, sleeps, invoked workflows and other executions."
             )

@@ -188,8 +188,8 @@ class _StepJob(Job[Any, Any]):
         at_most_once: bool,
         on_unknown: OnUnknown,
     ) -> None:
-        if not name or "/" in name:
-            raise ValueError(f'"{name}" is not a step name: it must not be empty or hold a "/"')
+        if not isinstance(name, str) or not name or "/" in name:
+            raise ValueError(f'{name!r} is not a step name: it must be a text that is not empty and holds no "/"')
         if not callable(function):
             raise TypeError(
                 f'the step "{name}" is given {type(function).__name__}: give it a function, and its arguments behind'

@@ -162,6 +162,8 @@ class Waits:
         self, scope: Scope, name: str, kind: WaitKind, key: str, args: str, within: int | None, default: str | None
     ) -> WaitRequest:
         self._run.refuse_if_stopped()
+        if not isinstance(name, str) or not name:
+            raise BadInput(f'a wait is named by a text such as "pause", and not by {name!r}.')
         return self._asked(scope.next_path(f"wait:{name}"), name, kind, key, args, within, default)
 
     def _asked(

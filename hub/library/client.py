@@ -20,7 +20,7 @@ from hub.engine.workflow import Workflow
 from hub.library.declaring import Declaring
 from hub.model.clock import Clock, SharedClock, SystemClock, new_id
 from hub.model.durations import milliseconds
-from hub.model.errors import ExecutionNotFound, HubError
+from hub.model.errors import ExecutionNotFound, HubError, NotFound
 from hub.model.execution import ENDED, ExecutionRecord, Status
 from hub.model.identity import MachineUser, by_namespace
 from hub.model.values import canonical
@@ -124,7 +124,9 @@ class Client(Declaring):
     async def executions(
         self, *, workflow: str | None = None, status: str | None = None, limit: int = 50
     ) -> list[ExecutionRecord]:
-        """Newest first, without their jobs."""
+        """Newest first, without their jobs. Raises NotFound for a status that there is not."""
+        if status is not None and status not in set(Status):
+            raise NotFound("status", status, Status)
         return await self._store().executions(workflow=workflow, status=status, limit=limit)
 
     async def resume(self, execution: WorkflowRun | str, args: Any | Missing = MISSING) -> WorkflowRun:

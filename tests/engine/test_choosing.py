@@ -9,7 +9,7 @@ from crashing import at_commit, move_in, one_life
 from kit import Bench, StillClock, of, play
 
 from hub import Context, JobFailed, WaitTimeout, job, wait_point, workflow
-from hub.model.errors import Conflict, NotChosen
+from hub.model.errors import BadInput, Conflict, NotChosen
 from hub.model.execution import Status
 from hub.model.wait import Resolution, Signal, WaitState
 from hub.store import choices
@@ -205,6 +205,35 @@ def test_only_waits_can_be_chosen_from(tell):
         await bench.succeed("wrong-one")
 
     tell(story, workflow("wrong-one", main), clock=StillClock())
+
+
+def test_a_signal_may_have_a_path_for_its_name(tell):
+    @job(name="main-job")
+    async def main(ctx: Context) -> list:
+        await ctx.step.send_signal("orders/7", "paid")
+        return [*await ctx.step.first(paid=ctx.step.wait_for_signal("orders/7"), late=ctx.step.sleep("late", "1h"))]
+
+    async def story(bench: Bench) -> None:
+        assert await bench.succeed("a-path") == ["paid", "paid"]
+
+    tell(story, workflow("a-path", main), clock=StillClock())
+
+
+@pytest.mark.parametrize("name", ["", 5, None])
+def test_a_wait_without_a_name_is_refused(tell, name):
+    @job(name="main-job")
+    async def main(ctx: Context) -> None:
+        with pytest.raises(BadInput, match="a wait is named by a text"):
+            ctx.step.sleep(name, "1s")
+        with pytest.raises(BadInput, match="a wait is named by a text"):
+            ctx.step.wait_for_signal(name)
+        with pytest.raises(ValueError, match="is not a step name"):
+            ctx.step.run(name, print)
+
+    async def story(bench: Bench) -> None:
+        await bench.succeed("nameless")
+
+    tell(story, workflow("nameless", main), clock=StillClock())
 
 
 def test_another_execution_is_waited_for_by_its_id(tell):

@@ -309,3 +309,17 @@ def test_a_step_writes_in_a_transaction_and_is_not_repeated(tell: Any, shop: Dat
         assert _orders(shop) == ["a", "b"]
 
     tell(story, workflow("placing", main), users=[KEEPER], databases={"shop": shop})
+
+
+def test_what_a_database_refuses_is_told_without_the_values(tell: Any, shop: Database) -> None:
+    @job(name="main-job")
+    def main(ctx: Context) -> None:
+        ctx.database("shop").run("INSERT INTO orders (id, name) VALUES (:id, :name)", id=1, name="of Ada Lovelace")
+        ctx.database("shop").run("INSERT INTO orders (id, name) VALUES (:id, :name)", id=1, name="of Ada Lovelace")
+
+    async def story(bench: Bench) -> None:
+        error = (await bench.run("refused", invoker=KEEPER)).error
+        assert "UNIQUE constraint failed: orders.id" in error["message"]
+        assert "Lovelace" not in error["message"]
+
+    tell(story, workflow("refused", main), users=[KEEPER], databases={"shop": shop})

@@ -173,3 +173,12 @@ def test_a_job_that_nobody_depends_on_is_added_for_the_older_spelling():
             client.add(3)
 
     play(client, story)
+
+
+def test_a_status_that_there_is_not_is_told(client):
+    async def story():
+        assert await client.executions(status="FAILED") == []
+        with pytest.raises(NotFound, match=r'there is no status "FAILD"\. Did you mean "FAILED"'):
+            await client.executions(status="FAILD")
+
+    play(client, story)

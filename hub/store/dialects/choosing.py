@@ -35,13 +35,13 @@ def dialect_for(url: str, *, checkpoints: bool) -> Dialect:
 
 
 def user_engine(url: str) -> Engine:
-    """An engine on a database that is not the hub's own."""
+    """An engine on a database that is not the hub's own. What its errors say is kept, so they hold no parameters of statements."""
     for scheme in ("postgresql://", "postgres://"):
         if url.startswith(scheme):
             url = f"postgresql+psycopg://{url.removeprefix(scheme)}"
     if make_url(url).get_backend_name() == "postgresql":
         return _that_notices(url)
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         _begin_as_meant(engine)
     return engine
@@ -53,7 +53,7 @@ def _that_notices(url: str) -> Engine:
 
     given = make_url(url).query
     settings = {name: value for name, value in SOCKET.items() if name not in given}
-    return create_engine(url, connect_args=settings, pool_pre_ping=True)
+    return create_engine(url, connect_args=settings, pool_pre_ping=True, hide_parameters=True)
 
 
 def _begin_as_meant(engine: Engine) -> None:

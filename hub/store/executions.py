@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hub.model.errors import Conflict, ExecutionNotFound, Fenced
 from hub.model.execution import ENDED, Claimed, Settled, Started, StartRequest, Status
 from hub.store.checkpoints import read_checkpoints
 from hub.store.dialects.base import Bulk, Row, Tx
-from hub.store.pacing import pace, put_off_what_is_too_much
+from hub.store.keys import RISEN, may_begin, note_key, rise
+from hub.store.pacing import pace, put_off_beyond, put_off_what_is_too_much
 from hub.store.queued import release_queued
 from hub.store.suspects import part_suspects
 from hub.store.verbs import Mixed, Verb
@@ -110,19 +112,8 @@ _DUE = (
     "ORDER BY due_at, id LIMIT ?"
 )
 
-#: As many of each key as its limit leaves room for. What has begun comes first, and keeps its place while its worker is dead: else
-#: the next of its key would overtake it.
-_DUE_BY_KEY = (
-    "SELECT id FROM executions WHERE due_at IS NOT NULL AND id IN "
-    "(SELECT id FROM (SELECT id, concurrency_key, row_number() OVER "
-    "(PARTITION BY concurrency_key ORDER BY CASE epoch WHEN 0 THEN 1 ELSE 0 END, priority DESC, due_at, id) AS place "
-    "FROM executions WHERE workflow = ? AND due_at IS NOT NULL AND due_at <= ?) due "
-    "WHERE place <= ? - (SELECT count(*) FROM executions held WHERE held.workflow = ? AND held.status = 'RUNNING' "
-    "AND (held.due_at IS NULL OR held.due_at > ?) AND held.concurrency_key = due.concurrency_key)) "
-    "ORDER BY priority DESC, due_at, id LIMIT ?"
-)
-
-_ANY = 1_000_000
+#: Those that were chosen.
+_CHOSEN = "SELECT id FROM executions WHERE id IN ({marks}) AND due_at IS NOT NULL"
 
 _CLAIMED = (
     "id, workflow, args, invoker, epoch, base_epoch, attempts, retries, crashes, revision, created_at, concurrency_key, "
@@ -195,14 +186,14 @@ def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
             room = min(room, workflow.limit - running)
         if room <= 0:
             continue
-        if workflow.rate is not None:
-            # A limit by key picks among them: then each has to be one that may begin.
-            looked_at = _ANY if workflow.by_key else room
-            put_off_what_is_too_much(tx, workflow.workflow, *workflow.rate, looked_at, request.now)
-        if workflow.by_key:
-            due = (workflow.workflow, request.now, workflow.limit, workflow.workflow, request.now, room)
-            claimed += _lease(tx, request, workflow, _DUE_BY_KEY, due)
+        if workflow.limit is not None and workflow.by_key:
+            chosen = _chosen_by_key(tx, request.now, workflow, workflow.limit, room)
+            if chosen:
+                which = _CHOSEN.format(marks=", ".join("?" * len(chosen)))
+                claimed += _lease(tx, request, workflow, which, chosen)
             continue
+        if workflow.rate is not None:
+            put_off_what_is_too_much(tx, workflow.workflow, *workflow.rate, room, request.now)
         priority = highest
         while room > 0 and priority is not None:
             found = _lease(tx, request, workflow, _DUE, (workflow.workflow, priority, request.now, room))
@@ -212,7 +203,18 @@ def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
     return claimed
 
 
-def _lease(tx: Tx, request: ClaimRequest, workflow: Claimable, which: str, params: Row) -> list[Claimed]:
+def _chosen_by_key(tx: Tx, now: int, workflow: Claimable, limit: int, room: int) -> list[str]:
+    rise(tx, workflow.workflow, limit, now)
+    while chosen := may_begin(tx, workflow.workflow, limit, room, now):
+        if workflow.rate is None:
+            return chosen
+        within = put_off_beyond(tx, workflow.workflow, *workflow.rate, chosen, now)
+        if within:
+            return within
+    return []
+
+
+def _lease(tx: Tx, request: ClaimRequest, workflow: Claimable, which: str, params: Sequence[Any]) -> list[Claimed]:
     """Lease those that `which` selects."""
     rows = tx.rows(
         # Once and for all, so that no plan takes more of them than there is room for.
@@ -223,7 +225,7 @@ def _lease(tx: Tx, request: ClaimRequest, workflow: Claimable, which: str, param
         "THEN 0 ELSE crashes + 1 END, "
         "attempts = attempts + CASE WHEN attempts = 0 OR status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN 1 ELSE 0 END, "
         "base_epoch = CASE WHEN status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN epoch + 1 ELSE base_epoch END, "
-        "status = 'RUNNING', owner = ?, epoch = epoch + 1, due_at = NULL, reason = NULL, "
+        f"priority = {RISEN}, status = 'RUNNING', owner = ?, epoch = epoch + 1, due_at = NULL, reason = NULL, "
         "started_at = COALESCE(started_at, ?), revision = COALESCE(revision, ?) "
         f"WHERE id IN (SELECT id FROM due) RETURNING {_CLAIMED}",
         (*params, request.node, request.now, workflow.revision),
@@ -282,6 +284,7 @@ def cancel_executions(tx: Tx, items: Sequence[Move]) -> list[Status | Exception]
             drop_waits(tx, item.execution_id, item.at)
             end_waits_for(tx, item.execution_id, item.at)
             release_queued(tx, [item.execution_id], item.at)
+            note_key(tx, item.execution_id)
             children = tx.rows(
                 "SELECT id FROM executions WHERE parent_id = ? AND status NOT IN ('SUCCESS', 'FAILED', 'CANCELED')",
                 (item.execution_id,),

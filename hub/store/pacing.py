@@ -4,6 +4,8 @@ after restarts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hub.model.clock import iso
 from hub.model.durations import spoken
 from hub.model.execution import StartRequest
@@ -93,6 +95,28 @@ def put_off_what_is_too_much(tx: Tx, workflow: str, limit: int, period: int, roo
                 tx.run("UPDATE executions SET rate_at = ? WHERE id = ?", (now, identifier))
         if not put_off:
             return
+
+
+def put_off_beyond(tx: Tx, workflow: str, limit: int, period: int, chosen: Sequence[str], now: int) -> list[str]:
+    """Of these, which are about to begin, put off those that are too many; what is left of them, in their order."""
+    marks = ", ".join("?" * len(chosen))
+    rated: dict[str, str] = dict(
+        tx.rows(
+            f"SELECT id, rate_key FROM executions WHERE id IN ({marks}) AND rate_key IS NOT NULL AND started_at IS NULL",
+            chosen,
+        )
+    )
+    begun = {key: _begun(tx, workflow, key, now - period) for key in set(rated.values())}
+    left = []
+    for identifier in chosen:
+        if (key := rated.get(identifier)) is not None:
+            if begun[key] >= limit:
+                _put_off(tx, workflow, identifier, Rated(key, limit, period), now)
+                continue
+            begun[key] += 1
+            tx.run("UPDATE executions SET rate_at = ? WHERE id = ?", (now, identifier))
+        left.append(identifier)
+    return left
 
 
 def _begun(tx: Tx, workflow: str, key: str, since: int) -> int:

@@ -9,6 +9,7 @@ from hub.model.errors import ExecutionNotFound
 from hub.model.execution import Started, StartRequest, Status
 from hub.store.dialects.base import Bulk, Tx
 from hub.store.executions import insert_executions, unmoved
+from hub.store.keys import note_key
 from hub.store.verbs import Verb
 
 _MOST_LINE = 10_000
@@ -67,6 +68,7 @@ def _resume(tx: Tx, items: Sequence[Resumption]) -> list[Status | Exception]:
 
 def _edit(tx: Tx, item: Resumption) -> None:
     """Another input, and a line that keeps the one before."""
+    note_key(tx, item.execution_id)
     ((before,),) = tx.rows("SELECT args FROM executions WHERE id = ?", (item.execution_id,))
     tx.run(
         "UPDATE executions SET args = ?, concurrency_key = ? WHERE id = ?",

@@ -200,11 +200,15 @@ def epoch_goes_back(_: bool) -> None:
 
 def keys_overtake(_: bool) -> None:
     """The bug: what was begun and lost its worker queues up again behind the others of its key."""
-    import hub.store.executions as verbs
+    from hub.store import keys
 
-    verbs._DUE_BY_KEY = verbs._DUE_BY_KEY.replace("CASE epoch WHEN 0 THEN 1 ELSE 0 END, ", "").replace(
-        "(held.due_at IS NULL OR held.due_at > ?)", "(held.due_at IS NULL OR ? < 0)"
+    keys._BEGUN_OF = replace(keys._BEGUN_OF, body=keys._BEGUN_OF.body.replace("e.epoch > 0", "e.epoch < 0"))
+    keys._SINK = replace(keys._SINK, body=keys._SINK.body.replace("CASE executions.epoch WHEN 0", "CASE 0 WHEN 0"))
+    held = "(e.due_at IS NULL OR e.due_at > {})"
+    keys._RUNNING_OF = replace(
+        keys._RUNNING_OF, body=keys._RUNNING_OF.body.replace(held.format("v.now"), "e.due_at IS NULL")
     )
+    keys._NOTED_WITH_ROOM = keys._NOTED_WITH_ROOM.replace(held.format("?"), "(e.due_at IS NULL OR ? < 0)")
 
 
 PLANTS: dict[str, Callable[[Any], None]] = {

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from kit import FakeClock
 
 from hub.model.execution import Settled, StartRequest, Status
-from hub.store import Store, open_store
-from hub.store import executions as verbs
+from hub.store import Store, keys, open_store
 from hub.store.executions import Claimable, ClaimRequest
 
 
@@ -54,7 +54,8 @@ def test_what_had_begun_is_not_overtaken(store_url: str) -> None:
 
 
 def test_that_it_is_overtaken_is_found(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verbs, "_DUE_BY_KEY", verbs._DUE_BY_KEY.replace("CASE epoch WHEN 0 THEN 1 ELSE 0 END, ", ""))
+    forgets = replace(keys._BEGUN_OF, body=keys._BEGUN_OF.body.replace("e.epoch > 0", "e.epoch < 0"))
+    monkeypatch.setattr(keys, "_BEGUN_OF", forgets)
     with pytest.raises(AssertionError, match="what had begun"):
         play(store_url, _overtaken)
 

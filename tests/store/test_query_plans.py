@@ -18,8 +18,8 @@ OF_WHAT_IS_UNDER_WAY = {"events_new", "events_new_source", "executions_held"}
 
 #: Columns that say little: a search by nothing else grows like the table.
 BROAD = {"workflow", "status", "executor", "kind", "source"}
-#: The highest and the lowest priority are at an end of this index.
-ONE_STEP = {"SEARCH e USING COVERING INDEX executions_due (workflow=?)"}
+#: The highest and the lowest priority are at the ends of this index: two steps in a statement.
+AT_ITS_ENDS = "SEARCH e USING COVERING INDEX executions_due (workflow=?)"
 
 
 def listen(bench: Bench) -> set[str]:
@@ -41,10 +41,10 @@ def plan(path: Path, statement: str) -> list[str]:
 
 def walks(steps: list[str]) -> list[str]:
     """Steps that look at every row of a table that grows, or at everything of one workflow, sender or kind."""
-    found = []
+    found = [AT_ITS_ENDS] if steps.count(AT_ITS_ENDS) > 2 else []
     for step in steps:
         seen = re.match(r"(?:SCAN|SEARCH) (\w+)(?: USING (?:COVERING )?INDEX (\w+)(?: \((.*)\))?)?", step)
-        if seen is None or seen[2] in OF_WHAT_IS_UNDER_WAY or step in ONE_STEP:
+        if seen is None or seen[2] in OF_WHAT_IS_UNDER_WAY or step == AT_ITS_ENDS:
             continue
         bound = set(re.findall(r"(\w+)[=<>]", seen[3] or ""))
         if bound <= BROAD and (step.startswith("SCAN") or seen[2] is not None) and named(seen[1]) in GROWING:

@@ -24,4 +24,5 @@ class Added:
 
     def create(self, op: Operations) -> None:
         condition = None if self.where is None else text(self.where)
-        op.create_index(self.name, self.table, list(self.columns), sqlite_where=condition, postgresql_where=condition)
+        columns = [text(column) if " " in column else column for column in self.columns]
+        op.create_index(self.name, self.table, columns, sqlite_where=condition, postgresql_where=condition)

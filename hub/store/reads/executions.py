@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from hub.model.execution import ENDED, Checkpoint, ExecutionRecord, JobStatus, LogLine, Status, as_seen
 from hub.model.values import parse_or_none
+from hub.store.keys import given_priority
 from hub.store.reads.contents import Texts
 from hub.store.tables import (
     CheckpointRow,
@@ -192,7 +193,7 @@ def execution_of(row: ExecutionRow, texts: Callable[[str | None], str | None]) -
         due_at=row.due_at,
         reason=row.reason,
         requested_by=row.requested_by,
-        priority=row.priority,
+        priority=given_priority(row.priority),
         concurrency_key=row.concurrency_key,
         forked_from=row.forked_from,
         forked_at=row.forked_at,

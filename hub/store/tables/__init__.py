@@ -3,6 +3,7 @@
 - `events`: facts, stored before anything else happens.
 - `deliveries`: what became of an event at each executor.
 - `executions`: runs of workflows, with their lease.
+- `full_keys`: concurrency keys that something waits for, and that may have room by now.
 - `checkpoints`: stored results of finished calls, and marks of those under way.
 - `contents`: results too large for those two, by their hash.
 - `logs`: lines that jobs wrote.
@@ -26,7 +27,7 @@ Times are milliseconds since 1970 UTC. JSON is text, written and read by `hub.mo
 from __future__ import annotations
 
 from hub.store.tables.events import DISPATCHED, NEW, DeliveryRow, EventRow
-from hub.store.tables.executions import PARKED, CheckpointRow, ContentRow, ExecutionRow, LogRow
+from hub.store.tables.executions import PARKED, CheckpointRow, ContentRow, ExecutionRow, FullKeyRow, LogRow
 from hub.store.tables.executors import ExecutorStateRow, RefusedRow, ScheduleRow, SlotRow, WebhookTokenRow
 from hub.store.tables.identity import (
     AuditHeadRow,
@@ -57,6 +58,7 @@ __all__ = [
     "EventRow",
     "ExecutionRow",
     "ExecutorStateRow",
+    "FullKeyRow",
     "InvitationRow",
     "LogRow",
     "MachineSecretRow",

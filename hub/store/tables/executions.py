@@ -10,6 +10,11 @@ from hub.store.tables.columns import big
 #: Begun, not ended, and held by nobody.
 PARKED = "status IN ('WAITING', 'PENDING', 'PENDING_RETRY', 'PENDING_RESUME') AND revision IS NOT NULL"
 
+#: Due, and behind a concurrency key that was full.
+SUNK = "due_at IS NOT NULL AND priority < -500000"
+#: Has a time, had begun before, and has a concurrency key that may have room.
+AGAIN = "due_at IS NOT NULL AND epoch > 0 AND concurrency_key <> '' AND priority > -500000"
+
 
 class ExecutionRow(SQLModel, table=True):
     __tablename__ = "executions"
@@ -34,6 +39,7 @@ class ExecutionRow(SQLModel, table=True):
     retries: int = 0
     #: Claims in a row that ended with the worker's death and nothing stored.
     crashes: int = 0
+    #: Lowered by a million or two while its concurrency key has no room.
     priority: int = 0
     concurrency_key: str = ""
     #: The node that holds it, while RUNNING; when CANCELED, the one that has not yet said that it has stopped.
@@ -71,8 +77,28 @@ class ExecutionRow(SQLModel, table=True):
             "workflow",
             text("priority DESC"),
             "due_at",
+            # Many may be due at the same moment.
+            "id",
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
+        ),
+        Index(
+            "executions_sunk",
+            "workflow",
+            "concurrency_key",
+            text("priority DESC"),
+            "due_at",
+            "id",
+            sqlite_where=text(SUNK),
+            postgresql_where=text(SUNK),
+        ),
+        Index(
+            "executions_again",
+            "workflow",
+            "concurrency_key",
+            "due_at",
+            sqlite_where=text(AGAIN),
+            postgresql_where=text(AGAIN),
         ),
         # The due ones of a workflow, and when the next one comes due, however many wait for later.
         Index(
@@ -160,6 +186,15 @@ class ExecutionRow(SQLModel, table=True):
             postgresql_where=text("executor IS NOT NULL AND finished_at IS NULL"),
         ),
     )
+
+
+class FullKeyRow(SQLModel, table=True):
+    """A concurrency key that may have had no room when it was last looked at."""
+
+    __tablename__ = "full_keys"
+
+    workflow: str = Field(primary_key=True)
+    concurrency_key: str = Field(primary_key=True)
 
 
 class CheckpointRow(SQLModel, table=True):

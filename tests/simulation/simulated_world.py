@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import hashlib
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 from kit import NOON
 from simulated_audit import Auditor
-from simulated_loop import Host, SimulatedLoop, Stuck, current_host
+from simulated_client import Client
+from simulated_loop import Host, SimulatedLoop, Stuck
+from simulated_node import Node
 from simulated_store import Database, Fates, Journal, SimulatedWriter, nobody, open_simulated_store
+from simulated_target import Target
 from sqlmodel import Session
 
-from hub import Context, Triggered
-from hub.engine.lease import Lease
 from hub.engine.registry import Registry
-from hub.engine.starting import start_request
-from hub.engine.surroundings import Surroundings
-from hub.engine.worker import Worker
 from hub.engine.workflow import Workflow
 from hub.model import clock as real_clock
-from hub.model.errors import Conflict, HubError, StoreUnavailable
-from hub.model.execution import Status
 from hub.store import Store
 from hub.store.reads.books import books
 
-T = TypeVar("T")
-
-LEASE = 3.0
 #: Virtual seconds after which everything must have come to its end.
 LONGEST = 240.0
 
@@ -53,130 +44,6 @@ class SimulatedClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-
-
-class Inline:
-    """Plain jobs, at once: nothing in a simulation has a thread."""
-
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        try:
-            future.set_result(function(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    execution: str
-    path: str
-    attempt: int
-    at: float
-    node: str
-
-
-class Target:
-    """A foreign system. It looks the hub's books up, and says when a request should not have come."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.effects: list[Effect] = []
-        self.count: Counter[tuple[str, str]] = Counter()
-        #: Calls whose result their caller has been given.
-        self._given: set[tuple[str, str]] = set()
-
-    def __call__(self, ctx: Context) -> int:
-        """One request; how many have come under this key."""
-        world, host = self._world, current_host()
-        execution, _, path = ctx.idempotency_key.partition("/")
-        assert host is not None
-        effect = Effect(execution, path, ctx.attempt, world.loop.time(), host.name)
-        self.effects.append(effect)
-        self.count[execution, path] += 1
-        world.journal.note(host.name, f"effect {path} {ctx.attempt}")
-        stored = world.database.rows(
-            "SELECT status, attempts FROM checkpoints WHERE execution_id = ? AND path = ?", execution, path
-        )
-        if stored and stored[0][0] == "SUCCESS":
-            world.wrong(f"{path} of {execution} ran again on {host.name} after its result was stored")
-        if "/" in path and ctx.attempt > 1 and (not stored or stored[0][1] < ctx.attempt):
-            world.wrong(f"try {ctx.attempt} of {path} began before it was counted")
-        if (execution, path) in self._given:
-            world.wrong(f"{path} of {execution} ran again on {host.name} after its caller had its result")
-        node = world.nodes.get(host.name)
-        if (
-            node is not None
-            and node.lease is not None
-            and world.loop.time() - node.lease._renewed > LEASE * 2 / 3 + 1e-6
-        ):
-            world.wrong(
-                f"{path} began on {host.name} {world.loop.time() - node.lease._renewed:.2f} s after its lease was renewed"
-            )
-        ended = world.canceled.get(execution)
-        if ended is not None and effect.at - max(ended, host.thawed_at) > 1.0:
-            world.wrong(f"{path} of {execution} began {effect.at - ended:.2f} s after it was canceled")
-        return self.count[execution, path]
-
-    async def given(self, call: Triggered[T]) -> T:
-        """Await a call: from now on its job must never run again."""
-        found = await call
-        self._given.add((call._scope.run.claimed.id, call._call.path))
-        return found
-
-
-class Node:
-    """One process of the hub, from its start to its death."""
-
-    def __init__(self, world: World, name: str) -> None:
-        self.name = name
-        self.world = world
-        self.host = Host(name)
-        self.store, self.writer = world.open_store(self.host)
-        self.writer.on_death = lambda: world.died(self)
-        self.worker: Worker | None = None
-        self.lease: Lease | None = None
-
-    def begin(self) -> None:
-        self.world.loop.begin(self.host, self._life())
-
-    async def _life(self) -> None:
-        world = self.world
-        try:
-            self.worker = Worker(
-                self.store, world.registry, Surroundings({}, {}), world.clock, self.name, threads=Inline()
-            )
-            self.lease = Lease(self.store, world.clock, self.name, self.worker, seconds=LEASE)
-            self.store.listen(self.worker.hear)
-            await self.lease.take()
-            stop = asyncio.Event()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self.lease.serve(stop))
-                group.create_task(self.worker.serve(stop))
-                group.create_task(self._notice_others())
-        except GeneratorExit:
-            raise  # it is swept up
-        except BaseException as error:
-            known = isinstance(error, StoreUnavailable)
-            world.journal.note(self.name, f"ends: {error!r}")
-            if not known:
-                world.wrong(f"node {self.name} ended: {error!r}")
-            self.host.die()
-            world.died(self)
-
-    async def _notice_others(self) -> None:
-        """What another process has written: as the server looks at its store's change counter."""
-        seen = 0
-        while True:
-            await asyncio.sleep(0.2)
-            moved = self.world.database.changes()
-            if moved != seen:
-                seen = moved
-                assert self.worker is not None
-                self.worker.hear("answers")
-                self.worker.hear("executions")
 
 
 class World:
@@ -330,78 +197,6 @@ class World:
 
     def statuses(self, workflow: str) -> list[tuple[str, str, str | None]]:
         return self.database.rows("SELECT id, status, result FROM executions WHERE workflow = ? ORDER BY id", workflow)
-
-
-class Client:
-    """Asks again until it has an answer, as a careful program does."""
-
-    def __init__(self, world: World, host: Host) -> None:
-        self.world = world
-        self.host = host
-        self.random = world.random
-        self.store, self._writer = world.open_store(host)
-
-    async def start(self, workflow: str, args: Any, key: str, *, again: bool = False) -> str:
-        """Start it; `again`: repeat the request once more than needed."""
-        world = self.world
-        request = start_request(
-            world.registry,
-            Surroundings({}, {}),
-            world.clock,
-            workflow=workflow,
-            args=args,
-            invoker=None,
-            requested_by="client",
-            idempotency_key=key,
-        )
-        started = await self.until_answered(lambda: self.store.start(request))
-        world.accepted[key] = started.id
-        if again:
-            other = replace(request, id=real_clock.new_id(world.clock.now()))
-            second = await self.until_answered(lambda: self.store.start(other))
-            if second.id != started.id:
-                world.wrong(f"{key} was accepted twice")
-        return started.id
-
-    async def cancel(self, execution: str) -> bool:
-        """Whether it was; then nothing of it may go on."""
-        unsure = False
-        while True:
-            try:
-                await self.store.cancel(execution)
-            except StoreUnavailable:
-                unsure = True
-                await asyncio.sleep(0.1)
-                continue
-            except HubError:
-                held = unsure and await self.status(execution) is Status.CANCELED
-            else:
-                held = True
-            if held:
-                self.world.canceled[execution] = self.world.loop.time()
-            return held
-
-    async def resume(self, execution: str) -> None:
-        """Let a failed one go on. That it goes on already is as good: the first answer was lost."""
-        with contextlib.suppress(Conflict):
-            await self.until_answered(lambda: self.store.resume(execution))
-
-    async def status(self, execution: str) -> Status | None:
-        return await self.store.status_of(execution)
-
-    async def ended(self, execution: str) -> Status:
-        while True:
-            found = await self.status(execution)
-            if found in (Status.SUCCESS, Status.FAILED, Status.CANCELED):
-                return found
-            await asyncio.sleep(0.2)
-
-    async def until_answered(self, ask: Callable[[], Any]) -> Any:
-        while True:
-            try:
-                return await ask()
-            except StoreUnavailable:
-                await asyncio.sleep(0.1)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 
 from simulated_loop import Host
+from simulated_node import LEASE
 from simulated_store import (
     DIE_AFTER,
     DIE_BEFORE,
@@ -16,7 +17,6 @@ from simulated_store import (
     REFUSED,
     Fate,
 )
-from simulated_world import LEASE
 
 DEATHS = (DIE_BEFORE, DIE_AFTER)
 FREEZES = (FREEZE_BEFORE, FREEZE_AFTER)

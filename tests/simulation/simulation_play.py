@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from simulated_store import DIE_AFTER, DIE_BEFORE, Database
 from simulated_world import World
 from simulation_fates import FAULTS, Planned, Seeded
-from simulation_stories import STORIES, Story
+from simulation_stories import STORIES
+from simulation_story import Story
 
 _CLOCK_STEPS = (3_600_000, 86_400_000, -30_000)
 _SEED = 7

@@ -18,7 +18,8 @@ from simulation_mutants import (
     tried_again_though_at_most_once,
 )
 from simulation_play import QUIET, faults_at_crash_points, named, with_seed
-from simulation_stories import STORIES, Story
+from simulation_stories import STORIES
+from simulation_story import Story
 
 from hub.store.dialects.postgres_writing import PostgresTx
 

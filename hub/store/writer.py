@@ -15,6 +15,7 @@ from hub.model.clock import Clock
 from hub.model.errors import StoreUnavailable
 from hub.store.committing import Committer, Operation
 from hub.store.dialects.base import StoreBroken, StoreBusy
+from hub.store.signal import Signal
 from hub.store.verbs import Verb
 
 T = TypeVar("T")
@@ -162,7 +163,7 @@ class ThreadWriter:
         #: Loops that will wake the thread at the end of their turn.
         self._announced: set[asyncio.AbstractEventLoop] = set()
         self._lock = threading.Lock()
-        self._signal = threading.Event()
+        self._signal = Signal()
         self._closing = False
         #: The thread takes nothing more.
         self._ended = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from kit import PATIENCE, Bench, FakeClock, until
 from postgres_cluster import Cluster
 from postgres_proxy import Proxy
 from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from hub.engine.lease import Lease
 from hub.model.clock import SystemClock
@@ -28,6 +30,8 @@ from hub.store.databases import Database
 from hub.store.dialects import postgres, postgres_link
 from hub.store.dialects.base import StoreBusy
 from hub.store.dialects.postgres import PostgresDialect
+from hub.store.dialects.postgres_hosts import hosts_of
+from hub.store.dialects.postgres_link import Link
 from hub.store.dialects.postgres_writing import PostgresConnection, PostgresTx
 from hub.store.executions import Claimable, ClaimRequest
 from hub.store.verbs import Verb
@@ -271,6 +275,30 @@ def test_a_node_that_stands_still_in_the_middle_of_a_request_lets_go(
     asyncio.run(until(lambda: other.raw.rows("SELECT pg_try_advisory_xact_lock(7)") == [(True,)], 10))
     frozen._link.close()
     other.close()
+
+
+def test_a_host_that_is_silent_keeps_nobody_from_the_next_one(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine has vanished, and another one was made the primary."""
+    monkeypatch.setattr(postgres_link, "CONNECT_SECONDS", 0.3)
+    given = conninfo_to_dict(postgres_url)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        link = Link(make_conninfo(postgres_url, host=f"127.0.0.1,{given['host']}", port=f"{port},5432"))
+        assert link.simple("SELECT 1") == [("1",)]
+        link.close()
+
+
+def test_an_address_of_several_hosts_is_one_for_each() -> None:
+    one = "postgresql://hub:secret@db.example.com/hub"
+    assert hosts_of(one) == [one]
+    two = hosts_of("postgresql://hub:secret@a,b:5433/hub?target_session_attrs=read-write")
+    assert [conninfo_to_dict(each) for each in two] == [
+        {"user": "hub", "password": "secret", "host": host, "dbname": "hub", "target_session_attrs": "read-write"}
+        | port
+        for host, port in (("a", {}), ("b", {"port": "5433"}))
+    ]
 
 
 def test_a_job_does_not_notice_that_the_server_was_started_anew(postgres_url: str) -> None:

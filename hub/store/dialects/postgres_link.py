@@ -6,6 +6,7 @@ from their own deadlines. Drivers time out too late for that.
 
 from __future__ import annotations
 
+import logging
 import select
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,9 @@ from psycopg.conninfo import make_conninfo
 
 from hub.store.dialects.base import Row, StoreBusy
 from hub.store.dialects.postgres_errors import classified
+from hub.store.dialects.postgres_hosts import hosts_of
+
+log = logging.getLogger(__name__)
 
 #: How long an answer may take, and a connection, in seconds.
 REPLY_SECONDS = 10.0
@@ -79,7 +83,7 @@ class Link:
         self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
         #: Of statements that were prepared, or were to be.
         self._names = count()
-        self.pgconn = self._connected(url)
+        self.pgconn = self._connected_to_one(hosts_of(url))
         self.pgconn.nonblocking = 1
         self._poll = select.poll()
         self._poll.register(self.pgconn.socket, select.POLLIN)
@@ -171,6 +175,15 @@ class Link:
         message = str(error)
         self.pgconn.finish()
         return StoreBusy(message)
+
+    def _connected_to_one(self, urls: Sequence[str]) -> pq.abc.PGconn:
+        """The first that can be had. libpq goes on to the next host by itself only when one refuses, and not when it is silent."""
+        for url in urls[:-1]:
+            try:
+                return self._connected(url)
+            except StoreBusy as error:
+                log.debug("the next host is tried: %s", error)
+        return self._connected(urls[-1])
 
     def _connected(self, url: str) -> pq.abc.PGconn:
         connection = pq.PGconn.connect_start(make_conninfo(url, **SOCKET).encode())

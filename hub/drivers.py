@@ -62,7 +62,8 @@ class ProjectDriver:
     #: Dispatch what nobody has dispatched yet.
     dispatch: Callable[[], Awaitable[int]]
     #: Hold an event against its executors again; the record of who asked for it is written with what it starts.
-    replay: Callable[[Event, Sequence[str] | None, AuditEntry | None], Awaitable[list[Delivery]]]
+    #: Under the same key, the last one, what was started before is not started again.
+    replay: Callable[[Event, Sequence[str] | None, AuditEntry | None, str | None], Awaitable[list[Delivery]]]
     #: What would become of an event at one executor.
     preview: Callable[[Event, str], Awaitable[Preview]]
     #: What it takes to let somebody in.

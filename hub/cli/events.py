@@ -63,12 +63,14 @@ async def show_event(event_id: str, as_json: bool) -> None:
 @event.command("replay")
 @click.argument("event_id", metavar="ID")
 @click.option("--executor", "executors", multiple=True, help="Only at this executor.")
+@click.option("-k", "--idempotency-key", help="The same key again starts nothing more.")
 @json_option
 @project_option
 @command
-async def replay(event_id: str, executors: tuple[str, ...], as_json: bool) -> int:
+async def replay(event_id: str, executors: tuple[str, ...], idempotency_key: str | None, as_json: bool) -> int:
     """Hold an event against its executors again, as the files are now."""
     async with desk() as here:
-        rows = (await here.ask("replayEvent", id=event_id, executors=list(executors) or None))["items"]
+        asked = {"executors": list(executors) or None, "idempotency_key": idempotency_key}
+        rows = (await here.ask("replayEvent", id=event_id, **asked))["items"]
         show(rows, as_json=as_json, columns=("id", *_DELIVERIES), empty="no executor is concerned")
         return 0 if all(one["outcome"] != Outcome.FAILED.value for one in rows) else FAILED

@@ -131,17 +131,21 @@ class Dispatcher:
         return done
 
     async def replay(
-        self, event: Event, executors: Sequence[str] | None = None, entry: AuditEntry | None = None
+        self,
+        event: Event,
+        executors: Sequence[str] | None = None,
+        entry: AuditEntry | None = None,
+        key: str | None = None,
     ) -> list[Delivery]:
         """Hold an event against its executors again, as the files are now; each delivery is a new one.
 
-        Without names: every executor that it concerns.
+        Without names: every executor that it concerns. What was started under the same `key` before is not started again.
         """
         rules = self.rules
         names = list(executors) if executors is not None else rules.bindings.concerned(event)
         paused = await self._store.paused_executors()
-        # Whoever replays means it: each time starts another execution.
-        again = new_id(self._clock.now())
+        # Whoever replays means it: each time starts another execution, unless a key says that it is the same time.
+        again = new_id(self._clock.now()) if key is None else f"by {key}"
         (dispatched,) = await self._decide(
             rules, [(event, names)], paused, lambda one, name: f"{delivery_id(one.id, name)}/replay/{again}"
         )

@@ -192,40 +192,6 @@ def _as_admitted(delivery: Delivery, told: Mapping[str, Admitted]) -> Delivery:
     return replace(delivery, outcome=Outcome.SKIPPED, reason=admitted.told, execution_id=None)
 
 
-def _record_replays(tx: Tx, items: Sequence[Dispatched]) -> list[list[Delivery]]:
-    """Further deliveries of an event that was dispatched before; each gets the next number behind its id."""
-    answers: list[list[Delivery]] = []
-    for event_id in sorted({item.event_id for item in items}):
-        tx.lock(f"replay {event_id}")
-    for item in items:
-        numbered = []
-        for delivery in item.deliveries:
-            before = tx.rows(
-                "SELECT count(*) FROM deliveries WHERE event_id = ? AND executor = ? AND outcome <> 'duplicate'",
-                (item.event_id, delivery.executor),
-            )[0][0]
-            number = f"{delivery.event_id}.{delivery.executor}" + (f"#{before + 1}" if before else "")
-            numbered.append(_renamed(delivery, number))
-        if item.starts:
-            insert_executions(tx, item.starts)
-        insert_deliveries(tx, numbered)
-        answers.append(numbered)
-    return answers
-
-
-def _renamed(delivery: Delivery, name: str) -> Delivery:
-    return Delivery(
-        name,
-        delivery.event_id,
-        delivery.executor,
-        delivery.outcome,
-        delivery.reason,
-        delivery.created_at,
-        delivery.execution_id,
-        delivery.evaluation,
-    )
-
-
 @lru_cache(maxsize=1024)
 def _names(executors: tuple[str, ...]) -> str:
     """As JSON. Webhooks are for the same few over and over."""
@@ -285,4 +251,3 @@ DISPATCH: Verb[Dispatched, bool] = Verb("dispatch", _record_dispatched, rings=("
 DISPATCH_CANCELING: Verb[Dispatched, bool] = Verb(
     "dispatch_canceling", _record_dispatched, rings=("executions", "canceled")
 )
-REPLAY: Verb[Dispatched, list[Delivery]] = Verb("replay", _record_replays, rings=("executions",))

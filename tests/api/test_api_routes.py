@@ -99,7 +99,7 @@ def test_a_right_to_answer_that_is_taken_away_is_gone_while_the_execution_waits(
     play(quick_path, story)
 
 
-def test_a_trigger_and_a_fork_with_a_key_are_one_too(quick_path: Path) -> None:
+def test_a_trigger_a_replay_and_a_fork_with_a_key_are_one_too(quick_path: Path) -> None:
     async def story(hub: ApiSite) -> None:
         trigger = "/api/v1/executors/number-hook/trigger"
         first = await hub.post(trigger, {"data": {"n": 1}, "idempotency_key": "once"}, status=201)
@@ -110,13 +110,18 @@ def test_a_trigger_and_a_fork_with_a_key_are_one_too(quick_path: Path) -> None:
         other = await hub.post(trigger, {"data": {"n": 1}, "idempotency_key": "twice"}, status=201)
         assert other["id"] != first["id"]
         await hub.work()
+        replay = f"/api/v1/events/{first['id']}/replay"
+        replayed = [(await hub.post(replay, {"idempotency_key": key}))["items"] for key in ("a", "a", "b")]
+        assert replayed[0] == replayed[1]
+        assert replayed[0] != replayed[2]
+        assert {one["outcome"] for (one,) in replayed} == {"started"}
         fork = f"/api/v1/executions/{first['deliveries'][0]['execution_id']}/fork"
         forks = [
             await hub.post(fork, {"from": "add/double", "idempotency_key": key}, status=201) for key in ("a", "a", "b")
         ]
         assert forks[0] == forks[1]
         assert forks[2]["id"] != forks[0]["id"]
-        assert len((await hub.get("/api/v1/executions"))["items"]) == 4
+        assert len((await hub.get("/api/v1/executions"))["items"]) == 6
 
     play(quick_path, story)
 

@@ -87,6 +87,8 @@ def test_a_delivery_that_fails_is_exit_1_and_can_be_replayed_when_it_is_mended(h
     path.write_text(good)
     (again,) = hub.json("event", "replay", event["id"])
     assert again["outcome"] == "started"
+    keyed = [hub.json("event", "replay", event["id"], "-k", "once") for _ in range(2)]
+    assert keyed[0] == keyed[1] != [again]
 
 
 def test_a_paused_executor_starts_nothing_until_it_goes_on(hub: Hub) -> None:

@@ -243,6 +243,36 @@ def test_a_replay_is_another_delivery_with_the_next_number(at_desk: Tell) -> Non
     at_desk(story, executor("hook", variables="({ n: nobody })"))
 
 
+def test_a_replay_under_the_same_key_starts_nothing_more(at_desk: Tell) -> None:
+    async def story(desk: Desk) -> None:
+        first = await desk.happens_once(webhook("hook", {"n": 1}))
+        event = await desk.store.event(first.event_id)
+        assert event is not None
+        (second,) = await desk.dispatcher.replay(event, None, None, "once")
+        desk.clock.advance(60)
+        assert await desk.dispatcher.replay(event, None, None, "once") == [second]
+        (third,) = await desk.dispatcher.replay(event, None, None, "twice")
+        assert (second.id, third.id) == (f"{event.id}.hook#2", f"{event.id}.hook#3")
+        assert await desk.of(event.id) == [first, second, third]
+        assert len(await desk.store.executions()) == 3
+
+    at_desk(story, executor("hook"))
+
+
+def test_a_replay_under_a_key_that_started_nothing_is_held_against_the_file_again(at_desk: Tell) -> None:
+    async def story(desk: Desk) -> None:
+        first = await desk.happens_once(webhook("hook", {"n": 1}))
+        event = await desk.store.event(first.event_id)
+        assert event is not None
+        (failed,) = await desk.dispatcher.replay(event, None, None, "once")
+        assert failed.outcome is Outcome.FAILED
+        desk.change(executor("hook", variables="args.body"))
+        (started,) = await desk.dispatcher.replay(event, None, None, "once")
+        assert started.outcome is Outcome.STARTED
+
+    at_desk(story, executor("hook", variables="({ n: nobody })"))
+
+
 def test_a_repeated_delivery_does_not_change_the_number_of_a_replay(at_desk: Tell) -> None:
     async def story(desk: Desk) -> None:
         first = await desk.happens_once(webhook("hook", {"n": 1}, key="delivery-1"))

@@ -24,8 +24,9 @@ from hub.store.checkpoints import CHECKPOINT, CallWrite
 from hub.store.dialects import postgres_sql
 from hub.store.dialects.postgres import PostgresDialect
 from hub.store.dialects.postgres_writing import PostgresConnection, PostgresTx
-from hub.store.events import DISPATCH, REPLAY, STORE_EVENT, Dispatched, arrival
+from hub.store.events import DISPATCH, STORE_EVENT, Dispatched, arrival
 from hub.store.executions import CLAIM, RESCUE, SETTLE, START, Claimable, ClaimRequest, Rescue
+from hub.store.replays import REPLAY
 from hub.store.schedules import RECORD_SLOTS, RecordSlots
 from hub.store.verbs import Mixed, Verb
 from hub.store.waits import PARK, WAIT, Park

@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.api.operations import Call, Operation, Parameter
 from hub.api.paging import PAGED, after, moment, page, paged, whole
-from hub.api.schemas import ID, NAME, TEXT, TIME, array, one_of, ref
+from hub.api.schemas import ID, IDEMPOTENCY_KEY, NAME, TEXT, TIME, array, one_of, ref
 from hub.model.event import Outcome
 from hub.views.events import delivery_view, event_view
 
@@ -33,7 +33,9 @@ async def get_event(call: Call) -> Any:
 
 
 async def replay_event(call: Call) -> Any:
-    deliveries = await call.client.replay(call.path["id"], call.body.get("executors") or None)
+    deliveries = await call.client.replay(
+        call.path["id"], call.body.get("executors") or None, idempotency_key=call.body.get("idempotency_key")
+    )
     return whole([delivery_view(one) for one in deliveries])
 
 
@@ -68,7 +70,10 @@ EVENTS = (
         handle=replay_event,
         body={
             "type": "object",
-            "properties": {"executors": {**array(NAME), "description": "Only at these"}},
+            "properties": {
+                "executors": {**array(NAME), "description": "Only at these"},
+                "idempotency_key": IDEMPOTENCY_KEY,
+            },
             "additionalProperties": False,
         },
         answer=paged(ref("Delivery")),

@@ -12,7 +12,6 @@ from hub.model.event import Delivery, Event, NewEvent, StoredEvent
 from hub.store.events import (
     DISPATCH,
     DISPATCH_CANCELING,
-    REPLAY,
     STORE_EVENT,
     STORE_EVENTS,
     Dispatched,
@@ -22,6 +21,7 @@ from hub.store.events import (
 )
 from hub.store.pages.page import Page
 from hub.store.reads import events as reads
+from hub.store.replays import REPLAY
 from hub.store.undispatched import UNDISPATCHED, WHOLE, Look, Part
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar
@@ -55,6 +56,14 @@ class Triggered(Generic[Out]):
         finally:
             self._scope.awaited.discard(self._call)
         return found
+
+    async def arrived(self) -> Out:
+        """Wait for it in a call of the engine's own, which runs on the loop whichever thread the job is on."""
+        future = self._call.future
+        if isinstance(future, concurrent.futures.Future):
+            found: Out = await asyncio.wrap_future(future)
+            return found
+        return await self
 
     def done(self) -> bool:
         return self._call.future is not None and self._call.future.done()

@@ -93,7 +93,7 @@ class Waits:
         again = stored is not None and stored.status is JobStatus.FAILED
 
         async def work(made: Call) -> Any:
-            execution_id = await child
+            execution_id = await child.arrived()
             if again:
                 with contextlib.suppress(Conflict):
                     await run.asked(run.tools.store.resume(execution_id))

@@ -207,6 +207,33 @@ def test_only_waits_can_be_chosen_from(tell):
     tell(story, workflow("wrong-one", main), clock=StillClock())
 
 
+def test_plain_jobs_invoke_workflows_too(tell):
+    @job
+    def work(input: int) -> int:
+        if input < 0:
+            raise ValueError("below nothing")
+        return 2 * input
+
+    child = workflow("child-flow", work)
+
+    @job(name="main-job")
+    def main(ctx: Context) -> list:
+        invoke = ctx.step.invoke
+        found = [invoke(child, 1).result(), *ctx.step.first(one=invoke("child-flow", 2)).result()]
+        both = ctx.step.all(a=invoke(child, 3), b=ctx.step.wait_for_execution(child.trigger(4).result())).result()
+        try:
+            invoke(child, -1).result()
+        except ValueError as error:
+            found.append(str(error))
+        return [*found, both]
+
+    async def story(bench: Bench) -> None:
+        found = await bench.succeed("a-parent")
+        assert found == [2, "one", 4, "below nothing", {"a": 6, "b": 8}]
+
+    tell(story, workflow("a-parent", main), child)
+
+
 def test_a_signal_may_have_a_path_for_its_name(tell):
     @job(name="main-job")
     async def main(ctx: Context) -> list:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, cast
 
 from hub.engine.history import History
@@ -43,6 +43,7 @@ async def replay(
     history: History,
     workflow: Workflow[Any, Any],
     *,
+    others: Iterable[Workflow[Any, Any]] = (),
     surroundings: Surroundings | None = None,
     registry: Registry | None = None,
     blind: bool = False,
@@ -50,12 +51,12 @@ async def replay(
 ) -> None:
     """Run the workflow's code over a history. Finished calls give their stored results; no other job is run.
 
-    The main job's own code does run, and that of jobs that were under way with calls of their own. Raises
-    ArgumentHashMismatch when a call is made with other arguments, HistoryDiffers when a call is new or missing, or the
-    end is another one. With `blind` nothing of the surroundings is touched either: CannotTell where the code would.
+    The main job's own code does run, and that of jobs that were under way with calls of their own. `others` are the workflows that it
+    starts and invokes. Raises ArgumentHashMismatch when a call is made with other arguments, HistoryDiffers when a call is new or
+    missing, or the end is another one. With `blind` nothing of the surroundings is touched either: CannotTell where the code would.
     """
     clock, threads, notes = SystemClock(), JobThreads(), _Notes()
-    known = registry or Registry([workflow])
+    known = registry or Registry([workflow, *others])
     tools = Tools(cast("Store", notes), known, surroundings or Surroundings(), clock, threads, Gate(clock))
     run = _DryRun(tools, history, workflow)
     if blind:

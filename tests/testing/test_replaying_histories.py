@@ -185,3 +185,32 @@ def test_answers_and_signals_that_a_job_sends_are_not_sent_again():
 
     sending = workflow("sending", main)
     asyncio.run(replay(made(sending), sending))
+
+
+@pytest.mark.parametrize("until", [0, 1, 2])
+def test_a_parent_is_replayed_together_with_its_children(until):
+    @job
+    async def napping(input: int, ctx: Context) -> int:
+        await ctx.step.sleep("nap", "1h")
+        return input
+
+    child = workflow("napping-flow", napping)
+
+    @job(name="main-job")
+    def parent(ctx: Context) -> int:
+        given = ctx.step.invoke(child, 3).result()
+        ctx.step.sleep("pause", "1h").result()
+        return given + len(child.trigger(4).result())
+
+    work = workflow("parent-flow", parent)
+
+    async def story():
+        async with VirtualEngine([work, child]) as engine:
+            run = await engine.start(work)
+            await engine.advance(f"{until}h")
+            history = await engine.history(run)
+        await replay(history, work, others=[child])
+        with pytest.raises(HistoryDiffers, match="napping-flow"):
+            await replay(history, work)
+
+    asyncio.run(story())

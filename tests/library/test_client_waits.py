@@ -106,7 +106,7 @@ def test_an_answer_and_a_signal_wake_what_is_not_parked(client, monkeypatch):
 
 
 def test_a_child_that_ends_wakes_its_parent(client, monkeypatch):
-    monkeypatch.setattr(worker, "_POLL_SECONDS", 60)  # nobody looks by himself before the story is over
+    monkeypatch.setattr(worker, "_POLL_SECONDS", 600)  # nobody looks by himself before the story is over
 
     @client.workflow(id="child")
     async def child(step):

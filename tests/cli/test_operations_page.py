@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from cli_kit import serving, shell
 
 from hub.declare.config import load_config
@@ -21,6 +22,7 @@ def _snippet(language: str) -> str:
     return str(found)
 
 
+@pytest.mark.timeout(300)  # five processes, one after the other
 def test_a_backup_of_a_server_that_works_has_everything(quick_path: Path) -> None:
     first, second = quick_path / "first", quick_path / "second"
     assert shell("init", str(first), cwd=quick_path).status == 0
@@ -33,7 +35,7 @@ def test_a_backup_of_a_server_that_works_has_everything(quick_path: Path) -> Non
             cwd=first,
             env={**os.environ, "PATH": path},
             check=True,
-            timeout=60,
+            timeout=120,
         )
     shutil.copytree(first, second, ignore=shutil.ignore_patterns("var", "backup"))
     shutil.copytree(first / "backup/var", second / "var")

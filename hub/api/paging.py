@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from hub.api.operations import Parameter
@@ -29,6 +30,15 @@ CURSOR = Parameter(
     "cursor", {"type": "string", "maxLength": 600}, "`next_cursor` of the page before; without it, the first page."
 )
 PAGED = (LIMIT, CURSOR)
+#: Of lists of what the files declare: all of it at once, unless somebody wants less.
+DECLARED = (
+    replace(
+        LIMIT,
+        schema={"type": "integer", "minimum": 1, "maximum": MOST},
+        description=f"{LIMIT.description} All, when it is left out.",
+    ),
+    CURSOR,
+)
 
 
 def after(kind: str, query: Mapping[str, Any]) -> str | None:
@@ -76,6 +86,19 @@ def page(kind: str, found: Page[T], view: Callable[[T], Any]) -> dict[str, Any]:
 def whole(rows: Sequence[Any]) -> dict[str, Any]:
     """A list that is small enough to be shown at once."""
     return {"items": list(rows), "next_cursor": None}
+
+
+def declared(kind: str, rows: Sequence[Mapping[str, Any]], query: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """A page of what the files declare; `names` are the members by which the rows are sorted."""
+    behind = after(kind, query)
+    rest = [row for row in rows if behind is None or _place(row, names) > behind.split()]
+    items = rest[: query.get("limit", len(rest))]
+    last = " ".join(_place(items[-1], names)) if len(items) < len(rest) else None
+    return page(kind, Page(items, last), dict)
+
+
+def _place(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    return [str(row[name]) for name in names]
 
 
 def paged(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,13 +22,14 @@ def executor() -> None:
 
 
 @executor.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), help="So many at most; all, when it is left out.")
 @json_option
 @project_option
 @command
-async def list_executors(as_json: bool) -> None:
+async def list_executors(limit: int | None, as_json: bool) -> None:
     """The executors of the project."""
     async with desk() as here:
-        rows = (await here.ask("listExecutors"))["items"]
+        rows = (await here.ask("listExecutors", limit=limit))["items"]
         show(rows, as_json=as_json, columns=("name", "kind", "state", "target", "file"), empty="no executors yet")
 
 
@@ -152,13 +153,14 @@ def webhook() -> None:
 
 
 @webhook.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), help="So many at most; all, when it is left out.")
 @json_option
 @project_option
 @command
-async def list_webhooks(as_json: bool) -> None:
+async def list_webhooks(limit: int | None, as_json: bool) -> None:
     """Each webhook executor's URL. The token in it is a secret."""
     async with desk() as here:
-        rows = (await here.ask("listWebhooks"))["items"]
+        rows = (await here.ask("listWebhooks", limit=limit))["items"]
         show(rows, as_json=as_json, columns=("executor", "url", "disabled"), empty="no webhook executors yet")
 
 

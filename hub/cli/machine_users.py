@@ -32,13 +32,14 @@ def machine_user() -> None:
 
 
 @machine_user.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), help="So many at most; all, when it is left out.")
 @json_option
 @project_option
 @command
-async def list_machine_users(as_json: bool) -> None:
+async def list_machine_users(limit: int | None, as_json: bool) -> None:
     """Machine users, what they may do, and which of that they have never done."""
     async with desk() as here:
-        rows = (await here.ask("listMachineUsers"))["items"]
+        rows = (await here.ask("listMachineUsers", limit=limit))["items"]
         if not as_json:
             rows = [{**row, "secrets": len(row["secrets"])} for row in rows]
         show(rows, as_json=as_json, columns=_COLUMNS, empty="no machine users yet: declare them in config/hub.yaml")

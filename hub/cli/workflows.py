@@ -22,13 +22,14 @@ def workflow() -> None:
 
 
 @workflow.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), help="So many at most; all, when it is left out.")
 @json_option
 @project_option
 @command
-async def list_workflows(as_json: bool) -> None:
+async def list_workflows(limit: int | None, as_json: bool) -> None:
     """The workflows of the project."""
     async with desk() as here:
-        rows = (await here.ask("listWorkflows"))["items"]
+        rows = (await here.ask("listWorkflows", limit=limit))["items"]
         show(rows, as_json=as_json, columns=("name", "main_job", "revision"), empty="no workflows yet")
 
 

@@ -23,6 +23,12 @@ def test_executors_are_listed_triggered_paused_and_resumed(quick_path: Path) -> 
         found = await hub.get("/api/v1/executors")
         assert [one["name"] for one in found["items"]] == ["nightly", "number-hook"]
         assert found["next_cursor"] is None
+        one = await hub.get("/api/v1/executors", limit=1)
+        assert [each["name"] for each in one["items"]] == ["nightly"]
+        assert (await hub.get("/api/v1/executors", cursor=one["next_cursor"]))["items"] == found["items"][1:]
+        users = await hub.get("/api/v1/machine-users", limit=3)
+        rest = await hub.get("/api/v1/machine-users", cursor=users["next_cursor"])
+        assert users["items"] + rest["items"] == (await hub.get("/api/v1/machine-users"))["items"]
         event = await hub.post("/api/v1/executors/number-hook/trigger", {"data": {"n": 3}}, status=201)
         (delivery,) = event["deliveries"]
         assert delivery["outcome"] == "started"

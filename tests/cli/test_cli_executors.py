@@ -14,6 +14,7 @@ NAMES = ["github-push", "nightly", "number-webhook", "row-created"]
 def test_executors_are_listed_by_name(hub: Hub) -> None:
     rows = hub.json("executor", "list")
     assert [row["name"] for row in rows] == NAMES
+    assert hub.json("executor", "list", "--limit", "2") == rows[:2]
     assert {row["name"]: row["kind"] for row in rows} == {
         "github-push": "webhook",
         "nightly": "schedule",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.api.operations import Call, Operation
-from hub.api.paging import PAGED, after, page, paged, whole
+from hub.api.paging import DECLARED, PAGED, after, declared, page, paged
 from hub.api.schemas import ANY, ID, IDEMPOTENCY_KEY, NAME, TEXT, ref
 from hub.model.errors import BadInput, NotFound
 from hub.views.events import delivery_view, event_view
@@ -35,12 +35,10 @@ _PREVIEW_BODY = {
 
 async def list_executors(call: Call) -> Any:
     client, paused = call.client, await call.client.paused()
-    return whole(
-        [
-            executor_view(one, paused=one.name in paused, invoker=client.invoker_of(one.name))
-            for one in client.executors()
-        ]
-    )
+    rows = [
+        executor_view(one, paused=one.name in paused, invoker=client.invoker_of(one.name)) for one in client.executors()
+    ]
+    return declared("executors", rows, call.query, "name")
 
 
 async def get_executor(call: Call) -> Any:
@@ -107,6 +105,7 @@ EXECUTORS = (
         summary="The executors, by name.",
         action="executor:read",
         handle=list_executors,
+        query=DECLARED,
         answer=paged(ref("Executor")),
     ),
     Operation(

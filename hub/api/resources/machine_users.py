@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from hub.api.operations import Call, Operation, Parameter
-from hub.api.paging import paged, whole
+from hub.api.paging import DECLARED, declared, paged
 from hub.api.schemas import NAME, TEXT, TEXT_OR_NULL, TEXTS, YES_NO, ref, shape
 from hub.views.installation import machine_user_view
 
 
 async def list_machine_users(call: Call) -> Any:
-    return whole([machine_user_view(one) for one in await call.client.machine_users()])
+    rows = [machine_user_view(one) for one in await call.client.machine_users()]
+    return declared("machine-users", rows, call.query, "auth_namespace", "name")
 
 
 async def make_secret(call: Call) -> Any:
@@ -52,6 +53,7 @@ MACHINE_USERS = (
         summary="The machine users and their permissions.",
         action="machine-user:read",
         handle=list_machine_users,
+        query=DECLARED,
         answer=paged(ref("MachineUser")),
     ),
     Operation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub.api.operations import Call, Operation, Parameter
-from hub.api.paging import PAGED, moment, numbered, page, paged, whole
+from hub.api.paging import DECLARED, PAGED, declared, moment, numbered, page, paged, whole
 from hub.api.schemas import NAME, TIME, ref
 from hub.views.executors import instant_view, schedule_view, slot_view
 
@@ -19,7 +19,8 @@ _AFTER = Parameter(
 
 async def list_schedules(call: Call) -> Any:
     paused, found = await call.client.schedules()
-    return whole([schedule_view(one, due, paused=one.name in paused) for one, due in found])
+    rows = [schedule_view(one, due, paused=one.name in paused) for one, due in found]
+    return declared("schedules", rows, call.query, "executor")
 
 
 async def next_slots(call: Call) -> Any:
@@ -42,6 +43,7 @@ SCHEDULES = (
         summary="The schedules, each with when it is next due.",
         action="schedule:read",
         handle=list_schedules,
+        query=DECLARED,
         answer=paged(ref("Schedule")),
     ),
     Operation(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from hub.api.operations import Call, Operation, Parameter
-from hub.api.paging import PAGED, numbered, page, paged, whole
+from hub.api.paging import DECLARED, PAGED, declared, numbered, page, paged
 from hub.api.schemas import ID, NUMBER, TEXT, YES_NO, ref, shape
 from hub.model.errors import NotFound
 from hub.views.events import examined_view, refused_view
 
 
 async def list_webhooks(call: Call) -> Any:
-    return whole(await call.client.webhooks())
+    return declared("webhooks", await call.client.webhooks(), call.query, "executor")
 
 
 async def list_refused(call: Call) -> Any:
@@ -50,6 +50,7 @@ WEBHOOKS = (
         summary="The address of each webhook. The token in it is a secret.",
         action="webhook:address",
         handle=list_webhooks,
+        query=DECLARED,
         answer=paged(ref("Webhook")),
     ),
     Operation(

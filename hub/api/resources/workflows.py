@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub.api.operations import Call, Operation
-from hub.api.paging import paged, whole
+from hub.api.paging import DECLARED, declared, paged
 from hub.api.schemas import ANY, IDEMPOTENCY_KEY, NAME, TEXT, ref
 from hub.model.errors import BadInput
 from hub.model.identity import MachineUser
@@ -40,7 +40,8 @@ _START_BODY = {
 
 
 async def list_workflows(call: Call) -> Any:
-    return whole([workflow_row(one, call.client.revision(one.name)) for one in call.client.workflows()])
+    rows = [workflow_row(one, call.client.revision(one.name)) for one in call.client.workflows()]
+    return declared("workflows", rows, call.query, "name")
 
 
 async def get_workflow(call: Call) -> Any:
@@ -77,6 +78,7 @@ WORKFLOWS = (
         summary="The workflows, by name.",
         action="workflow:read",
         handle=list_workflows,
+        query=DECLARED,
         storeless=True,
         answer=paged(ref("WorkflowRow")),
     ),

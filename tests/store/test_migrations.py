@@ -20,13 +20,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from kit import FakeClock
-from sqlalchemy import Column, Engine, event
+from sqlalchemy import Column, Engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError
 from sqlmodel import SQLModel
 
 from hub.model.errors import StoreUnavailable
 from hub.model.execution import Settled, StartRequest, Status
 from hub.store import Store, open_store, opening
+from hub.store.dialects import postgres
 from hub.store.dialects.choosing import dialect_for
+from hub.store.dialects.postgres import PostgresDialect
 from hub.store.executions import Claimable, ClaimRequest
 from hub.store.migrations.types import WORD
 from hub.store.tables import SCHEMA_VERSION
@@ -316,3 +319,19 @@ def _works(question: Callable[[], object]) -> bool:
     except (sqlite3.OperationalError, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
         return False
     return True
+
+
+def test_whoever_stands_still_while_he_changes_the_schema_is_thrown_out(
+    new_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_CHANGES", postgres._CHANGES.replace("session_timeout=30s", "session_timeout=1s"))
+    frozen, other = PostgresDialect(new_postgres_url), PostgresDialect(new_postgres_url)
+
+    def stand_still() -> None:
+        with frozen.changing_schema() as changing:
+            changing.execute(text("CREATE TABLE half (made text)"))
+            with other.changing_schema() as going_on:
+                assert not inspect(going_on).has_table("half")
+
+    with pytest.raises(DatabaseError, match="idle-in-transaction"):
+        stand_still()

@@ -24,9 +24,10 @@ from hub.store.dialects.postgres_waking import Notices
 from hub.store.dialects.postgres_writing import SETTINGS, PostgresConnection
 
 _READERS = 4
-_READ_SETTINGS = "-c jit=off -c statement_timeout=10s -c lock_timeout=2s -c TimeZone=UTC " + " ".join(
-    f"-c {name}={value}" for name, value in SERVERS_SOCKET.items()
-)
+_SESSION = "-c jit=off -c TimeZone=UTC " + " ".join(f"-c {name}={value}" for name, value in SERVERS_SOCKET.items())
+_READS = f"{_SESSION} -c statement_timeout=10s -c lock_timeout=2s"
+#: Whoever changes the schema waits for another one who does, and is thrown out when he stands still in the middle of it.
+_CHANGES = f"{_SESSION} -c lock_timeout=60s -c idle_in_transaction_session_timeout=30s"
 #: Held by whoever changes the schema.
 _SCHEMA_LOCK = 0x6875625F736368
 
@@ -53,7 +54,7 @@ class PostgresDialect:
         if self._engine is None:
             self._engine = create_engine(
                 "postgresql+psycopg://",
-                creator=self._reader,
+                creator=lambda: self._session(_READS),
                 isolation_level="AUTOCOMMIT",
                 pool_size=_READERS,
                 pool_timeout=5,
@@ -65,7 +66,7 @@ class PostgresDialect:
 
     @contextmanager
     def changing_schema(self) -> Iterator[SqlConnection]:
-        engine = create_engine("postgresql+psycopg://", creator=functools.partial(self._reader, patience="60s"))
+        engine = create_engine("postgresql+psycopg://", creator=lambda: self._session(_CHANGES))
         try:
             with engine.begin() as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
@@ -110,12 +111,10 @@ class PostgresDialect:
         link.simple(SETTINGS)
         return link
 
-    def _reader(self, patience: str = "2s") -> psycopg.Connection:
-        options = _READ_SETTINGS.replace("lock_timeout=2s", f"lock_timeout={patience}")
-        if patience != "2s":
-            options = options.replace("statement_timeout=10s", "statement_timeout=0")
-        given = make_conninfo(self._url, **SOCKET, connect_timeout=int(CONNECT_SECONDS), options=options)
-        return psycopg.connect(given)
+    def _session(self, settings: str) -> psycopg.Connection:
+        return psycopg.connect(
+            make_conninfo(self._url, **SOCKET, connect_timeout=int(CONNECT_SECONDS), options=settings)
+        )
 
 
 @functools.cache

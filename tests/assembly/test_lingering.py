@@ -16,7 +16,7 @@ from hub.model.clock import SystemClock
 from hub.store import Store, open_store
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     made = Cluster(settings=("max_prepared_transactions=1",))
     yield made

@@ -96,7 +96,8 @@ def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
 def running(command: list[str], folder: Path, url: str, core: str | None):
     pinned = ["taskset", "-c", core] if core is not None else []
     env = {**os.environ, "BENCH": SECRET}
-    server = subprocess.Popen([*pinned, *command], cwd=folder, env=env, stderr=(folder / "log").open("wb"))
+    log = (folder / "log").open("wb")
+    server = subprocess.Popen([*pinned, *command], cwd=folder, env=env, stdout=log, stderr=log)
     try:
         wait_for(url, server)
         yield server

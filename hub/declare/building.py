@@ -26,6 +26,8 @@ from hub.model.executor import (
 from hub.model.identity import InvokerRef
 from hub.model.names import closest
 
+#: Some systems keep a file of that name among the zones; it differs from machine to machine.
+_OWN_ZONE = "localtime"
 _WEBHOOK: Where = ("trigger", "webhook")
 
 
@@ -45,7 +47,7 @@ def _schedule_problems(schedule: Mapping[str, Any], document: Document) -> Itera
     timezone = schedule.get("timezone", "UTC")
     zone = _zone(timezone)
     if zone is None:
-        near = closest(timezone, available_timezones())
+        near = _near_zone(timezone)
         advice = f'Did you mean "{near}"?' if near else 'Names are those of the IANA database, such as "Europe/Berlin".'
         yield (*where, "timezone"), f"there is no time zone {document.said((*where, 'timezone'))}. {advice}"
         return
@@ -60,9 +62,15 @@ def _schedule_problems(schedule: Mapping[str, Any], document: Document) -> Itera
         yield (*where, "end"), "trigger.schedule.end: it lies before start, so nothing would ever run"
 
 
+def _near_zone(name: str) -> str | None:
+    """The same in other letters, such as "utc", else the closest."""
+    zones = sorted(available_timezones() - {_OWN_ZONE})
+    return next((one for one in zones if one.casefold() == name.casefold()), None) or closest(name, zones)
+
+
 def _zone(name: str) -> ZoneInfo | None:
     try:
-        return ZoneInfo(name)
+        return None if name == _OWN_ZONE else ZoneInfo(name)
     except (ValueError, OSError, LookupError):
         return None
 

@@ -350,6 +350,8 @@ def test_references_that_do_not_work(tmp_path, text, expected):
     ("schedule", "expected"),
     [
         ("timezone: Europe/Berln", '2:48: there is no time zone "Europe/Berln". Did you mean "Europe/Berlin"?'),
+        ("timezone: utc", '2:48: there is no time zone "utc". Did you mean "UTC"?'),
+        ("timezone: localtime", '2:48: there is no time zone "localtime".'),
         ("timezone: ../../etc/passwd", '2:48: there is no time zone "../../etc/passwd".'),
         ("timezone: /etc/localtime", '2:48: there is no time zone "/etc/localtime".'),
         ("start: 2026-02-30", "2:45: trigger.schedule.start: there is no such date or time"),

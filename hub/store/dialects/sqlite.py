@@ -33,8 +33,8 @@ _SCHEMA_BUSY_MS = 60_000
 #: After so many pages the WAL is moved into the file, and used again from its beginning. A page of an index that a flood changes
 #: again and again is moved once, and whoever waits for a commit waits for a move a quarter as often as with a quarter of them.
 _WAL_PAGES = 8_000
-#: Of these it has so many from the start; it grows to the others when there is so much to write.
-_WAL_PAGES_READY = 2_000
+#: It has a quarter of these from the start, and grows to the others when there is so much to write.
+_AT_THE_START = 4
 #: Of one statement. A few hundred rows: the prepared statements of every size are kept, and those of a thousand rows took 20 MiB.
 _MOST_PARAMETERS = 4_096
 
@@ -343,7 +343,7 @@ class SqliteDialect:
     def _grow_wal(self, connection: sqlite3.Connection) -> None:
         """Write the WAL's beginning once: commits into a file that does not grow take half the time to sync."""
         wal = Path(f"{self._path}-wal")
-        size = _WAL_PAGES_READY * 4096
+        size = _WAL_PAGES // _AT_THE_START * 4096
         if wal.exists() and wal.stat().st_size >= size:
             return
         try:

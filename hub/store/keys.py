@@ -29,7 +29,7 @@ RISEN = (
 )
 
 #: How many are looked at until something may begin, and how many when something may: what sinks is written.
-_MOST_LOOKED_AT, _LOOKED_AT = 20_000, 2_000
+_MOST_LOOKED_AT, _LOOKED_AT = 5_000, 500
 #: More than there is room for, that are looked at together.
 _SPARE = 100
 #: How many of one key rise together.

@@ -56,7 +56,7 @@ async def executions(visit: Visit) -> Response:
 def _filters(asked: Callable[[str], Any]) -> dict[str, str | None]:
     """What the list is narrowed to, as its links and its form say it.
 
-    An executor starts one workflow: to ask for another one beside it would look through all that it has ever started.
+    An executor starts one workflow, which need not be asked for.
     """
     given = {name: asked(name) or None for name in ("workflow", "status", "executor", "since")}
     return given if given["executor"] is None else {**given, "workflow": None}

@@ -17,6 +17,13 @@ _INDEXES = (
         where="due_at IS NOT NULL AND epoch > 0 AND concurrency_key <> '' AND priority > -500000",
     ),
     Added("executions_due", "executions", ["workflow", "priority DESC", "due_at", "id"], where="due_at IS NOT NULL"),
+    Added("executions_executor", "executions", ["executor", "workflow", "id"], where="executor IS NOT NULL"),
+    Added(
+        "executions_executor_status",
+        "executions",
+        ["executor", "workflow", "status", "id"],
+        where="status NOT IN ('RUNNING', 'SUCCESS')",
+    ),
     Added(
         "executions_sunk",
         "executions",
@@ -44,6 +51,9 @@ def climb(op: Operations) -> None:
     )
     # Its order had no end: of many that are due at the same moment, all were sorted.
     op.drop_index("executions_due", "executions")
+    # They did not know of workflows: one that an executor has hardly started was looked for among all that it has.
+    op.drop_index("executions_executor", "executions")
+    op.drop_index("executions_executor_status", "executions")
     for index in _INDEXES:
         index.create(op)
     # A cancel did not take back what the execution had asked.

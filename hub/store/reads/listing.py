@@ -1,8 +1,7 @@
 """Lists, newest first, a page at a time: each begins behind the last thing of the page before.
 
 A page costs the same in a store of a million rows: every filter, and every pair of filters, has an index that is already in the
-order of the list, and a list is a stretch of that index (`_stretch`); only a workflow among an executor's is looked for, since
-an executor starts the same one again and again. Statuses are written out rather than bound where an index is
+order of the list, and a list is a stretch of that index (`_stretch`). Statuses are written out rather than bound where an index is
 partial, since it would not be found otherwise.
 """
 
@@ -10,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import literal_column, text, tuple_
@@ -51,30 +52,50 @@ def executions(
 ) -> list[ExecutionRecord]:
     """Without their jobs, and without results that are kept apart."""
     statement = select(ExecutionRow)
-    at: list[tuple[Any, str]] = []
+    at: list[list[tuple[Any, str]]] = [[] if workflow is None else [(ExecutionRow.workflow, workflow)]]
     if executor is not None:
+        # It starts one workflow, or has started a few in the course of time: of each there is a list.
         statement = statement.where(col(ExecutionRow.executor).is_not(None))
-        at.append((ExecutionRow.executor, executor))
-    if workflow is not None and not at:
-        at.append((ExecutionRow.workflow, workflow))
-    elif workflow is not None:
-        # Not as an equality: SQLite would think an index of workflows better, whose rows would have to be sorted.
-        statement = statement.where(text("NOT executions.workflow <> :workflow").bindparams(workflow=workflow))
+        started = _workflows_of(session, executor)
+        names = started if workflow is None else [workflow] if workflow in started else []
+        at = [[(ExecutionRow.executor, executor), (ExecutionRow.workflow, name)] for name in names]
     if status == Status.RUNNING:
-        return within(_sized_executions(session, _running(statement, at, since, before), limit))
-    if status is not None and status not in _USUAL:
-        statement = statement.where(_UNUSUAL)
-        at.append((ExecutionRow.status, Status(status).value))
-    elif status is not None:
-        statement = statement.where(col(ExecutionRow.status) == literal_column(f"'{Status(status).value}'"))
-    statement = _stretch(statement, at, ExecutionRow.id, since, before)
-    return within(_sized_executions(session, statement, limit))
+        lists = [_running(statement, one, since, before) for one in at]
+    else:
+        unusual = [] if status is None or status in _USUAL else [(ExecutionRow.status, Status(status).value)]
+        asked = _of_status(statement, status)
+        lists = [_stretch(asked, [*one, *unusual], ExecutionRow.id, since, before) for one in at]
+    sized = [_sized_executions(session, one, limit) for one in lists]
+    return within(islice(merge(*sized, key=lambda one: one[0].id, reverse=True), limit))
+
+
+def _of_status(statement: Any, status: str | None) -> Any:
+    """In this status, or in one of those that have indexes of their own."""
+    if status is None:
+        return statement
+    if status not in _USUAL:
+        return statement.where(_UNUSUAL)
+    return statement.where(col(ExecutionRow.status) == literal_column(f"'{Status(status).value}'"))
+
+
+def _workflows_of(session: Session, executor: str) -> list[str]:
+    """Those that it has ever started: one step into the index for each."""
+    found: list[str] = []
+    columns = col(ExecutionRow.executor), col(ExecutionRow.workflow), col(ExecutionRow.id)
+    started = select(ExecutionRow.executor, ExecutionRow.workflow).where(columns[0].is_not(None)).order_by(*columns)
+    while True:
+        # Also behind every id: SQLite begins a search by the first columns alone where these are equal.
+        behind = tuple_(executor, found[-1] if found else "", _BEHIND_ALL)
+        row = session.exec(started.where(tuple_(*columns) > behind).limit(1)).first()
+        if row is None or row[0] != executor:
+            return found
+        found.append(row[1])
 
 
 def _running(statement: Any, at: Sequence[tuple[Any, str]], since: int | None, before: str | None) -> Any:
-    """They are few and have an index of their own; in the order of ids it would not be used."""
+    """They are few and have an index of their own; neither for the order of ids nor for what they are of is another one used."""
     running = statement.where(text("executions.status = 'RUNNING'"), col(ExecutionRow.finished_at).is_(None))
-    running = running.where(*[column == value for column, value in at])
+    running = running.where(*[col(column) + "" == value for column, value in at])
     return _window(running, ExecutionRow.id, since, before).order_by((col(ExecutionRow.id) + "").desc())
 
 

@@ -130,6 +130,7 @@ class ExecutionRow(SQLModel, table=True):
         Index(
             "executions_executor",
             "executor",
+            "workflow",
             "id",
             sqlite_where=text("executor IS NOT NULL"),
             postgresql_where=text("executor IS NOT NULL"),
@@ -138,13 +139,13 @@ class ExecutionRow(SQLModel, table=True):
         *[
             Index(
                 f"executions_{name}_status" if name else "executions_status",
-                *([name] if name else []),
+                *columns,
                 "status",
                 "id",
                 sqlite_where=text("status NOT IN ('RUNNING', 'SUCCESS')"),
                 postgresql_where=text("status NOT IN ('RUNNING', 'SUCCESS')"),
             )
-            for name in ("", "workflow", "executor")
+            for name, columns in (("", []), ("workflow", ["workflow"]), ("executor", ["executor", "workflow"]))
         ],
         Index(
             "executions_parent",

@@ -109,7 +109,7 @@ def metric(hub: Hub, name: str) -> float:
 
 @pytest.mark.parametrize(
     ("held", "locked"),
-    [(6.0, 2.0), pytest.param(600.0, 5.0, marks=[pytest.mark.long, pytest.mark.timeout(1200)])],
+    [(4.0, 1.5), pytest.param(600.0, 5.0, marks=[pytest.mark.long, pytest.mark.timeout(1200)])],
     ids=["seconds", "ten_minutes"],
 )
 def test_a_forgotten_transaction_and_locked_tables(
@@ -126,7 +126,7 @@ def test_a_forgotten_transaction_and_locked_tables(
 async def _story(project: SharedProject, hub: Hub, cluster: Cluster, held: float, locked: float) -> None:
     load = Load()
     sending = asyncio.create_task(load.send(hub.url, project.webhook_path("hook")))
-    await asyncio.sleep(max(2, held / 20))
+    await asyncio.sleep(max(1, held / 20))
     begun = time.monotonic()
     with psycopg.connect(cluster.url(), application_name="somebody's report") as holder:
         holder.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -142,7 +142,7 @@ async def _story(project: SharedProject, hub: Hub, cluster: Cluster, held: float
         assert open_for > held * 0.9
         ended = time.monotonic()
         grown = sizes(cluster)
-    await asyncio.sleep(max(2, held / 20))
+    await asyncio.sleep(max(1, held / 20))
     load.over.set()
     await sending
     await asyncio.to_thread(until, lambda: load.taken.keys() <= executed(project).keys(), why="some have not run")

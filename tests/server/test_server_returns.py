@@ -98,7 +98,7 @@ class Node:
         """Ten times a second, whether the earlier ones were answered or not."""
         url = self.hub.url
         headers = {"authorization": f"Bearer {self._token}"}
-        limits = httpx.Limits(max_connections=None)
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=1)
         async with httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as client, asyncio.TaskGroup() as asked:
             number = 0
             while not self._over.is_set():

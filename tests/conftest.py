@@ -12,6 +12,10 @@ from hypothesis import HealthCheck, settings
 from kit import Bench, play
 from postgres_cluster import Cluster, Emptied, running
 
+# What somebody has set for their own commands is not meant for those of the tests.
+for name in ("HUB_PROJECT", "HUB_SERVER", "HUB_TOKEN"):
+    os.environ.pop(name, None)
+
 # How long an example takes says something about the machine, and nothing about the hub.
 _UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", _UNHURRIED, derandomize=True, database=None)

@@ -24,8 +24,9 @@ async def ask(input: int, _: Context) -> Any:
 
 asking = workflow("asking", ask)
 COUNT = 200
-#: Objects of one parked execution that only the collector finds: the run and what is made for it once.
-LEFT_OVER = 25
+#: Objects of one parked execution that only the collector finds: the run and what is made for it once, some 23. On a busy machine
+#: a few stacks are among them; were they all, it would be 85.
+LEFT_OVER = 40
 
 
 async def park(bench: Bench, count: int) -> list[str]:

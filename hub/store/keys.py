@@ -64,9 +64,11 @@ _SINK = Bulk(
     f"ELSE {_DEPTH_BEGUN} END FROM v JOIN held h ON h.id = v.id "
     f"WHERE executions.id = v.id AND executions.due_at IS NOT NULL AND executions.priority > {SUNK}",
 )
+#: Unless somebody has just cancelled it, or given it another key.
 _RISE = Bulk(
-    "id:text",
-    f"UPDATE executions SET priority = {RISEN} FROM v JOIN held h ON h.id = v.id WHERE executions.id = v.id",
+    "id:text concurrency_key:text",
+    f"UPDATE executions SET priority = {RISEN} FROM v JOIN held h ON h.id = v.id WHERE executions.id = v.id "
+    "AND executions.due_at IS NOT NULL AND executions.concurrency_key = v.concurrency_key",
 )
 
 _OF_KEY = "e.workflow = v.workflow AND e.concurrency_key = v.concurrency_key"
@@ -97,7 +99,7 @@ _NOTED = "SELECT 1 FROM full_keys WHERE workflow = ? LIMIT 1"
 _NOTE_SOME = (
     "INSERT INTO full_keys (workflow, concurrency_key) SELECT DISTINCT workflow, concurrency_key FROM "
     "(SELECT workflow, concurrency_key FROM executions WHERE workflow = ? AND due_at IS NOT NULL "
-    f"AND priority < {SUNK} ORDER BY workflow, concurrency_key LIMIT {_LOOKED_AT}) sunk"
+    f"AND priority < {SUNK} ORDER BY workflow, concurrency_key LIMIT {_LOOKED_AT}) sunk WHERE true ON CONFLICT DO NOTHING"
 )
 _FORGET = Bulk(
     "concurrency_key:text workflow:text",
@@ -162,9 +164,9 @@ def rise(tx: Tx, workflow: str, limit: int, now: int) -> None:
     asked = [(key, workflow) for key, _ in roomy]
     room = dict(roomy)
     first = tx.bulk(_FIRST_SUNK[1 if limit == 1 else _RISING], asked)
-    rising = [(one,) for key, *sunk in first for one in sunk[: room[key]] if one is not None]
-    if rising:
-        tx.put(_RISE, rising)
+    rising = [(one, key) for key, *sunk in first for one in sunk[: room[key]] if one is not None]
+    if rising and tx.bulk_count(_RISE, rising) < len(rising):
+        return  # the room is another's now: the keys stay noted, and the next claim asks again
     tx.put(_FORGET, asked)
 
 

@@ -9,7 +9,7 @@ from hub.model.errors import ExecutionNotFound
 from hub.model.execution import Started, StartRequest, Status
 from hub.store.dialects.base import Bulk, Tx
 from hub.store.executions import insert_executions, unmoved
-from hub.store.keys import note_key
+from hub.store.keys import RISEN, note_key
 from hub.store.verbs import Verb
 
 _MOST_LINE = 10_000
@@ -71,7 +71,7 @@ def _edit(tx: Tx, item: Resumption) -> None:
     note_key(tx, item.execution_id)
     ((before,),) = tx.rows("SELECT args FROM executions WHERE id = ?", (item.execution_id,))
     tx.run(
-        "UPDATE executions SET args = ?, concurrency_key = ? WHERE id = ?",
+        f"UPDATE executions SET args = ?, concurrency_key = ?, priority = {RISEN} WHERE id = ?",
         (item.args, item.concurrency_key, item.execution_id),
     )
     line = f"resumed with another input; before it was {before}"[:_MOST_LINE]

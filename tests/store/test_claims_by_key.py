@@ -160,6 +160,23 @@ def test_when_one_of_a_key_goes_the_next_one_may_begin(monkeypatch: pytest.Monke
         compared(steps, 1)
 
 
+def test_what_waits_for_a_full_key_and_is_given_another_one_waits_no_more() -> None:
+    compared(
+        [
+            *[(Hub.start, 0, key, 0) for key in ("a", "c", "c")],
+            (Hub.claim_and_compare, 3, "", 0),
+            (Hub.retry, 4, "", 0),
+            (Hub.start, 0, "a", 0),
+            (Hub.claim_and_compare, 3, "", 0),
+            (Hub.wait, 20, "", 0),
+            (Hub.claim_and_compare, 3, "", 0),
+            (Hub.resume_with_another_key, 0, "b", 0),
+            (Hub.claim_and_compare, 3, "", 0),
+        ],
+        1,
+    )
+
+
 #: How many are due, each with its key, its priority and after how many milliseconds.
 QUEUES: dict[str, Callable[[int], tuple[str, int, int]]] = {
     "one key": lambda _: ("a", 0, 0),

@@ -25,7 +25,7 @@ from hub.store.dialects import postgres_sql
 from hub.store.dialects.postgres import PostgresDialect
 from hub.store.dialects.postgres_writing import PostgresConnection, PostgresTx
 from hub.store.events import DISPATCH, STORE_EVENT, Dispatched, arrival
-from hub.store.executions import CLAIM, RESCUE, SETTLE, START, Claimable, ClaimRequest, Rescue
+from hub.store.executions import CANCEL, CLAIM, RESCUE, SETTLE, START, Claimable, ClaimRequest, Move, Rescue
 from hub.store.replays import REPLAY
 from hub.store.schedules import RECORD_SLOTS, RecordSlots
 from hub.store.verbs import Mixed, Verb
@@ -132,6 +132,16 @@ def _limit_of_a_key(nodes: Nodes, flip: bool) -> bool:
     return nodes.rows("SELECT count(*) FROM executions WHERE status = 'RUNNING'") == [(1,)]
 
 
+def _next_of_a_key_goes(nodes: Nodes, flip: bool) -> bool:
+    """Whoever is next is cancelled while room is made for it: the one behind it begins."""
+    nodes.do(*[start(name, key=key) for name, key in (("E1", "a"), ("E2", "a"), ("E3", "a"), ("E4", "b"), ("E5", "b"))])
+    once = claim("node-1", limit=1, by_key=True)
+    nodes.do(once, once, settle("E1"))
+    nodes.meet(*_in_order(flip, (CANCEL, Move("E2", 10)), once))
+    nodes.do(once)
+    return nodes.rows("SELECT id FROM executions WHERE status = 'RUNNING' ORDER BY id") == [("E3",), ("E4",)]
+
+
 def _in_order(flip: bool, one: Step, other: Step) -> tuple[Step, Step]:
     return (other, one) if flip else (one, other)
 
@@ -214,6 +224,7 @@ def _replay(nodes: Nodes, flip: bool) -> bool:
 STORIES: list[Callable[[Nodes, bool], bool]] = [
     _limit,
     _limit_of_a_key,
+    _next_of_a_key_goes,
     _question_and_answer,
     _signal,
     _end_of_a_child,

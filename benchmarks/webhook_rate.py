@@ -130,7 +130,8 @@ def lay_out(folder: Path, port: int, store: str, *, dispatch: bool) -> None:
     (folder / "bare.py").write_text(BARE.replace("PORT", str(port)))
     if not dispatch:
         env = {**os.environ, "BENCH": SECRET}
-        subprocess.run([COMMAND, "executor", "pause", "push"], cwd=folder, check=True, env=env)
+        pause = [COMMAND, "executor", "pause", "push"]
+        subprocess.run(pause, cwd=folder, check=True, env=env, stdout=subprocess.DEVNULL)
 
 
 def one_round(given: argparse.Namespace, contender: str, number: int) -> dict[str, float]:

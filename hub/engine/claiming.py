@@ -9,7 +9,7 @@ from typing import Any
 from hub.engine.registry import Registry
 from hub.engine.workflow import Workflow
 from hub.model.clock import Clock
-from hub.store.executions import Claimable, ClaimRequest
+from hub.store.claims import Claimable, ClaimRequest
 
 
 class Claiming:

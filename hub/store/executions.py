@@ -1,4 +1,4 @@
-"""Verbs of executions: start, claim, settle, cancel, rescue.
+"""Verbs of executions: start, settle, cancel, rescue.
 
 Every write to an execution that a worker holds carries the epoch of its claim and is refused when that is not the
 current one.
@@ -7,42 +7,17 @@ current one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from hub.model.errors import Conflict, ExecutionNotFound, Fenced
-from hub.model.execution import ENDED, Claimed, Settled, Started, StartRequest, Status
-from hub.store.checkpoints import read_checkpoints
-from hub.store.dialects.base import Bulk, Row, Tx
-from hub.store.keys import RISEN, may_begin, note_key, rise
-from hub.store.pacing import pace, put_off_beyond, put_off_what_is_too_much
+from hub.model.execution import ENDED, Settled, Started, StartRequest, Status
+from hub.store.dialects.base import Bulk, Tx
+from hub.store.keys import note_key
+from hub.store.pacing import pace
 from hub.store.queued import release_queued
 from hub.store.suspects import part_suspects
 from hub.store.verbs import Mixed, Verb
 from hub.store.wait_endings import drop_waits, end_waits_for, end_waits_for_all
-
-
-@dataclass(frozen=True, slots=True)
-class Claimable:
-    """A workflow that a worker can run."""
-
-    workflow: str
-    revision: str
-    #: Executions of it that may run at once in the whole installation; None: any number.
-    limit: int | None = None
-    #: The limit is for each concurrency key by itself.
-    by_key: bool = False
-    #: How many may begin within how many milliseconds; None: any number.
-    rate: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimRequest:
-    node: str
-    workflows: tuple[Claimable, ...]
-    #: How many it has room for.
-    slots: int
-    now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,31 +70,6 @@ _STOPPED = Bulk(
     "WHERE executions.id = v.id AND executions.epoch = v.epoch + 1 AND executions.status = 'CANCELED'",
 )
 
-#: Workflows that something is due of, with the priorities between which theirs lie. Each is three steps into an index,
-#: however many executions wait for later.
-_SOMETHING_DUE = Bulk(
-    "place:int workflow:text now:int",
-    "SELECT v.place, (SELECT max(priority) FROM executions e WHERE e.workflow = v.workflow AND e.due_at IS NOT NULL), "
-    "(SELECT min(priority) FROM executions e WHERE e.workflow = v.workflow AND e.due_at IS NOT NULL) FROM v "
-    "WHERE EXISTS (SELECT 1 FROM executions e WHERE e.workflow = v.workflow AND e.due_at IS NOT NULL AND e.due_at <= v.now)",
-)
-
-_NEXT_PRIORITY = "SELECT max(priority) FROM executions WHERE workflow = ? AND due_at IS NOT NULL AND priority < ?"
-
-#: Of one priority: in its order the due ones come first.
-_DUE = (
-    "SELECT id FROM executions WHERE workflow = ? AND priority = ? AND due_at IS NOT NULL AND due_at <= ? "
-    "ORDER BY due_at, id LIMIT ?"
-)
-
-#: Those that were chosen.
-_CHOSEN = "SELECT id FROM executions WHERE id IN ({marks}) AND due_at IS NOT NULL"
-
-_CLAIMED = (
-    "id, workflow, args, invoker, epoch, base_epoch, attempts, retries, crashes, revision, created_at, concurrency_key, "
-    "started_at, executor"
-)
-
 
 def insert_executions(tx: Tx, requests: Sequence[StartRequest]) -> list[Started]:
     """Start them all; one whose idempotency key is there already is answered with the first one's id."""
@@ -162,80 +112,6 @@ def _first(tx: Tx, request: StartRequest) -> Started:
         "SELECT id, status FROM executions WHERE idempotency_key = ?", (request.idempotency_key,)
     )[0]
     return Started(identifier, created=False, status=Status(status))
-
-
-def _claim(tx: Tx, requests: Sequence[ClaimRequest]) -> list[list[Claimed]]:
-    return [_claim_for(tx, request) for request in requests]
-
-
-def _claim_for(tx: Tx, request: ClaimRequest) -> list[Claimed]:
-    """Lease the due executions of the workflows to the node, the most urgent first; the attempt is counted here."""
-    claimed: list[Claimed] = []
-    asked = [(place, workflow.workflow, request.now) for place, workflow in enumerate(request.workflows)]
-    for place, highest, lowest in sorted(tx.bulk(_SOMETHING_DUE, asked)):
-        workflow = request.workflows[place]
-        room = request.slots - len(claimed)
-        counted = workflow.limit is not None or workflow.rate is not None
-        if counted and not tx.try_lock(f"claim {workflow.workflow}"):
-            continue  # another node is counting what runs of it
-        if workflow.limit is not None and not workflow.by_key:
-            running = tx.rows(
-                "SELECT count(*) FROM executions WHERE workflow = ? AND status = 'RUNNING' AND due_at IS NULL",
-                (workflow.workflow,),
-            )[0][0]
-            room = min(room, workflow.limit - running)
-        if room <= 0:
-            continue
-        if workflow.limit is not None and workflow.by_key:
-            chosen = _chosen_by_key(tx, request.now, workflow, workflow.limit, room)
-            if chosen:
-                which = _CHOSEN.format(marks=", ".join("?" * len(chosen)))
-                claimed += _lease(tx, request, workflow, which, chosen)
-            continue
-        if workflow.rate is not None:
-            put_off_what_is_too_much(tx, workflow.workflow, *workflow.rate, room, request.now)
-        priority = highest
-        while room > 0 and priority is not None:
-            found = _lease(tx, request, workflow, _DUE, (workflow.workflow, priority, request.now, room))
-            claimed += found
-            room -= len(found)
-            priority = None if priority == lowest else tx.rows(_NEXT_PRIORITY, (workflow.workflow, priority))[0][0]
-    return claimed
-
-
-def _chosen_by_key(tx: Tx, now: int, workflow: Claimable, limit: int, room: int) -> list[str]:
-    rise(tx, workflow.workflow, limit, now)
-    while chosen := may_begin(tx, workflow.workflow, limit, room, now):
-        if workflow.rate is None:
-            return chosen
-        within = put_off_beyond(tx, workflow.workflow, *workflow.rate, chosen, now)
-        if within:
-            return within
-    return []
-
-
-def _lease(tx: Tx, request: ClaimRequest, workflow: Claimable, which: str, params: Sequence[Any]) -> list[Claimed]:
-    """Lease those that `which` selects."""
-    rows = tx.rows(
-        # Once and for all, so that no plan takes more of them than there is room for.
-        f"WITH due AS MATERIALIZED ({which} {tx.skip_locked}) "
-        "UPDATE executions SET "
-        "crashes = CASE WHEN status <> 'RUNNING' OR EXISTS (SELECT 1 FROM checkpoints c WHERE "
-        "c.execution_id = executions.id AND c.epoch = executions.epoch AND c.finished_at IS NOT NULL) "
-        "THEN 0 ELSE crashes + 1 END, "
-        "attempts = attempts + CASE WHEN attempts = 0 OR status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN 1 ELSE 0 END, "
-        "base_epoch = CASE WHEN status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN epoch + 1 ELSE base_epoch END, "
-        f"priority = {RISEN}, status = 'RUNNING', owner = ?, epoch = epoch + 1, due_at = NULL, reason = NULL, "
-        "started_at = COALESCE(started_at, ?), revision = COALESCE(revision, ?) "
-        f"WHERE id IN (SELECT id FROM due) RETURNING {_CLAIMED}",
-        (*params, request.node, request.now, workflow.revision),
-    )
-    return [_claimed(tx, row) for row in sorted(rows)]
-
-
-def _claimed(tx: Tx, row: Row) -> Claimed:
-    made = Claimed(*row)
-    return made if made.epoch == 1 else replace(made, history=tuple(read_checkpoints(tx, made.id)))
 
 
 def settle_executions(tx: Tx, items: Sequence[Settled]) -> list[Status | Exception]:
@@ -337,7 +213,6 @@ def status_look(execution_id: str) -> Callable[[Tx], str | None]:
 
 
 START: Verb[StartRequest, Started] = Verb("start", insert_executions, rings=("executions",))
-CLAIM: Verb[ClaimRequest, list[Claimed]] = Verb("claim", _claim, order=4)
 SETTLE: Verb[Settled, Status] = Verb("settle", settle_executions, rings=("settled",), order=2)
 CANCEL: Verb[Move, Status] = Verb("cancel", cancel_executions, rings=("canceled",), order=3)
 STOPPED: Verb[Stopped, None] = Verb("stopped", _note_stopped, order=4)

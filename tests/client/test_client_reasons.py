@@ -10,7 +10,7 @@ from hub.assembly.parts import Parts
 from hub.model.clock import iso
 from hub.model.execution import Settled, Status
 from hub.model.identity import local
-from hub.store.executions import Claimable, ClaimRequest
+from hub.store.claims import Claimable, ClaimRequest
 from hub.store.nodes import About
 
 MORE = """\

@@ -15,7 +15,7 @@ from hub.engine.surroundings import Surroundings
 from hub.engine.worker import Worker
 from hub.model.event import Delivery, Outcome
 from hub.model.execution import Settled, Status
-from hub.store.executions import Claimable, ClaimRequest
+from hub.store.claims import Claimable, ClaimRequest
 
 HOUR = 3_600_000
 

@@ -12,8 +12,8 @@ from kit import Bench
 
 from hub.model.execution import Claimed, Started, StartRequest
 from hub.store.checkpoints import CHECKPOINT, CallWrite
+from hub.store.claims import ClaimRequest
 from hub.store.committing import Operation
-from hub.store.executions import ClaimRequest
 
 
 def test_without_a_crash_it_runs_through(quick_path: Path) -> None:

@@ -14,7 +14,7 @@ from hub.model.errors import Fenced
 from hub.model.execution import Checkpoint, JobStatus, LogLine, Settled, Started, StartRequest, Status
 from hub.store import checkpoints, executions
 from hub.store.checkpoints import CallWrite, Handled, LogWrite
-from hub.store.executions import Claimable, ClaimRequest
+from hub.store.claims import Claimable, ClaimRequest
 
 
 class Frozen:

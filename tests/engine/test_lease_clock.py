@@ -17,7 +17,7 @@ from hub.model.clock import Clock, SharedClock, SystemClock
 from hub.model.execution import StartRequest
 from hub.model.executor import Executor, JobTarget, ScheduleTrigger
 from hub.store import Store, open_store
-from hub.store.executions import Claimable, ClaimRequest
+from hub.store.claims import Claimable, ClaimRequest
 from hub.triggers.schedule.loop import Scheduler
 
 DAY_MS = 86_400_000

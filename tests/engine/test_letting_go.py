@@ -128,7 +128,7 @@ def test_an_execution_that_kills_its_workers_is_left_alone_after_three(tell):
     calls: list = []
 
     async def story(bench: Bench) -> None:
-        from hub.store.executions import Claimable, ClaimRequest
+        from hub.store.claims import Claimable, ClaimRequest
 
         execution_id = await bench.start("deadly")
         for number in range(3):

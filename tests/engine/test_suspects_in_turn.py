@@ -9,7 +9,7 @@ from kit import Bench, StillClock, until
 
 from hub import Context, job, workflow
 from hub.engine.runner import Run
-from hub.store.executions import Claimable, ClaimRequest
+from hub.store.claims import Claimable, ClaimRequest
 
 COUNT = 6
 

@@ -28,10 +28,11 @@ from hub.model.execution import Claimed, Started, StartRequest
 from hub.model.wait import Resolution, WaitAnswer, WaitRequest, WaitState
 from hub.store import Store, answers, wait_endings, waits
 from hub.store.checkpoints import BEGIN, CHECKPOINT, CallWrite
+from hub.store.claims import ClaimRequest
 from hub.store.combined import Finish, NestedStart
 from hub.store.committing import Operation
 from hub.store.dialects.base import Tx
-from hub.store.executions import RESCUE, ClaimRequest, Rescue
+from hub.store.executions import RESCUE, Rescue
 from hub.store.pages import executions as executions_page
 from hub.store.pages import waits as waits_page
 from hub.store.verbs import Verb

@@ -16,8 +16,8 @@ from kit import FakeClock
 
 from hub.model.execution import Claimed, Settled, StartRequest, Status
 from hub.store import Store, executions, keys, open_store
+from hub.store.claims import Claimable, ClaimRequest
 from hub.store.dialects.base import Bulk
-from hub.store.executions import Claimable, ClaimRequest
 
 #: What a claim chooses, said in one question that looks at everything.
 CHOSEN = (

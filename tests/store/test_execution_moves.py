@@ -21,7 +21,7 @@ from kit import FakeClock
 from hub.model.errors import Conflict, ExecutionNotFound, Fenced
 from hub.model.execution import ENDED, LEGAL_MOVES, Claimed, Settled, StartRequest, Status
 from hub.store import executions, open_store
-from hub.store.executions import Claimable, ClaimRequest
+from hub.store.claims import Claimable, ClaimRequest
 from hub.store.nodes import About
 from hub.store.suspects import ALONE, Aboard, part
 

@@ -11,7 +11,7 @@ from kit import FakeClock
 
 from hub.model.execution import Settled, StartRequest, Status
 from hub.store import Store, keys, open_store
-from hub.store.executions import Claimable, ClaimRequest
+from hub.store.claims import Claimable, ClaimRequest
 
 
 def play(url: str, story: Callable[[Store, FakeClock], Awaitable[None]]) -> None:

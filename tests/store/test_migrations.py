@@ -27,10 +27,10 @@ from sqlmodel import SQLModel
 from hub.model.errors import StoreUnavailable
 from hub.model.execution import Settled, StartRequest, Status
 from hub.store import Store, open_store, opening
+from hub.store.claims import Claimable, ClaimRequest
 from hub.store.dialects import postgres
 from hub.store.dialects.choosing import dialect_for
 from hub.store.dialects.postgres import PostgresDialect
-from hub.store.executions import Claimable, ClaimRequest
 from hub.store.migrations.types import WORD
 from hub.store.tables import SCHEMA_VERSION
 

@@ -16,8 +16,8 @@ from hub.model.event import Delivery, NewEvent, Outcome, StoredEvent
 from hub.model.execution import Checkpoint, Claimed, JobStatus, Settled, StartRequest, Status
 from hub.store import Store, open_store
 from hub.store.checkpoints import CallWrite
+from hub.store.claims import Claimable, ClaimRequest
 from hub.store.events import Dispatched, arrival, sent
-from hub.store.executions import Claimable, ClaimRequest
 
 
 async def claimed(store: Store, count: int) -> list[Claimed]:

@@ -25,6 +25,7 @@ from hub.model.event import NewEvent
 from hub.model.execution import LogLine, Started, StartRequest, Status
 from hub.store import open_store
 from hub.store.checkpoints import LogWrite
+from hub.store.claims import Claimable, ClaimRequest
 from hub.store.committing import Committer, Operation
 from hub.store.databases import Database
 from hub.store.dialects import postgres, postgres_link
@@ -33,7 +34,6 @@ from hub.store.dialects.postgres import PostgresDialect
 from hub.store.dialects.postgres_hosts import hosts_of
 from hub.store.dialects.postgres_link import Link
 from hub.store.dialects.postgres_writing import PostgresConnection, PostgresTx
-from hub.store.executions import Claimable, ClaimRequest
 from hub.store.verbs import Verb
 
 

@@ -21,11 +21,12 @@ from hub.model.wait import Resolution, Signal, WaitKind, WaitRequest
 from hub.store import open_store
 from hub.store.answers import RESOLVE, SIGNAL
 from hub.store.checkpoints import CHECKPOINT, CallWrite
+from hub.store.claims import CLAIM, Claimable, ClaimRequest
 from hub.store.dialects import postgres_sql
 from hub.store.dialects.postgres import PostgresDialect
 from hub.store.dialects.postgres_writing import PostgresConnection, PostgresTx
 from hub.store.events import DISPATCH, STORE_EVENT, Dispatched, arrival
-from hub.store.executions import CANCEL, CLAIM, RESCUE, SETTLE, START, Claimable, ClaimRequest, Move, Rescue
+from hub.store.executions import CANCEL, RESCUE, SETTLE, START, Move, Rescue
 from hub.store.replays import REPLAY
 from hub.store.schedules import RECORD_SLOTS, RecordSlots
 from hub.store.verbs import Mixed, Verb

@@ -11,8 +11,8 @@ from hub.model.event import Delivery, NewEvent, Outcome, delivery_id
 from hub.model.execution import LogLine, Settled, StartRequest, Status
 from hub.store import open_store
 from hub.store.checkpoints import LogWrite
+from hub.store.claims import Claimable, ClaimRequest
 from hub.store.events import Dispatched
-from hub.store.executions import Claimable, ClaimRequest
 from hub.store.nodes import About
 
 DAY = 86_400_000

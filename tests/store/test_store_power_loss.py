@@ -16,10 +16,11 @@ from hub.model.event import NewEvent
 from hub.model.execution import Checkpoint, JobStatus, Settled, StartRequest, Status
 from hub.store import open_store
 from hub.store.checkpoints import CHECKPOINT, CallWrite
+from hub.store.claims import CLAIM, Claimable, ClaimRequest
 from hub.store.combined import FINISH, Finish
 from hub.store.committing import Committer, Operation
 from hub.store.events import STORE_EVENT, arrival
-from hub.store.executions import CLAIM, START, Claimable, ClaimRequest
+from hub.store.executions import START
 
 #: Few, so that the WAL begins anew every few commits.
 _WAL_PAGES = 60

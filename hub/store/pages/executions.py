@@ -10,21 +10,10 @@ from typing import Any
 from hub.model.audit import AuditEntry
 from hub.model.execution import Claimed, ExecutionRecord, Settled, Started, StartRequest, Status
 from hub.store.checkpoints import MARK, CallWrite
+from hub.store.claims import CLAIM, ClaimRequest
 from hub.store.combined import FINISH, START_NESTED, Finish, NestedStart
 from hub.store.contents import LARGE, offloaded
-from hub.store.executions import (
-    CANCEL,
-    CLAIM,
-    RESCUE,
-    SETTLE,
-    START,
-    STOPPED,
-    ClaimRequest,
-    Move,
-    Rescue,
-    Stopped,
-    status_look,
-)
+from hub.store.executions import CANCEL, RESCUE, SETTLE, START, STOPPED, Move, Rescue, Stopped, status_look
 from hub.store.pages.page import Page
 from hub.store.reads import executions as reads
 from hub.store.resuming import FORK, RESUME, Fork, Resumption

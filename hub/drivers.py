@@ -58,7 +58,8 @@ class ProjectDriver:
     surroundings: Surroundings
     clock: Clock
     executors: Mapping[str, Executor]
-    public_url: str
+    #: Where senders and people reach the hub now. Raises StoreUnavailable.
+    reached: Callable[[], Awaitable[str]]
     #: Dispatch what nobody has dispatched yet.
     dispatch: Callable[[], Awaitable[int]]
     #: Hold an event against its executors again; the record of who asked for it is written with what it starts.

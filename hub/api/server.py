@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from hub.api.connection import Connection, Elsewhere, Patience
 from hub.api.turn import Turn
 from hub.model.errors import Conflict
+from hub.model.node import address_of
 from hub.triggers.webhook.quick import QuickIntake
 
 _BACKLOG = 2048
@@ -46,8 +47,7 @@ class HttpServer:
 
     @property
     def address(self) -> str:
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
+        return address_of(self._host, self._port)
 
     def bind(self) -> None:
         """Take the address, before anything else begins. Raises Conflict when it cannot be had. Port 0 takes any free one."""

@@ -13,6 +13,7 @@ from hub.assembly.definitions import revision_of
 from hub.assembly.examining import Examiner
 from hub.assembly.files import Files, database_url
 from hub.assembly.planning import Planning
+from hub.assembly.reaching import Reached
 from hub.assembly.trying import Trial
 from hub.client import Client
 from hub.declare.config import Config
@@ -52,6 +53,7 @@ class Parts:
     #: Asked by the operator of this machine; in a server by nobody, until somebody has shown who they are.
     client: Client
     driver: ProjectDriver
+    reached: Reached
     #: This process as a worker of executions, and what others are told of it.
     node: str
     about: About
@@ -119,13 +121,14 @@ async def open_parts(
     rules = Rules(Bindings(files.executors), files.registry, surroundings)
     dispatcher = Dispatcher(store, evaluator, clock, rules)
     store.listen(lambda topic: dispatcher.waker.ring() if topic == "events" else None)
+    reached = Reached(config.server, store)
     driver = ProjectDriver(
         store=store,
         registry=files.registry,
         surroundings=surroundings,
         clock=clock,
         executors={executor.name: executor for executor in files.executors},
-        public_url=public_url(config),
+        reached=reached,
         gate=Gate(files.root, clock, store),
         uses=uses,
         dispatch=dispatcher.run_once,
@@ -134,7 +137,9 @@ async def open_parts(
     )
     client = Client(driver, ANONYMOUS if serving else operator())
     node, about = new_id(clock.now()), this_process(revision_of(files.root))
-    parts = Parts(files, config, clock, store, surroundings, evaluator, dispatcher, client, driver, node, about, broken)
+    parts = Parts(
+        files, config, clock, store, surroundings, evaluator, dispatcher, client, driver, reached, node, about, broken
+    )
     _follow_files(driver, parts)
     return parts
 
@@ -176,11 +181,6 @@ def operator() -> Principal:
         return local(pwd.getpwuid(uid).pw_name)
     except KeyError:
         return local(str(uid))
-
-
-def public_url(config: Config) -> str:
-    """Where senders reach the hub."""
-    return config.server.public_url or f"http://{config.server.host}:{config.server.port}"
 
 
 async def run_in_process(parts: Parts, until: asyncio.Event) -> None:

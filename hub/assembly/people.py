@@ -13,18 +13,17 @@ from hub.console.installation import Installation
 
 def console_route(
     parts: Parts,
-    address: str,
     troubles: Callable[[], Sequence[str]],
     live: Live,
     lateness: Callable[[], Mapping[str, float]],
 ) -> ConsoleRoute:
-    """`address` is where the server listens; people may reach it under another one, which config/hub.yaml then names."""
+    """Answering under the address where this hub is reached."""
     return ConsoleRoute(
         Installation(
             parts.client,
             parts.clock,
             parts.files.root.name,
-            parts.config.server.public_url or address,
+            parts.reached.here,
             troubles,
             lambda: parts.files.problems,
             live,

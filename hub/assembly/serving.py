@@ -25,7 +25,7 @@ from hub.assembly.files import Files
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.kept_results import ResultPruner
 from hub.assembly.lingering import Lingering
-from hub.assembly.parts import Parts, operator, public_url
+from hub.assembly.parts import Parts, operator
 from hub.assembly.people import console_route
 from hub.assembly.planning import Planning, said
 from hub.assembly.record_events import RecordEvents
@@ -118,6 +118,7 @@ class Serving:
         self._http.bind()
         if told is not None:
             log.warning("%s", told)
+        parts.reached.own = self._http.address
         self._lease.about = replace(self._lease.about, address=self._http.address)
         rescued = await self._take_lease()
         await self._learn_tokens()
@@ -133,7 +134,7 @@ class Serving:
         intake, quick = open_door(parts, self._tokens)
         self._intake = intake
         self._begin(Reloading(parts.files, parts.clock, self._take, code=self._reload_code).serve(self._stop))
-        console = console_route(parts, self._http.address, self.troubles, self._live, lambda: self._counts.latest)
+        console = console_route(parts, self.troubles, self._live, lambda: self._counts.latest)
         if self._side_door is not None and parts.config.server.side_door:
             self._doorkeeper = await keep_side_door(self._side_door, parts, intake, self._http.adopt)
         await self._http.start(create_app(intake, [console, *self._routes()]), quick, self._doorkeeper)
@@ -162,7 +163,7 @@ class Serving:
             parts.client,
             tokens.verify,
             Readiness(parts.store, self.troubles, parts.clock),
-            url=public_url(parts.config),
+            url=parts.reached.here,
             further=(
                 *stream_operations(self._live),
                 *metrics_operations(metrics, public=parts.config.server.metrics == "public"),

@@ -75,7 +75,7 @@ async def _serve(
         raise
     settle_in()
     log.info("serving %s at %s", files.root.name, serving.address)
-    await _offer_claim(parts, serving.address)
+    await _offer_claim(parts)
     if rescued:
         log.info("%d executions of an earlier process go on", rescued)
     await serving.run(asked)
@@ -88,14 +88,14 @@ async def _serve(
     return 0
 
 
-async def _offer_claim(parts: Parts, address: str) -> None:
+async def _offer_claim(parts: Parts) -> None:
     """Say how the first admin comes in, as long as nobody can."""
     from hub.assembly.parts import operator
     from hub.client.people import claim_address
 
     first = await parts.client.acting_as(operator()).offer_claim()
     if first is not None:
-        claim = claim_address(parts.config.server.public_url or address, first)
+        claim = claim_address(parts.reached.here, first)
         # Who reads the log later must not come in by it: the address is for whoever started this.
         log.info("nobody can sign in yet: the address on standard output makes the first admin")
         click.echo(f"Nobody can sign in yet. Whoever opens this address becomes the first admin, once: {claim}")

@@ -132,8 +132,9 @@ class ExecutorVerbs(Verbs):
     async def webhooks(self) -> list[dict[str, Any]]:
         """Each webhook executor's URL: [{executor, url, disabled}]. The token in it is a secret."""
         everything = [self._driver.executors[name] for name in sorted(self._driver.executors)]
-        found = []
-        for executor in self._visible("webhook:address", everything, lambda one: one.name):
+        visible = self._visible("webhook:address", everything, lambda one: one.name)
+        found, reached = [], await self._driver.reached()
+        for executor in visible:
             if isinstance(executor.trigger, WebhookTrigger):
                 # Whoever shares another executor's webhook is reached where that one is.
                 name = executor.trigger.source or executor.name
@@ -144,7 +145,7 @@ class ExecutorVerbs(Verbs):
                 found.append(
                     {
                         "executor": executor.name,
-                        "url": self._driver.public_url + path,
+                        "url": reached + path,
                         "disabled": executor.disabled,
                     }
                 )

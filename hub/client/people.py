@@ -117,9 +117,9 @@ class PersonVerbs(Verbs):
             await self._store.invite(Invite(digest_of(secret), name, role, now, now + _INVITED_FOR), entry)
             return secret
 
-    def claim_address(self, secret: str) -> str:
-        """The one-time address behind a secret, as config/hub.yaml says where the hub is reached."""
-        return claim_address(self._driver.public_url, secret)
+    async def claim_address(self, secret: str) -> str:
+        """The one-time address behind a secret."""
+        return claim_address(await self._driver.reached(), secret)
 
     async def set_role(self, name: str, role: str) -> None:
         """Raises NotFound, or Conflict for the only admin."""

@@ -22,3 +22,8 @@ class Node:
     address: str
     #: Whether its lease held when it was asked for. One that is silent has died, stands still, or does not reach the database.
     alive: bool
+
+
+def address_of(host: str, port: int) -> str:
+    """What is listened on there: `http://127.0.0.1:8700`."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

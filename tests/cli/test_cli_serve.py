@@ -48,7 +48,7 @@ def _send(url: str, headers: dict[str, str], body: bytes, method: str = "POST") 
 
 def test_from_a_signed_request_and_a_row_to_their_executions(hub: Hub, server: Serving) -> None:
     (hub.root / "body.json").write_text("{}")
-    line = hub("webhook", "sign", "github-push", "-d", "body.json", "--url", server.address).out
+    line = hub("webhook", "sign", "github-push", "-d", "body.json").out
     words = shlex.split(line)
     headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
     status, answer = _send(words[words.index("POST") + 1], headers, b"{}")
@@ -62,6 +62,10 @@ def test_from_a_signed_request_and_a_row_to_their_executions(hub: Hub, server: S
     assert {one["cause"]["executor"] for one in done} == {"github-push", "row-created"}
     assert [one["id"] for one in hub.json("event", "list", "--executor", "github-push")] == [answer["event_id"]]
 
+    # Whatever port config/hub.yaml names: addresses are those that are listened on, while they are.
+    assert all(row["url"].startswith(f"{server.address}/webhooks/") for row in hub.json("executor", "webhook", "list"))
+    assert hub("person", "add", "grace").out.startswith(server.address)
+
     # A command that waits lets the server do the work.
     ran = hub("workflow", "start", "adding", "-m", "bot", "-a", '{"n": 4}', "-W", "--json")
     assert ran.json["result"] == {"sum": 12}
@@ -73,6 +77,7 @@ def test_from_a_signed_request_and_a_row_to_their_executions(hub: Hub, server: S
 
     assert server.stop() == 0
     assert any("stopped; 0 executions go on" in line for line in server.lines)
+    assert all(":8700/webhooks/" in row["url"] for row in hub.json("executor", "webhook", "list"))
     assert all(json.loads(line)["level"] for line in server.lines)
 
 

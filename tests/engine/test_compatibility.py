@@ -59,7 +59,7 @@ async def _judged(bench: Bench) -> list[Judged]:
         surroundings=bench.surroundings,
         clock=bench.clock,
         executors={},
-        public_url="",
+        reached=None,  # type: ignore[arg-type]  # nothing tells an address
         dispatch=None,  # type: ignore[arg-type]  # nothing is dispatched
         gate=None,  # type: ignore[arg-type]  # nobody signs in
         replay=None,  # type: ignore[arg-type]

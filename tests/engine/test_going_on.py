@@ -310,7 +310,7 @@ def test_many_are_resumed_by_a_filter_and_what_moved_meanwhile_is_passed_over(te
     async def play_it(bench: Bench) -> None:
         driver = ProjectDriver(
             store=bench.store, registry=bench.registry, surroundings=bench.surroundings, clock=bench.clock,
-            executors={}, public_url="", dispatch=None, replay=None, preview=None, gate=None,  # type: ignore[arg-type]
+            executors={}, reached=None, dispatch=None, replay=None, preview=None, gate=None,  # type: ignore[arg-type]
         )  # fmt: skip
         client = ResumingVerbs(driver, local("test"))
         early = [(await bench.run("three-calls", {"a": 1})).id for _ in range(2)]

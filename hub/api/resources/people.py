@@ -18,7 +18,7 @@ async def list_people(call: Call) -> Any:
 async def invite_person(call: Call) -> Any:
     name = call.body["name"]
     secret = await call.client.invite_person(name, call.body.get("role", "viewer"))
-    return {"name": name, "address": call.client.claim_address(secret)}
+    return {"name": name, "address": await call.client.claim_address(secret)}
 
 
 async def set_role(call: Call) -> Any:

@@ -102,7 +102,7 @@ class Bench:
     async def work(self) -> None:
         """Until nothing is due and nothing runs."""
         while await self.worker.run_once() or self.worker.running:
-            tasks = [task for _, task in self.worker._runs.values()]
+            tasks = self.worker.runs.tasks
             if tasks:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 await asyncio.sleep(0)

@@ -11,6 +11,9 @@ from hub.engine.workflow import Workflow
 from hub.model.clock import Clock
 from hub.store.claims import Claimable, ClaimRequest
 
+#: How long after a failure of the store this node looks for executions that it holds there without knowing.
+_UNSURE_SECONDS = 30.0
+
 
 class Claiming:
     """Makes a node's claims. From any thread."""
@@ -20,6 +23,17 @@ class Claiming:
         self._clock = clock
         self._turns = count()
         self._under_way = threading.Lock()
+        #: Until when, in monotonic seconds, the store may hold something for this node that it does not know of.
+        self._unsure_until = 0.0
+
+    @property
+    def unsure(self) -> bool:
+        """The store may hold executions for this node that do not run here: they are let go before the next claim."""
+        return self._clock.monotonic() < self._unsure_until
+
+    def be_unsure(self) -> None:
+        """The store did not answer: what was asked of it may have been done, or may yet be."""
+        self._unsure_until = self._clock.monotonic() + _UNSURE_SECONDS
 
     def begin(self) -> bool:
         """Whether a claim may be made now; then `end` has to follow."""

@@ -12,7 +12,7 @@ from hub.engine.launching import Launcher
 from hub.engine.patching import PREFIX as PATCHED
 from hub.engine.registry import Registry
 from hub.engine.runner import Run
-from hub.engine.scope import Call, Scope, Unwind, Work, branching_task_factory
+from hub.engine.scope import Call, Scope, Unwind, Work, branch_tasks
 from hub.engine.surroundings import Surroundings
 from hub.engine.threads import JobThreads
 from hub.engine.tools import Tools
@@ -63,7 +63,7 @@ async def replay(
         run.surroundings = cast("Surroundings", _Blind(run))
     loop = asyncio.get_running_loop()
     factory = loop.get_task_factory()
-    loop.set_task_factory(branching_task_factory)  # type: ignore[arg-type]  # its stub lacks context
+    branch_tasks(loop)
     task = asyncio.Task(run.execute(), loop=loop)
     try:
         await _to_its_end(run, task, clock, seconds)

@@ -226,7 +226,13 @@ def enter(scope: Scope) -> None:
     _scope.set(scope)
 
 
-def branching_task_factory(
+def branch_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Tasks that jobs start in this loop get scopes of their own."""
+    if loop.get_task_factory() is not _branching_task_factory:
+        loop.set_task_factory(_branching_task_factory)  # type: ignore[arg-type]  # its stub lacks context
+
+
+def _branching_task_factory(
     loop: asyncio.AbstractEventLoop,
     coro: Coroutine[Any, Any, Any],
     *,

@@ -13,10 +13,12 @@ from hub.engine.budgets import Budgets
 from hub.engine.claiming import Claiming
 from hub.engine.registry import Registry
 from hub.engine.runner import Run
-from hub.engine.scope import branching_task_factory
+from hub.engine.scope import branch_tasks
 from hub.engine.surroundings import Surroundings
+from hub.engine.sweeping import Sweeper
 from hub.engine.threads import JobThreads
 from hub.engine.tools import Tools
+from hub.engine.under_way import UnderWay
 from hub.engine.waking import Doubt, Gate, Waker
 from hub.model.clock import Clock
 from hub.model.errors import HubError, StoreUnavailable
@@ -37,9 +39,6 @@ _LAST_CLAIM_SECONDS = 1.0
 
 #: How long a ring may go unheard: another process may have started something.
 _POLL_SECONDS = 1.0
-
-#: How long after a failure of the store this node looks for executions that it holds there without knowing.
-_UNSURE_SECONDS = 30.0
 
 
 class Worker:
@@ -67,25 +66,21 @@ class Worker:
         self._awaits_others = threading.Event()
         self._doubt = Doubt(store.foretold)
         self._budgets = Budgets()
-        self._tools = self._made(registry, surroundings)
+        self._tools = self._make_tools(registry, surroundings)
         #: Told of each execution that this worker has let go of, whatever came of it. On the worker's loop.
         self._on_ended = on_ended
-        self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
+        self.runs = UnderWay()
+        self._sweeper = Sweeper(store, self.runs, self._doubt)
         self._next_due: int | None = None
         self._may_claim = True
         self._claiming = Claiming(node, clock)
         self._loop: asyncio.AbstractEventLoop | None = None
         #: The lease had run out: until a sweep has shown what others have taken over, nothing begins here.
         self._lapsed = False
-        #: Until when, in monotonic seconds, the store may hold something for this node that it does not know of.
-        self._unsure_until = 0.0
-        #: Something was answered or cancelled since the last sweep began.
-        self._to_sweep = False
-        self._sweeping: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[None] | None = None
         self._asking: asyncio.Task[None] | None = None
 
-    def _made(self, registry: Registry, surroundings: Surroundings) -> Tools:
+    def _make_tools(self, registry: Registry, surroundings: Surroundings) -> Tools:
         return Tools(
             self._store,
             registry,
@@ -102,27 +97,22 @@ class Worker:
     @property
     def running(self) -> int:
         """Executions under way in this process."""
-        return len(self._runs)
-
-    @property
-    def runs(self) -> list[Run]:
-        """What is under way, for those who look on."""
-        return [run for run, _ in self._runs.values()]
+        return len(self.runs)
 
     def replace(self, registry: Registry, surroundings: Surroundings) -> None:
         """From now on, claimed executions run with these. What runs keeps its code, and its rights are the new ones.
 
         From any thread.
         """
-        tools = self._made(registry, surroundings)
+        tools = self._make_tools(registry, surroundings)
         if self._loop is None or self._loop.is_closed():
-            self._take(tools)
+            self._use(tools)
         else:
             # There nothing is claimed at the same moment, and left with the old ones.
-            self._loop.call_soon_threadsafe(self._take, tools)
+            self._loop.call_soon_threadsafe(self._use, tools)
             self.waker.ring()
 
-    def _take(self, tools: Tools) -> None:
+    def _use(self, tools: Tools) -> None:
         self._tools = tools
         for run in self.runs:
             run.surroundings = tools.surroundings
@@ -133,7 +123,7 @@ class Worker:
         `lapsed`: it had run out. What others have taken over meanwhile is taken down before anything new begins.
         """
         self._lapsed = self._lapsed or lapsed
-        if not self._lapsed or not self._runs or self._loop is None or self._loop.is_closed():
+        if not self._lapsed or not self.runs or self._loop is None or self._loop.is_closed():
             self._lapsed = False
             self._gate.open_until(until)
         else:
@@ -141,15 +131,15 @@ class Worker:
 
     async def run_once(self) -> int:
         """Claim what is due and there is room for, and begin it; how many that were."""
-        room = self._slots - len(self._runs)
+        room = self._slots - len(self.runs)
         self._next_due = None
         if room <= 0 or not self._may_claim or not self._gate.open or not self._claiming.begin():
             return 0
-        _branch_tasks()
+        branch_tasks(asyncio.get_running_loop())
         tools = self._tools  # they may be replaced while this claims
         try:
-            if self._clock.monotonic() < self._unsure_until:
-                await self._store.let_go(self._node, list(self._runs))
+            if self._claiming.unsure:
+                await self._store.let_go(self._node, self.runs.ids)
             request = self._claiming.request(tools.registry, room)
             claimed = await self._store.claim(request)
             for one in claimed:
@@ -163,12 +153,10 @@ class Worker:
 
     def _ask_along(self) -> Along | None:
         """A claim in the transaction that makes something due, while there is room. On the writer's thread."""
-        if not self._may_claim or not self._gate.open or self._clock.monotonic() < self._unsure_until:
-            return None
-        if not self._claiming.begin():
+        if not self._may_claim or not self._gate.open or self._claiming.unsure or not self._claiming.begin():
             return None
         # Now nobody else takes of it.
-        room = min(self._slots - len(self._runs), _MOST_ALONG)
+        room = min(self._slots - len(self.runs), _MOST_ALONG)
         tools = self._tools
         request = self._claiming.along(tools.registry, room)
         if request is None:
@@ -180,7 +168,7 @@ class Worker:
         self._claiming.end()
         if isinstance(claimed, Exception):
             log.warning("claiming failed, trying again: %s", claimed)
-            self._be_unsure()
+            self._claiming.be_unsure()
             claimed = []
         for one in claimed:
             self._begin(tools, one)
@@ -190,14 +178,14 @@ class Worker:
         """Claim whenever somebody rings, something comes due, or a second has passed."""
         self.waker.bind()
         self._loop = asyncio.get_running_loop()
-        _branch_tasks()
+        branch_tasks(self._loop)
         self._store.claim_along(self._ask_along)
         while not stop.is_set():
             try:
                 claimed = await self.run_once()
             except HubError as error:
                 log.warning("claiming failed, trying again: %s", error)
-                self._be_unsure()
+                self._claiming.be_unsure()
                 claimed = 0
             except Exception:
                 log.exception("claiming failed by a fault of the hub, trying again")
@@ -213,46 +201,28 @@ class Worker:
         if topic == "canceled":
             self._doubt.rise()  # at once: whoever asked for it has not been answered yet
         loop = self._loop
-        if topic == "executions" or loop is None or loop.is_closed() or not self._runs:
+        if topic == "executions" or loop is None or loop.is_closed() or not self.runs:
             return
-        if not self._to_sweep and (topic != "settled" or self._awaits_others.is_set()):
-            self._to_sweep = True
-            loop.call_soon_threadsafe(self._begin_sweep)
+        if topic != "settled" or self._awaits_others.is_set():
+            self._sweeper.ask_for(loop)
 
     async def drain(self, grace: float) -> int:
         """Let what runs finish for `grace` seconds, then give the rest back; how many were given back."""
         self._may_claim = False
         self._store.claim_along(None)
         await asyncio.to_thread(self._claiming.close, _LAST_CLAIM_SECONDS)
-        tasks = [task for _, task in self._runs.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace)
-        left = [run for run, task in self._runs.values() if not task.done()]
+        if self.runs:
+            await asyncio.wait(self.runs.tasks, timeout=grace)
+        left = self.runs.unfinished
         await asyncio.gather(*[run.release() for run in left])
-        rest = [task for _, task in self._runs.values()]
-        if rest:
-            await asyncio.wait(rest, timeout=1)
+        if self.runs:
+            await asyncio.wait(self.runs.tasks, timeout=1)
         self._threads.shutdown(wait=False, cancel_futures=True)
         return len(left)
 
     async def sweep(self) -> int:
         """Take down what was cancelled, or what somebody else has by now; how many executions that were."""
-        claims = [(run.claimed.id, run.claimed.epoch) for run, _ in self._runs.values()]
-        lost = await self._store.lost(claims) if claims else []
-        asked = dict(claims)
-        for execution_id in lost:
-            run = self._runs.get(execution_id, (None, None))[0]
-            # Meanwhile it may have been claimed anew, here: that claim is not the one that was asked about.
-            if run is not None and run.claimed.epoch == asked[execution_id]:
-                run.lose()
-        for run, _ in self._runs.values():
-            if run.waits.any_open:
-                run.waits.wake()
-        return len(lost)
-
-    def _be_unsure(self) -> None:
-        """The store did not answer: what was asked of it may have been done, or may yet be."""
-        self._unsure_until = self._clock.monotonic() + _UNSURE_SECONDS
+        return await self._sweeper.sweep()
 
     def _begin_opening(self, until: float) -> None:
         self._opening = asyncio.Task(self._sweep_and_open(until), loop=asyncio.get_running_loop())
@@ -278,41 +248,16 @@ class Worker:
         except HubError as error:
             log.warning("the next suspect has to wait for its turn: %s", error)
 
-    def _begin_sweep(self) -> None:
-        if self._sweeping is None or self._sweeping.done():
-            self._sweeping = asyncio.Task(self._sweep_all(), loop=asyncio.get_running_loop())
-
-    async def _sweep_all(self) -> None:
-        while self._to_sweep:
-            self._to_sweep = False
-            looked = self._doubt.look()
-            try:
-                if self._doubt.open:
-                    # What was foretold is then committed, or never will be.
-                    await self._store.flush()
-                await self.sweep()
-            except HubError as error:
-                log.warning("what was cancelled is looked for later: %s", error)
-            else:
-                self._doubt.settle(looked)
-
     def _begin(self, tools: Tools, claimed: Claimed) -> None:
         run = Run(tools, claimed, tools.registry.workflow(claimed.workflow))
-        if claimed.id in self._runs:  # this node was taken for dead
-            self._runs[claimed.id][0].stop()
-        task = asyncio.Task(run.execute(), loop=asyncio.get_running_loop())
-        self._runs[claimed.id] = (run, task)
-        if self._doubt.open and not self._to_sweep:
-            # Nobody was there to be stopped when the cancel came.
-            self._to_sweep = True
-            self._begin_sweep()
+        task = self.runs.begin(run)
+        self._sweeper.begin_in_doubt()
         task.add_done_callback(lambda done: self._ended(run, done))
 
     def _ended(self, run: Run, task: asyncio.Task[None]) -> None:
         claimed = run.claimed
-        full = len(self._runs) >= self._slots
-        if self._runs.get(claimed.id, (None, None))[0] is run:
-            del self._runs[claimed.id]
+        full = len(self.runs) >= self._slots
+        self.runs.remove(run)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, StoreUnavailable):
             log.warning("execution %s could not be settled and is let go soon: %s", claimed.id, error)
@@ -321,7 +266,7 @@ class Worker:
         if run.suspected:
             self._try_next()
         if run.cut_off or isinstance(error, StoreUnavailable):
-            self._be_unsure()
+            self._claiming.be_unsure()
         workflow = self._tools.registry.workflows.get(claimed.workflow)
         makes_room = workflow is not None and workflow.concurrency_policy is not None
         # Behind one that an executor started another one of it may be queued.
@@ -333,10 +278,3 @@ class Worker:
         if self._next_due is None:
             return _POLL_SECONDS
         return min(max((self._next_due - self._clock.now()) / 1000, 0.001), _POLL_SECONDS)
-
-
-def _branch_tasks() -> None:
-    """Tasks that jobs start in this loop get scopes of their own."""
-    loop = asyncio.get_running_loop()
-    if loop.get_task_factory() is not branching_task_factory:
-        loop.set_task_factory(branching_task_factory)  # type: ignore[arg-type]  # its stub lacks context

@@ -206,7 +206,7 @@ def test_others_go_on(tell):
         canceled, goes_on = await bench.start("endless"), await bench.start("other-flow")
         await until(lambda: len(done) >= 5)
         await bench.store.cancel(canceled)
-        await until(lambda: len(done) == 50 and goes_on not in bench.worker._runs)
+        await until(lambda: len(done) == 50 and goes_on not in bench.worker.runs)
         assert (await bench.record(goes_on)).status is Status.SUCCESS
         stop.set()
         bench.worker.waker.ring()

@@ -71,7 +71,7 @@ class Frozen:
             self.first.store, self.first.registry, self.first.surroundings, self.clock, "node-2"
         )
         assert await self.worker.run_once() == 1
-        await asyncio.wait([task for _, task in self.worker._runs.values()])
+        await asyncio.wait(self.worker.runs.tasks)
         return execution_id
 
 
@@ -89,7 +89,7 @@ async def _late_writes(url: str, phase: str) -> list[str]:
     others = len(await bench.store.executions(workflow="other-one"))
     starts = len(frozen.starts)
     frozen.go_on.set()
-    await asyncio.wait([task for _, task in bench.worker._runs.values()])
+    await asyncio.wait(bench.worker.runs.tasks)
     await bench.store.flush()
     late = []
     if await bench.record(execution_id) != before:

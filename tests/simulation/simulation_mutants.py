@@ -21,8 +21,8 @@ from simulated_store import SimulatedWriter
 from simulation_fates import DEATHS, FREEZES, SILENCES
 
 from hub.engine import replay
+from hub.engine.claiming import Claiming
 from hub.engine.waking import Gate
-from hub.engine.worker import Worker
 from hub.model.errors import Conflict, Fenced
 from hub.model.execution import Claimed, Started, StartRequest
 from hub.model.wait import Resolution, WaitAnswer, WaitRequest, WaitState
@@ -236,7 +236,7 @@ def lease_not_looked_at(patch: Patch) -> None:
 
 
 def silence_of_the_store_forgotten(patch: Patch) -> None:
-    patch.setattr(Worker, "_be_unsure", lambda _self: None)
+    patch.setattr(Claiming, "be_unsure", lambda _self: None)
 
 
 def answers_not_told_apart(patch: Patch) -> None:

@@ -114,6 +114,17 @@ class Connection(HttpToolsProtocol):
         if self._in_head and self._head_bytes > self.patience.head_size:
             self._end_with(problem(431, CLOSE))
 
+    def eof_received(self) -> bool:
+        """The peer sends nothing more. One that has asked for something whole is answered first (RFC 9112, section 9.6).
+
+        Whoever was being answered has left: a reader of a stream goes like this.
+        """
+        last = self.cycle
+        if last is None or self._in_head or self._closing or last.more_body or last.response_started:
+            return False
+        last.keep_alive = False
+        return True
+
     def on_message_begin(self) -> None:
         self._in_head, self._head_bytes = True, 0
         self._deadline = self.loop.time() + self.patience.head

@@ -60,7 +60,7 @@ class Visitor(asyncio.Protocol):
         self._client: Any = None
         #: The request's bytes, and what came behind them before it was answered.
         self._raw = self._later = b""
-        self._waiting = self._stalled = self._gone = False
+        self._waiting = self._stalled = self._gone = self._last = False
         self._since = loop.time()
         self._reset()
 
@@ -98,6 +98,11 @@ class Visitor(asyncio.Protocol):
         elif self._whole:
             self._waiting = True
             self._host.asked(self)
+
+    def eof_received(self) -> bool:
+        """The peer sends nothing more. One that has asked is answered first."""
+        self._last = self._waiting
+        return self._last
 
     def on_message_begin(self) -> None:
         # A second one in the same piece: its sender does not wait for answers.
@@ -140,7 +145,10 @@ class Visitor(asyncio.Protocol):
     def answer(self, answer: Answer) -> None:
         if self._gone:
             return
-        self._transport.write(written(answer, defaults=self._host.headers))
+        self._transport.write(written(answer, defaults=self._host.headers, keep_alive=not self._last))
+        if self._last:
+            self._transport.close()
+            return
         self._raw, self._waiting, self._since = b"", False, self._loop.time()
         self._reset()
         if self._later:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import re
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -44,11 +45,13 @@ class Site:
     store: Store
     intake: Intake
 
-    async def talk(self, raw: bytes, seconds: float = PATIENCE) -> bytes:
-        """Everything that is answered to these bytes, until the other side closes."""
+    async def talk(self, raw: bytes, seconds: float = PATIENCE, *, more: bool = True) -> bytes:
+        """Everything that is answered to these bytes, until the other side closes. Without `more` nothing else will be sent."""
         reader, writer = await self.open()
         try:
             writer.write(raw)
+            if not more:
+                writer.write_eof()
             return await asyncio.wait_for(reader.read(), seconds)
         finally:
             writer.close()
@@ -182,6 +185,30 @@ def test_proper_requests_are_taken_one_by_one_in_pieces_and_in_a_row() -> None:
         assert len(await here.events()) == 43
 
     play(story)
+
+
+WHOLE = {
+    "a webhook": (push(b'{"n": 1}', "one"), [b"202"]),
+    "some in a row": (b"".join(push(b'{"n": %d}' % n, f"row-{n}") for n in range(5)), [b"202"] * 5),
+    "another face": (b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n", [b"200"]),
+    "a forgery": (push(b"{}", "f").replace(b"sha256=", b"sha256=00"), [b"401"]),
+    "nothing": (b"", []),
+    "half a head": (HEAD + b"Host: hub.exam", []),
+    "half a body": (push(b'{"n": 1}', "half")[:-3], []),
+}
+
+
+@pytest.mark.parametrize("loop", [new_loop, asyncio.new_event_loop])
+@pytest.mark.parametrize(("raw", "wanted"), WHOLE.values(), ids=WHOLE.keys())
+def test_who_has_asked_and_sends_nothing_more_is_answered(
+    raw: bytes, wanted: list[bytes], loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def story(here: Site) -> None:
+        answer = await here.talk(raw, more=False)
+        assert re.findall(rb"HTTP/1.1 (\d+) ", answer) == wanted
+        assert len(await here.events()) == wanted.count(b"202")
+
+    play(story, loop=loop)
 
 
 async def reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:

@@ -285,6 +285,24 @@ def test_who_sends_before_the_answer_is_answered_in_order() -> None:
     play(story)
 
 
+def test_who_has_asked_and_sends_nothing_more_is_answered_at_both_doors() -> None:
+    async def story(both: Both) -> None:
+        for raw, wanted, adopted in [(push(b'{"last": 1}', "l"), 202, 0), (ELSEWHERE["a forgery"][0], 401, 1)]:
+            sender = await arrived(both)
+            both.keep_back()
+            sender.writer.write(raw)
+            sender.writer.write_eof()
+            if not adopted:
+                await both.came.wait()
+            both.hold = False
+            both.release()
+            assert (await sender.answer())[0] == wanted
+            assert await asyncio.wait_for(sender.reader.read(), PATIENCE) == b"", "and that was all"
+            assert both.adopted == adopted
+
+    play(story)
+
+
 def test_a_limit_counts_at_both_doors_together() -> None:
     async def story(both: Both) -> None:
         begun = time.monotonic()

@@ -114,7 +114,7 @@ class Connection(HttpToolsProtocol):
         if self._in_head and self._head_bytes > self.patience.head_size:
             self._end_with(problem(431, CLOSE))
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio keeps the connection where it is true
         """The peer sends nothing more. One that has asked for something whole is answered first (RFC 9112, section 9.6).
 
         Whoever was being answered has left: a reader of a stream goes like this.

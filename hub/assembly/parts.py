@@ -17,7 +17,8 @@ from hub.assembly.reaching import Reached
 from hub.assembly.trying import Trial
 from hub.client import Client
 from hub.declare.config import Config
-from hub.dispatch.deliver import Dispatcher, Rules
+from hub.dispatch.deciding import Rules
+from hub.dispatch.deliver import Dispatcher
 from hub.dispatch.match import Bindings
 from hub.drivers import ProjectDriver
 from hub.engine.lease import Lease, this_process

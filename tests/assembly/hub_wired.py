@@ -13,7 +13,8 @@ from kit import Bench, StillClock
 from mortal import Mortal
 
 from hub import Context, job, workflow
-from hub.dispatch.deliver import Dispatcher, Rules
+from hub.dispatch.deciding import Rules
+from hub.dispatch.deliver import Dispatcher
 from hub.dispatch.match import Bindings
 from hub.expressions import Evaluator
 from hub.model.errors import NonRetryable

@@ -9,7 +9,8 @@ from typing import Any
 
 from kit import NOON, FakeClock
 
-from hub.dispatch.deliver import Dispatcher, Rules
+from hub.dispatch.deciding import Rules
+from hub.dispatch.deliver import Dispatcher
 from hub.dispatch.match import Bindings
 from hub.engine.authoring import job, workflow
 from hub.engine.registry import Registry

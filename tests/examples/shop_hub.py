@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from hub.declare.project import load_project
-from hub.dispatch.deliver import Dispatcher, Rules
+from hub.dispatch.deciding import Rules
+from hub.dispatch.deliver import Dispatcher
 from hub.dispatch.match import Bindings
 from hub.engine.discover import discover
 from hub.engine.lease import Lease

@@ -21,8 +21,11 @@ from hub.client import Client
 from hub.triggers.webhook.answer import SAFETY
 from hub.triggers.webhook.guard import Guard
 
+#: What answers beside the webhooks.
+Routes = Sequence[BaseRoute]
 
-def create_app(intake: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
+
+def create_app(intake: ASGIApp, routes: Routes) -> ASGIApp:
     """Webhooks go straight to the intake; everything else is routed."""
     # A path with one slash more is another path, and there is nothing at it.
     routed = Router(routes=list(routes), default=_nothing, redirect_slashes=False)

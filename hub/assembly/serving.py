@@ -11,16 +11,14 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
-from hub.api.app import create_app, machine_routes
-from hub.api.doorkeeper import Doorkeeper
+from hub.api.app import Routes, machine_routes
 from hub.api.live import Live
 from hub.api.metrics import Metrics, metrics_operations
 from hub.api.oauth import Tokens
 from hub.api.readiness import Readiness
-from hub.api.server import HttpServer
 from hub.api.streams import stream_operations
 from hub.assembly.definitions import Comparing
-from hub.assembly.exposure import exposed
+from hub.assembly.doors import Doors
 from hub.assembly.files import Files
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.kept_results import ResultPruner
@@ -33,17 +31,16 @@ from hub.assembly.reloading import Reloading
 from hub.assembly.retention import Pruner
 from hub.assembly.revisions import tell_changed
 from hub.assembly.sharing import Sharing
-from hub.assembly.side_door import OpenedDoor, end_side_door, keep_side_door, state_of
+from hub.assembly.side_door import OpenedDoor
 from hub.assembly.tidying import Tidying
 from hub.assembly.tracing import tracing
-from hub.assembly.webhooks import open_door, trusted_proxies
+from hub.assembly.webhooks import trusted_proxies
 from hub.engine.worker import Worker
 from hub.model.audit import AuditEntry
 from hub.model.errors import Conflict, HubError, StoreUnavailable
 from hub.store.counting import Counts
 from hub.triggers.schedule.loop import Scheduler
 from hub.triggers.schedule.ticking import Ticking
-from hub.triggers.webhook.intake import Intake
 
 log = logging.getLogger(__name__)
 
@@ -67,14 +64,10 @@ class Serving:
         reload_code: bool = False,
         side_door: OpenedDoor | None = None,
     ) -> None:
-        """`reload_code`: changed files in workflows/ take effect too, as those in executors/ and config/ always do.
-
-        `side_door` is ended with the rest.
-        """
+        """`reload_code`: changed files in workflows/ take effect too, as those in executors/ and config/ always do."""
         self._parts = parts
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._tokens: dict[str, bytes] = {}
         self._live, self._counts = Live(), Counts(parts.clock)
         parts.store.watch(self._live)
         parts.store.watch(self._counts)
@@ -86,13 +79,8 @@ class Serving:
         self._jobs = JobsThread(self._worker)
         self._ticking: Ticking | None = None
         self._scheduler: Scheduler | None = None
-        self._intake: Intake | None = None
         self._reload_code = reload_code
-        self._side_door = side_door
-        self._doorkeeper: Doorkeeper | None = None
-        server = parts.config.server
-        self._host = host or server.host
-        self._http = HttpServer(self._host, server.port if port is None else port)
+        self._doors = Doors(parts, host, port, side_door)
         #: Set when something failed that only a restart can mend.
         self.failed: BaseException | None = None
 
@@ -103,7 +91,7 @@ class Serving:
     @property
     def address(self) -> str:
         """Where it listens: `http://127.0.0.1:8700`."""
-        return self._http.address
+        return self._doors.address
 
     async def start(self) -> int:
         """Answering when it returns. How many executions of an earlier process go on.
@@ -114,14 +102,9 @@ class Serving:
         parts = self._parts
         await self._take_seat()
         parts.client.check_keys()
-        told = await exposed(parts, self._host)
-        self._http.bind()
-        if told is not None:
-            log.warning("%s", told)
-        parts.reached.own = self._http.address
-        self._lease.about = replace(self._lease.about, address=self._http.address)
+        await self._doors.bind()
+        self._lease.about = replace(self._lease.about, address=self.address)
         rescued = await self._take_lease()
-        await self._learn_tokens()
         parts.evaluator.start()
         self._begin_loops()
         self._jobs.start()
@@ -131,13 +114,9 @@ class Serving:
         for loop in self._records.loops(self._stop):
             self._begin(loop)
         await self._note_applied()
-        intake, quick = open_door(parts, self._tokens)
-        self._intake = intake
         self._begin(Reloading(parts.files, parts.clock, self._take, code=self._reload_code).serve(self._stop))
         console = console_route(parts, self.troubles, self._live, lambda: self._counts.latest)
-        if self._side_door is not None and parts.config.server.side_door:
-            self._doorkeeper = await keep_side_door(self._side_door, parts, intake, self._http.adopt)
-        await self._http.start(create_app(intake, [console, *self._routes()]), quick, self._doorkeeper)
+        await self._doors.open([console, *self._machine_routes()])
         return rescued
 
     def _begin_loops(self) -> None:
@@ -154,8 +133,7 @@ class Serving:
         self._begin(Tidying(lambda: self._worker.running).serve(stop))
         self._begin(Pruner(parts.store, parts.clock, parts.config.retention, results).serve(stop))
 
-    def _routes(self) -> list[Any]:
-        """What is answered to machines."""
+    def _machine_routes(self) -> Routes:
         parts = self._parts
         tokens = Tokens(parts.client, trusted_proxies(parts.config))
         metrics = Metrics(parts.store, parts.clock, self._counts, self._live, self.troubles)
@@ -210,7 +188,7 @@ class Serving:
         """No new work, let what runs finish or give it back; how many executions were given back."""
         # Beside the rest: each has its own limit, and the whole has one too.
         self._live.close()
-        closing = asyncio.create_task(self._close_doors())
+        closing = asyncio.create_task(self._doors.close())
         if self._ticking is not None:
             await self._ticking.stop()
         self._stop.set()
@@ -228,12 +206,6 @@ class Serving:
             await asyncio.to_thread(self._spans.close)
         return given_back
 
-    async def _close_doors(self) -> None:
-        closing = [self._http.stop()]
-        if self._side_door is not None:
-            closing.append(end_side_door(self._side_door, self._doorkeeper))
-        await asyncio.gather(*closing)
-
     def troubles(self) -> list[str]:
         """Sentences about what does not work now; empty when all is well."""
         found = self._records.troubles()
@@ -241,10 +213,6 @@ class Serving:
             found.append("the loop of jobs has ended.")
         found += [f"a background loop has ended: {task.get_coro()}" for task in self._tasks if task.done()]
         return found
-
-    async def _learn_tokens(self) -> None:
-        for webhook in await self._parts.client.acting_as(operator()).webhooks():
-            self._tokens[webhook["executor"]] = webhook["url"].rpartition("/")[2].encode()
 
     async def _note_applied(self) -> None:
         """Record which executors are in effect, and who changed that: whoever runs this process."""
@@ -258,11 +226,7 @@ class Serving:
         """Put changed files into effect, everywhere where they are used."""
         parts = self._parts
         parts.replace(files)
-        await self._learn_tokens()
-        if self._intake is not None:
-            self._intake.endpoints, self._intake.broken = files.endpoints, files.broken
-        if self._doorkeeper is not None:
-            self._doorkeeper.changed(state_of(files.root))
+        await self._doors.replace(files)
         self._worker.replace(files.registry, parts.surroundings)
         self._lease.about = replace(self._lease.about, revision=parts.about.revision)
         self._records.replace(files)

@@ -51,8 +51,8 @@ def without_endpoint(executors: Iterable[Executor], endpoints: Mapping[str, Endp
     return {executor.name for executor in executors if _has_address(executor) and executor.name not in endpoints}
 
 
-def worth_knowing(executors: Iterable[Executor], endpoints: Mapping[str, Endpoint]) -> list[Problem]:
-    """What is no mistake, and may be more open than somebody meant, with its place."""
+def more_open_than_meant(executors: Iterable[Executor], endpoints: Mapping[str, Endpoint]) -> list[Problem]:
+    """Webhooks whose verification lets in more than somebody may have meant, each with its place."""
     return [
         Problem(executor.at("trigger", "webhook", "verify"), sentence)
         for executor in executors

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hub.assembly.endpoints import build_endpoints, without_endpoint
+from hub.assembly.endpoints import build_endpoints, more_open_than_meant, without_endpoint
 from hub.assembly.fetching import Calling, Fetching
 from hub.assembly.revealing import Revealing
 from hub.declare.config import Config, sqlite_path
@@ -22,7 +22,7 @@ from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.expressions import check_expression, check_variables
 from hub.model.errors import BadInput
-from hub.model.executor import Executor, Problem
+from hub.model.executor import Executor, JobTarget, Problem
 from hub.model.hiding import Hiding
 from hub.store.databases import Database
 from hub.targets.calling import retry_flaws
@@ -47,6 +47,8 @@ class Files:
     registry: Registry
     endpoints: Mapping[str, Endpoint]
     problems: tuple[Problem, ...]
+    #: What is no mistake, and may be otherwise than somebody meant.
+    warnings: tuple[Problem, ...]
     secret: Callable[[str], str]
     #: What workflows/ declares, without what the hub makes for executors.
     discovered: Discovered
@@ -110,6 +112,7 @@ def read_files(
         registry=registry,
         endpoints=endpoints,
         problems=tuple(sorted(problems)),
+        warnings=tuple(sorted(_worth_knowing(project, discovered, endpoints))),
         secret=lambda name: project.secrets.get(name).reveal(),
         discovered=discovered,
         hiding=revealing.hiding,
@@ -133,6 +136,15 @@ def _between(project: Project, discovered: Discovered) -> Iterator[Problem]:
         points = discovered.registry.wait_points.values()
         asked = {point.permission for point in points if point.permission is not None}
         yield from unknown_permissions(project.names, asked)
+
+
+def _worth_knowing(project: Project, discovered: Discovered, endpoints: Mapping[str, Endpoint]) -> Iterator[Problem]:
+    loaded = project.loaded
+    yield from more_open_than_meant(loaded.executors, endpoints)
+    yield from loaded.overlooked
+    targets = [executor.target for executor in (*loaded.executors, *loaded.unfinished)]
+    aimed_at = {target.job_name for target in targets if isinstance(target, JobTarget)}
+    yield from (one.problem for one in discovered.overlooked if aimed_at.isdisjoint(one.unless))
 
 
 def database_url(url: Secret, root: Path) -> str:

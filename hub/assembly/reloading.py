@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hub.assembly.files import Files, read_files
 from hub.declare.config import CONFIG_FILE, Config
+from hub.declare.executors import executor_files
 from hub.declare.secrets import SECRETS_FILE
 from hub.model.clock import Clock
 from hub.model.errors import HubError
@@ -79,6 +80,9 @@ class Reloading:
         for problem in read.problems:
             if problem not in now.problems:
                 log.warning("%s", problem)
+        for warning in read.warnings:
+            if warning not in now.warnings:
+                log.warning("%s", warning)
         if read.config is None:
             log.warning("%s cannot be used as it is now: everything stays as it was until it is mended", CONFIG_FILE)
             return
@@ -101,7 +105,7 @@ class Reloading:
     def _paths(self, root: Path) -> Iterator[Path]:
         yield root / CONFIG_FILE
         yield root / SECRETS_FILE
-        yield from root.glob("executors/*.y*ml")
+        yield from executor_files(root)
         if self._code:
             yield from root.glob("workflows/**/*.py")
 

@@ -22,7 +22,6 @@ def check(as_json: bool) -> None:
     that cannot go on with them.
     """
     from hub.assembly.definitions import other_nodes
-    from hub.assembly.endpoints import worth_knowing
     from hub.assembly.files import read_files
     from hub.assembly.revisions import as_problems, changed_executions
     from hub.assembly.tables import table_problems
@@ -32,7 +31,7 @@ def check(as_json: bool) -> None:
         click.echo(sentence, err=True)
     for name in sorted(files.hiding.short):
         click.echo(too_short(name), err=True)
-    for warning in worth_knowing(files.executors, files.endpoints):
+    for warning in files.warnings:
         click.echo(str(warning), err=True)
     judged = asyncio.run(changed_executions(files))
     problems = sorted([*files.problems, *asyncio.run(table_problems(files)), *as_problems(files, judged)])

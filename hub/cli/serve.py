@@ -46,7 +46,6 @@ def serve(host: str | None, port: int | None, reload: bool, log_format: str | No
 async def _serve(
     host: str | None, port: int | None, reload: bool, log_format: str | None, side_door: OpenedDoor | None
 ) -> int:
-    from hub.assembly.endpoints import worth_knowing
     from hub.assembly.files import read_files
     from hub.assembly.jobs_thread import settle_in
     from hub.assembly.parts import open_parts
@@ -57,7 +56,7 @@ async def _serve(
     files = read_files(project_root(), hiding=hiding)
     for problem in files.problems:
         click.echo(str(problem), err=True)
-    for warning in worth_knowing(files.executors, files.endpoints):
+    for warning in files.warnings:
         log.warning("%s", warning)
     if files.config is None:
         raise ConfigError(())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -18,6 +20,7 @@ from hub.model.names import NAME_RULE, is_name
 
 FOLDER = "executors"
 _SUFFIXES = (".yaml", ".yml")
+_NEARLY = re.compile(r"(\.ya?ml)(\.txt)?$", re.IGNORECASE)
 
 _VERIFY: Where = ("trigger", "webhook", "verify")
 _CALLS: tuple[Where, ...] = (("target", "http"), ("target", "graphql"))
@@ -35,6 +38,8 @@ class Loaded:
     problems: tuple[Problem, ...]
     #: The names (by file) of those that have one, and so cannot run.
     broken: frozenset[str]
+    #: Files that are not read and look as if somebody thought so.
+    overlooked: tuple[Problem, ...] = ()
 
 
 def is_late(where: Where) -> bool:
@@ -56,7 +61,7 @@ def load_executors(root: Path, sources: Sources | None = None) -> Loaded:
     broken: set[str] = set()
     taken: dict[str, str] = {}
     for path in _files(root):
-        file = _named(path)
+        file = _named(PurePath(path.name))
         executor, found = _load(path, file, sources)
         if (first := taken.setdefault(path.stem, file)) != file:
             found.append(Problem(Position(file), f"this executor is already in {first}; keep one of the two files"))
@@ -67,7 +72,9 @@ def load_executors(root: Path, sources: Sources | None = None) -> Loaded:
         else:
             executors[path.stem] = executor
     whole = (executor for name, executor in sorted(executors.items()) if name not in broken)
-    return Loaded(tuple(whole), tuple(unfinished), tuple(sorted(set(problems))), frozenset(broken))
+    return Loaded(
+        tuple(whole), tuple(unfinished), tuple(sorted(set(problems))), frozenset(broken), tuple(_overlooked(root))
+    )
 
 
 def parse_executor(document: Document, sources: Sources) -> tuple[Executor | None, list[Problem]]:
@@ -100,10 +107,36 @@ def _files(root: Path) -> list[Path]:
     return sorted(path for path in found if not path.is_dir())
 
 
-def _named(path: Path) -> str:
-    """The file's name in messages; a name that no one could type is escaped."""
-    name = path.name if path.name.isprintable() else path.name.encode("unicode_escape", "backslashreplace").decode()
-    return f"{FOLDER}/{name}"
+def executor_files(root: Path) -> Iterator[Path]:
+    """The files of executors/ that are read, and those that look as if somebody thought so: in folders of their own, or
+    with a name such as order.YAML or order.yml.txt.
+    """
+    folder = root / FOLDER
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and _NEARLY.search(path.name) and not path.is_dir():
+            yield path
+
+
+def _overlooked(root: Path) -> Iterator[Problem]:
+    folder = root / FOLDER
+    for path in sorted(executor_files(root)):
+        at = Position(_named(path.relative_to(folder)))
+        if path.parent != folder:
+            yield Problem(at, f"this file is not read: move it to {FOLDER}/ itself")
+        elif path.suffix not in _SUFFIXES:
+            right = _shown(_NEARLY.sub(lambda ending: ending[1].lower(), path.name))
+            yield Problem(at, f"this file is not read: rename it to {right}")
+
+
+def _named(path: PurePath) -> str:
+    """The file's place in messages."""
+    return f"{FOLDER}/{_shown(str(path))}"
+
+
+def _shown(name: str) -> str:
+    """A name that no one could type is escaped."""
+    return name if name.isprintable() else name.encode("unicode_escape", "backslashreplace").decode()
 
 
 def _load(path: Path, file: str, sources: Sources) -> tuple[Executor | None, list[Problem]]:

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from hub.engine.job import Job
+from hub.engine.overlooked import Overlooked, overlooked
 from hub.engine.points import WaitPoint
 from hub.engine.registry import Registry
 from hub.engine.workflow import Workflow
@@ -34,6 +35,8 @@ class Discovered:
 
     registry: Registry
     problems: tuple[Problem, ...]
+    #: What it holds and is of no effect. Not told while a file cannot be imported: that one may be what the others are for.
+    overlooked: tuple[Overlooked, ...] = ()
 
 
 def discover(root: Path) -> Discovered:
@@ -47,20 +50,21 @@ def discover(root: Path) -> Discovered:
     importlib.invalidate_caches()
     registry = Registry()
     problems: list[Problem] = []
-    found: list[_Declared] = []
+    modules: dict[Path, ModuleType] = {}
     for path in sorted(folder.rglob("*.py")):
         if "__pycache__" in path.parts:
             continue
         try:
-            module = _load(root, path)
+            modules[path] = _load(root, path)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
             problems.append(_problem(root, path, error))
-            continue
-        found += [value for value in vars(module).values() if isinstance(value, Job | Workflow | WaitPoint)]
-    _register(registry, found, root, problems)
-    return Discovered(registry, tuple(sorted(problems)))
+    found = [one for module in modules.values() for one in vars(module).values()]
+    declared = [one for one in found if isinstance(one, Job | Workflow | WaitPoint)]
+    missed = () if problems else tuple(overlooked(root, modules, declared))
+    _register(registry, declared, root, problems)
+    return Discovered(registry, tuple(sorted(problems)), missed)
 
 
 def _register(registry: Registry, found: list[_Declared], root: Path, problems: list[Problem]) -> None:

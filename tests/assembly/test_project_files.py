@@ -61,6 +61,53 @@ def test_a_sound_project_has_nothing_to_say(tmp_path: Path) -> None:
     assert set(files.registry.workflows) == {"greeting"}
 
 
+def test_what_is_of_no_effect_is_worth_a_line_and_no_problem(tmp_path: Path) -> None:
+    flow = "workflow('{0}', job(name='{0}')(lambda: 1))"
+    shared = "from hub import job\n\n@job\ndef shared():\n    return 1\n"
+    files = project(
+        tmp_path,
+        {
+            "executors/Hook.YAML": "[",
+            "executors/old/hook.yml": "[",
+            "executors/job.yaml": (
+                f"name: job\ntrigger: {{webhook: {{}}}}\ntarget: {{job: {{job_name: aimed-at, invoker: {BOT}}}}}\n"
+            ),
+            "workflows/__init__.py": "",
+            "workflows/aimed.py": "from hub import job\n\n@job\ndef aimed_at():\n    return 1\n",
+            "workflows/constants.py": "LIMIT = 10\n",
+            "workflows/empty.py": "# nothing yet\n",
+            "workflows/jobs/used.py": shared,
+            "workflows/jobs/unused.py": shared.replace("shared", "unused"),
+            "workflows/uses.py": (
+                "from hub import job, wait_point, workflow\n\nfrom .constants import LIMIT\nfrom workflows.jobs import used\n\n"
+                f"FLOWS = [\n    {flow.format('in-a-list')},\n]\nMORE = {{'a': {flow.format('in-a-dict')}}}\n"
+                f"class Flows:\n    one = {flow.format('in-a-class')}\n    asks = wait_point('asks')\n"
+                f"named = {flow.format('found')}\nALL = [named, *FLOWS]\n"
+            ),
+        },
+    )
+    assert said(files) == []
+    add = 'add name = workflow("…", main_job=…), or import it in a file that does'
+    inside = 'workflows/uses.py:{}:1: the {} "{}" stands in {}, where it is not looked for: name it at the top level of uses.py, {} = …'
+    assert [str(warning) for warning in files.warnings] == [
+        "executors/Hook.YAML:1:1: this file is not read: rename it to Hook.yaml",
+        "executors/old/hook.yml:1:1: this file is not read: move it to executors/ itself",
+        f"workflows/empty.py:1:1: this file declares no workflow and no job: {add}",
+        f"workflows/jobs/unused.py:1:1: nothing starts the jobs of this file: {add}",
+        inside.format(7, "workflow", "in-a-list", "FLOWS", "in_a_list"),
+        inside.format(9, "workflow", "in-a-dict", "MORE", "in_a_dict"),
+        inside.format(11, "workflow", "in-a-class", "Flows", "in_a_class"),
+        inside.format(12, "wait point", "asks", "Flows", "asks"),
+    ]
+    assert set(files.discovered.registry.workflows) == {"greeting", "found"}
+
+
+def test_files_of_no_effect_are_not_told_of_while_one_cannot_be_imported(tmp_path: Path) -> None:
+    files = project(tmp_path, {"workflows/constants.py": "LIMIT = 10\n", "workflows/uses.py": "import constants\n"})
+    assert len(files.problems) == 1
+    assert files.warnings == ()
+
+
 def test_problems_of_all_sources_are_told_at_once_by_their_place(tmp_path: Path) -> None:
     """YAML, keys, names across files, expressions, cron, targets, secrets and Python: none hides another."""
     files = project(

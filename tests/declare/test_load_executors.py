@@ -246,12 +246,20 @@ def test_only_yaml_files_right_in_the_folder_are_read(tmp_path):
     folder = tmp_path / "executors"
     for name in ("README.md", "abc.yaml.bak", ".abc.yaml", "abc.json", "abc.YAML"):
         (folder / name).write_text("[")
+    (folder / "abc.yml.txt").write_text("[")
     (folder / "nested").mkdir()
     (folder / "nested" / "deep.yaml").write_text("[")
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "deep.yaml").write_text("[")
     (folder / "folder.yaml").mkdir()
     loaded = load(tmp_path)
     assert [executor.name for executor in loaded.executors] == ["abc"]
     assert loaded.problems == ()
+    assert [str(one) for one in loaded.overlooked] == [
+        "executors/abc.YAML:1:1: this file is not read: rename it to abc.yaml",
+        "executors/abc.yml.txt:1:1: this file is not read: rename it to abc.yml",
+        "executors/nested/deep.yaml:1:1: this file is not read: move it to executors/ itself",
+    ]
 
 
 def test_no_folder_is_no_executor(tmp_path):

@@ -1,124 +1,18 @@
+"""The scheduler: which slots it records and fires, over outages, edits, pauses and clocks that jump."""
+
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit import PATIENCE
+from schedule_stand_ins import DAY, HOUR, MINUTE, NOON, SECOND, HandClock, Hub, executor
 
-from hub.model.clock import SystemClock, from_iso, iso
-from hub.model.errors import StoreUnavailable
+from hub.model.clock import iso
 from hub.model.event import NewEvent, Outcome
-from hub.model.executor import EventTrigger, Executor, JobTarget, ScheduleTrigger
-from hub.model.schedule import Slot, StoredSchedule
+from hub.model.executor import EventTrigger, Executor, JobTarget
 from hub.triggers.schedule.cron import parse
-from hub.triggers.schedule.loop import Scheduler
-from hub.triggers.schedule.ticking import Ticking
-
-SECOND = 1_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-NOON = from_iso("2026-05-04T12:00")
-
-
-class HandClock:
-    """A clock that a test moves. Its monotonic time goes on even when the wall clock is set."""
-
-    def __init__(self, now: int = NOON) -> None:
-        self.wall = now
-        self.since_start = 0.0
-
-    def now(self) -> int:
-        return self.wall
-
-    def monotonic(self) -> float:
-        return self.since_start
-
-    async def sleep(self, seconds: float) -> None:
-        self.forward(round(seconds * 1000))
-
-    def forward(self, ms: int) -> None:
-        self.wall += ms
-        self.since_start += ms / 1000
-
-    def set(self, now: int) -> None:
-        self.wall = now
-
-
-class Pages:
-    """Stands in for the store behind the port: what a store promises, on dicts."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, StoredSchedule] = {}
-        self.slots: dict[tuple[str, int], Slot] = {}
-        self.events: list[NewEvent] = []
-        self.writes = 0
-
-    async def schedules(self) -> list[StoredSchedule]:
-        return list(self.rows.values())
-
-    async def put_schedules(self, rows, gone) -> None:
-        self.writes += 1
-        self.rows.update({row.executor: row for row in rows})
-        for name in gone:
-            self.rows.pop(name, None)
-
-    async def due_schedules(self, now: int, limit: int) -> list[StoredSchedule]:
-        found = [row for row in self.rows.values() if row.next_fire_at is not None and row.next_fire_at <= now]
-        return sorted(found, key=lambda row: row.next_fire_at or 0)[:limit]
-
-    async def record_slots(self, executor, slots, next_fire_at, expected) -> int:
-        await asyncio.sleep(0)
-        new = [slot for slot in slots if (executor, slot.at) not in self.slots]
-        self.slots.update({(executor, slot.at): slot for slot in new})
-        self.events += [slot.event for slot in new if slot.event is not None]
-        if (row := self.rows.get(executor)) is not None and row.next_fire_at == expected:
-            self.rows[executor] = replace(row, next_fire_at=next_fire_at)
-        return len(new)
-
-
-def executor(name="nightly", *, disabled=False, **trigger):
-    return Executor(
-        name, ScheduleTrigger(**{"cron": "0 * * * *", **trigger}), JobTarget("job", None), disabled=disabled
-    )
-
-
-class Hub:
-    """A scheduler with its surroundings."""
-
-    def __init__(self, *executors: Executor, pages: Pages | None = None, clock: HandClock | None = None) -> None:
-        self.clock = clock or HandClock()
-        self.pages = pages or Pages()
-        self.executors = list(executors)
-        self.woken = 0
-        self.scheduler = Scheduler(self.pages, self.clock, lambda: self.executors, self.wake)
-
-    def wake(self) -> None:
-        self.woken += 1
-
-    def sync(self) -> int:
-        return asyncio.run(self.scheduler.sync_definitions())
-
-    def check(self) -> int:
-        return asyncio.run(self.scheduler.run_once())
-
-    def drain(self) -> int:
-        total, new = 0, 1
-        while new:
-            new = self.check()
-            total += new
-        return total
-
-    @property
-    def next(self) -> int | None:
-        return self.pages.rows["nightly"].next_fire_at
-
-    @property
-    def outcomes(self) -> dict[int, Outcome | None]:
-        return {at: slot.outcome for (_, at), slot in sorted(self.pages.slots.items())}
 
 
 def test_a_slot_is_recorded_with_its_event_and_dispatch_is_woken():
@@ -313,95 +207,3 @@ def test_no_slot_vanishes_and_none_is_recorded_twice_over_outages_restarts_and_c
     assert list(hub.outcomes) == wanted
     keys = [event.key for event in hub.pages.events]
     assert len(keys) == len(set(keys))
-
-
-class Counted(Scheduler):
-    """A scheduler that tells when it was called and what it did."""
-
-    def __init__(self, pages: Pages, due: int | None = None) -> None:
-        super().__init__(pages, SystemClock(), list, lambda: None)
-        self.calls: list[int] = []
-        self.fails = 0
-        self.fault: Exception = RuntimeError("the store is away")
-        self.next_due = due
-
-    async def run_once(self) -> int:
-        self.calls.append(SystemClock().now())
-        if self.fails:
-            self.fails -= 1
-            raise self.fault
-        return 0
-
-
-def ticking(scheduler: Counted, *, until: int, clock=None, interval=0.2, meanwhile=None) -> None:
-    """Run the real job on the real clock until it was called `until` times."""
-
-    async def run():
-        job = Ticking(scheduler, clock or SystemClock(), interval=interval)
-        job.start()
-        deadline = SystemClock().monotonic() + PATIENCE
-        while len(scheduler.calls) < until and SystemClock().monotonic() < deadline:
-            await asyncio.sleep(0.002)
-            if meanwhile is not None:
-                meanwhile()
-        await job.stop()
-        calls = len(scheduler.calls)
-        await asyncio.sleep(0.05)
-        assert len(scheduler.calls) == calls, "it ran on after the stop"
-
-    asyncio.run(run())
-    assert len(scheduler.calls) >= until
-
-
-def test_the_job_checks_at_once_and_then_at_each_interval():
-    scheduler = Counted(Pages())
-    begun = SystemClock().now()
-    ticking(scheduler, until=3)
-    assert scheduler.calls[1] - begun >= 200 - 2
-    assert scheduler.calls[2] - begun >= 400 - 2
-
-
-def test_the_job_is_pulled_forward_to_the_next_due_instant():
-    due = SystemClock().now() + 150
-    scheduler = Counted(Pages(), due)
-    ticking(scheduler, until=2, interval=600)
-    assert scheduler.calls[1] - due >= -2
-
-
-def test_work_that_is_left_over_is_taken_up_without_a_pause():
-    scheduler = Counted(Pages(), 1)
-    ticking(scheduler, until=5, interval=600)
-
-
-def test_a_failing_check_is_followed_by_the_next_one(caplog):
-    scheduler = Counted(Pages())
-    scheduler.fails = 2
-    ticking(scheduler, until=3, interval=0.05)
-    assert "the store is away" in caplog.text
-
-
-def test_a_store_that_is_away_is_told_of_once_and_without_a_traceback(caplog):
-    caplog.set_level(logging.INFO)
-    scheduler = Counted(Pages())
-    scheduler.fails, scheduler.fault = 3, StoreUnavailable("the store is away")
-    ticking(scheduler, until=5, interval=0.05)
-    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
-    assert caplog.text.count("the store is away") == 1
-    assert "Traceback" not in caplog.text
-
-
-def test_a_clock_that_is_set_back_does_not_stop_the_checks():
-    # As if the clock had been set back by an hour since the job asked for its next run.
-    class Ahead(SystemClock):
-        ahead = HOUR
-
-        def now(self):
-            return super().now() + self.ahead
-
-    clock = Ahead()
-    scheduler = Counted(Pages())
-
-    def set_back():
-        clock.ahead = 0
-
-    ticking(scheduler, until=2, clock=clock, interval=0.05, meanwhile=set_back)

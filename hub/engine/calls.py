@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hub.engine import failures, pausing, replay
 from hub.engine.job import Job
+from hub.engine.part import Part
 from hub.engine.scope import Call, Scope
 from hub.engine.starting import MOST_ARGS
 from hub.engine.triggered import Triggered
@@ -15,18 +16,12 @@ from hub.model.execution import Checkpoint, JobStatus
 from hub.model.values import digest
 from hub.store.checkpoints import Handled
 
-if TYPE_CHECKING:
-    from hub.engine.runner import Run
-
 #: Levels of jobs that call jobs. A plain job holds its thread while it waits for those below.
 _DEEPEST = 1_000
 
 
-class Calls:
+class Calls(Part):
     """Of one run."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
 
     def make(self, scope: Scope, job: Job[Any, Any], input: Any) -> Triggered[Any]:
         """A job is triggered at a scope: give back what is stored, or begin."""

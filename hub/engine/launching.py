@@ -10,24 +10,20 @@ import asyncio
 import concurrent.futures
 from collections.abc import Coroutine, Generator
 from types import coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hub.engine.scope import Call, Scope, Unwind, Work
 from hub.engine.triggered import Triggered
 from hub.model.errors import JobFailed, NotChosen
-
-if TYPE_CHECKING:
-    from hub.engine.runner import Run
 
 #: So many calls share a task, one inside the other: whatever wakes the innermost goes through the frames of all.
 _DEEPEST = 4
 
 
 class Launcher:
-    """Of one run, in one loop."""
+    """Of one run, in its loop."""
 
-    def __init__(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
-        self._run = run
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
     def begin(self, scope: Scope, path: str, work: Work) -> Triggered[Any]:
@@ -105,7 +101,7 @@ class Launcher:
     def _task_for_thread(
         self, scope: Scope, call: Call, body: Coroutine[Any, Any, Any], waiting: concurrent.futures.Future[Any]
     ) -> None:
-        if scope.closed or self._run.stopped:
+        if scope.closed or scope.run.stopped:
             body.close()
             waiting.set_exception(Unwind())
             return

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hub.engine import failures, replay
+from hub.engine.part import Part
 from hub.engine.scope import Scope
 from hub.engine.starting import nested_request
 from hub.engine.triggered import Triggered
 from hub.model.execution import Checkpoint, JobStatus, StartRequest
 from hub.model.values import canonical, digest, parse
 
-if TYPE_CHECKING:
-    from hub.engine.runner import Run
-
 Invoker = str | Mapping[str, str] | None
 
 
-class Others:
+class Others(Part):
     """Of one run."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
 
     def start(
         self,

@@ -148,7 +148,7 @@ class _DryRun(Run):
         self.fatal: BaseException | None = None
         #: What the code did that a rehearsal leaves out; None: nothing.
         self.blind: str | None = None
-        self.dry = _DryLauncher(self, history)
+        self.dry = _DryLauncher(self.loop, history)
         self.launcher = self.dry
 
     def decide(self, call: Checkpoint, *, at_most_once: bool = False) -> Any:
@@ -201,8 +201,8 @@ class _Blind:
 class _DryLauncher(Launcher):
     """Begins only jobs that were under way with calls of their own; everything else stays as it was then."""
 
-    def __init__(self, run: Run, history: History) -> None:
-        super().__init__(run, run.loop)
+    def __init__(self, loop: asyncio.AbstractEventLoop, history: History) -> None:
+        super().__init__(loop)
         self._history = history
         self._by_path = {call.path: call for call in history.calls}
         self._waiting: list[concurrent.futures.Future[Any]] = []

@@ -71,7 +71,7 @@ class Run:
         #: It may be what took its worker down, more than once. After a while, or once it has stored something, it is not.
         self.suspected = claimed.crashes > 1
         self._clearing: asyncio.TimerHandle | None = None
-        self.launcher = Launcher(self, self.loop)
+        self.launcher = Launcher(self.loop)
         self.trying = Trying(self)
         self.waits = Waits(self)
         self.others = Others(self)
@@ -102,8 +102,8 @@ class Run:
             self.stopped = True
             if self._clearing is not None:
                 self._clearing.cancel()
-            # It holds the exception that took it down, and with that every frame, each of which holds this run again.
-            self._main = None
+            # The one holds the exception that took it down, and with that every frame; each of those, and the other, holds this.
+            self._main = self.root = None
 
     def _outlive(self) -> None:
         """It has stored nothing yet, and its worker lives all the same."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hub.engine import failures, pausing, retry
 from hub.engine.context import Context
 from hub.engine.job import Job
+from hub.engine.part import Part
 from hub.engine.scope import Call, Scope, Unwind, enter
 from hub.engine.stepping import stepped
 from hub.model.durations import spoken
@@ -41,11 +42,11 @@ class Ended:
     failure: BaseException | None = None
 
 
-class Trying:
+class Trying(Part):
     """How the jobs of one run are tried."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
+        super().__init__(run)
         #: Calls that wait for their next try.
         self._resting: set[asyncio.Task[Any] | None] = set()
         #: The store has said that the claim holds, after the cancel of this number.

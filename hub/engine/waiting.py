@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hub.engine import failures, replay
+from hub.engine.part import Part
 from hub.engine.resolving import question, rebuilt
 from hub.engine.scope import Call, Scope
 from hub.engine.triggered import Triggered
@@ -42,11 +43,11 @@ class _Open:
     changed: asyncio.Event
 
 
-class Waits:
+class Waits(Part):
     """The open waits of one run."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
+        super().__init__(run)
         self._open: dict[str, _Open] = {}
         self._looking = False
         #: What the run was parked on; empty while it goes on.
@@ -146,7 +147,7 @@ class Waits:
         """Something stopped or began to wait: see soon whether anything is left to do. From any thread."""
         if self._open and not self._looking and not self._run.stopped:
             self._looking = True
-            self._run.loop.call_soon_threadsafe(self._look)
+            self._run.loop.call_soon_threadsafe(self._look, self._run)
 
     def parking(self) -> Park:
         """What the store is told once the run is down."""
@@ -261,12 +262,11 @@ class Waits:
         await self._run.tools.clock.sleep(max(deadline - self._run.now(), 0) / 1000)
         one.changed.set()
 
-    def _look(self, turns: int = 0) -> None:
-        run = self._run
+    def _look(self, run: Run, turns: int = 0) -> None:
         if not self._open or run.stopped or run.root is None or not run.root.idle():
             self._looking = False
         elif turns < _TURNS:
-            run.loop.call_soon(self._look, turns + 1)
+            run.loop.call_soon(self._look, run, turns + 1)
         else:
             self._looking = False
             self.parked_on = tuple(self._open)

@@ -22,7 +22,7 @@ def settle_in() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(12_000, 5, 5)
+    gc.set_threshold(50_000, 5, 5)
 
 
 class JobsThread:

@@ -52,9 +52,10 @@ class Answer:
     reason: str = field(default="", compare=False)
 
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
-        own = [(b"content-length", b"%d" % len(self.body))]
-        if self.body or self.status != HTTPStatus.NO_CONTENT:
-            own.append((b"content-type", self.content_type))
+        if self.status == HTTPStatus.NO_CONTENT:
+            # It has no content, so neither a length (RFC 9110, 8.6) nor a type.
+            return [*SAFETY, *self.headers]
+        own = [(b"content-length", b"%d" % len(self.body)), (b"content-type", self.content_type)]
         return [*own, *SAFETY, *self.headers]
 
 

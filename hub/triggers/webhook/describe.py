@@ -66,7 +66,7 @@ def _id(scheme: Scheme) -> str:
     places = [_place(source) for source in scheme.families[0].id]
     if not places:
         return "nothing"
-    return " or ".join(places) + ("" if scheme.id_signed else ", not signed")
+    return (" and " if scheme.id_joined else " or ").join(places) + ("" if scheme.id_signed else ", not signed")
 
 
 def _place(source: Source) -> str:
@@ -99,7 +99,11 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {
 
 def example(name: str) -> dict[str, Any]:
     """The `verify` mapping of an example for one preset, secrets named."""
-    written: dict[str, Any] = {"preset": name, "secret": f"${{secret:{name.upper().replace('-', '_')}_WEBHOOK}}"}
+    secret = f"${{secret:{name.upper().replace('-', '_')}_WEBHOOK}}"
+    written: dict[str, Any] = {
+        "preset": name,
+        "secret": f"user:{secret}" if preset(name)["type"] == "basic" else secret,
+    }
     written.update(_SETTINGS.get(name, {}))
     return {key: value for key, value in written.items() if value is not None}
 
@@ -126,6 +130,8 @@ def _notes(name: str, scheme: Scheme) -> str:
         notes.append("The same body under another id is a repetition.")
     if "window" in data:
         notes.append(f"Deliveries are remembered for {data['window']}.")
+    if "status" in data.get("response", {}):
+        notes.append(f"It is answered with {data['response']['status']}.")
     if "budget" in data:
         notes.append(f"It waits {data['budget']} for an answer.")
     return "".join(f" {note}" for note in notes)

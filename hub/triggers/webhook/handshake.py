@@ -25,6 +25,8 @@ _CRC = re.compile(r"[A-Za-z0-9_.~+/=-]{1,256}")
 _ORIGIN = re.compile(r"[A-Za-z0-9.-]{1,253}")
 _RATE = re.compile(rb"[0-9]{1,9}|\*")
 
+_PING = re.compile(rb"webhook_id=[0-9]{1,20}")
+
 _ALL_RATE = b"120"
 
 #: Methods that a handshake needs beside the trigger's own.
@@ -52,9 +54,16 @@ def proven(scheme: Scheme, keys: Sequence[Key], index: int | None, request: RawR
             if kind == 0:
                 return Answer(204)
             return json_answer({"type": 1}) if kind == 1 and at(value, ("event",)) is None else None
-        case "eventgrid" if request.value(b"aeg-event-type") == b"SubscriptionValidation":
+        case "empty" if at(value, ("events",)) == []:
+            return Answer(200)
+        case "eventgrid" if asks_validation(scheme, request):
             return _validation(at(value, (0, "data", "validationCode")))
     return None
+
+
+def asks_validation(scheme: Scheme, request: RawRequest) -> bool:
+    """Whether Event Grid asks if it may send; the answer is always one to the question, and nothing is stored."""
+    return scheme.handshake == "eventgrid" and request.value(b"aeg-event-type") == b"SubscriptionValidation"
 
 
 def _zoom(token: Any, keys: Sequence[Key], index: int | None) -> Answer:
@@ -102,6 +111,12 @@ def _graph(_scheme: Scheme, _keys: Sequence[Key], request: RawRequest) -> Answer
     return text_answer(token) if _GRAPH.fullmatch(token) else problem(400)
 
 
+def _woocommerce(scheme: Scheme, _keys: Sequence[Key], request: RawRequest) -> Answer | None:
+    """The ping of a shop that saves its webhook: a form without a signature, which has to be answered 200."""
+    signed = any(request.values(name) for family in scheme.families for name in family.headers)
+    return None if signed or _PING.fullmatch(request.body) is None else Answer(200)
+
+
 def _twitter(_scheme: Scheme, keys: Sequence[Key], request: RawRequest) -> Answer | None:
     if request.method != "GET":
         return None
@@ -136,6 +151,7 @@ _UNPROVEN: Mapping[str, Callable[[Scheme, Sequence[Key], RawRequest], Answer | N
     "echo": _echo,
     "msgraph": _graph,
     "twitter_crc": _twitter,
+    "woocommerce": _woocommerce,
     "cloudevents": _cloudevents,
 }
 

@@ -57,6 +57,8 @@ _HANDSHAKES = frozenset(
         "sns",
         "twitter_crc",
         "notion",
+        "woocommerce",
+        "empty",
     }
 )
 _NESTED = ("timestamp", "list", "id", "event")
@@ -129,7 +131,7 @@ class _Reader:
             "type", words.TYPES if not self.preset else words.SIGNING + words.STATIC + words.SPECIAL, "hmac"
         )
         stamp = self._mapping("timestamp", ("from", "unit", "tolerance"))
-        mark = self._mapping("id", ("from", "signed"))
+        mark = self._mapping("id", ("from", "signed", "joined"))
         families = self._families(type_)
         timed = any(family.timestamp for family in families)
         return Scheme(
@@ -146,6 +148,7 @@ class _Reader:
             key_encoding=self._one_of("secret_encoding", words.SECRET_ENCODINGS, "utf8"),
             strip_prefix=self._text("strip_prefix"),
             id_signed=self._flag(mark, "signed", ("id",)),
+            id_joined=self._flag(mark, "joined", ("id",)),
             event_suffix=self._source("then", self._mapping("event", ("from", "then")), ("event",)),
             requires=self._requires(),
             query=self._text("query"),
@@ -238,7 +241,7 @@ class _Reader:
         source = inner._source("from", stamp, ("timestamp",))
         if stamp and source is None and type_ in words.SIGNING:
             self._flaw(("timestamp",), 'timestamp needs from: "header:NAME", "signature:KEY" or "json:a.b".')
-        ids = inner._places("id", ("from", "signed"))
+        ids = inner._places("id", ("from", "signed", "joined"))
         return Family(headers, source, ids, inner._places("event", ("from", "then")))
 
     def _places(self, key: str, keys: Sequence[str]) -> tuple[Source, ...]:

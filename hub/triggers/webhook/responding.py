@@ -22,6 +22,8 @@ _NOT_OURS_TO_GIVE = {
 }
 #: What a browser would run.
 _LIVE_TYPES = ("html", "svg", "javascript", "xhtml")
+#: What stands behind such an answer would be read as the beginning of the next one.
+_WITHOUT_CONTENT = (204, 205)
 #: Of what a sender can wait: the rest is for the way and for the store.
 _SHARE = 0.7
 _LARGEST = 1_048_576
@@ -43,6 +45,10 @@ def read_response(given: Mapping[str, Any], budget: str, problem: Callable[[tupl
     content_type = headers.pop(b"content-type", None)
     body = given.get("body")
     raw = None if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    if status in _WITHOUT_CONTENT:
+        if raw or result:
+            problem(("response", "status"), f"an answer with status {status} has no body: use another one, or no body.")
+        raw = b""
     live = raw is not None and _OPENING.encode() in raw
     if live and content_type is not None and any(word in content_type.decode().lower() for word in _LIVE_TYPES):
         problem(

@@ -12,6 +12,8 @@ from hub.triggers.webhook.endpoint import Endpoint
 from hub.triggers.webhook.examine import Step
 from hub.triggers.webhook.scheme import SIGNING, Family, Scheme, Source
 
+_BODY = "the hash of its body: the same body again is a repetition"
+
 
 def retell(endpoint: Endpoint | None, event: Event) -> tuple[Step, ...]:
     """Each step, in order. `endpoint` is the executor's now; where its file says another scheme since, less is told."""
@@ -60,15 +62,17 @@ def _read(endpoint: Endpoint, event: Event) -> Iterator[Step]:
 
 
 def _key(endpoint: Endpoint, event: Event) -> str:
+    if event.key is None and endpoint.body_unique and event.body:
+        return _BODY
     if event.key is None:
         return "nothing in it tells a repetition: each delivery is an event of its own"
     match endpoint.dedupe:
         case "body":
-            return "the hash of its body: the same body again is a repetition"
+            return _BODY
         case "place" if endpoint.place is not None:
             return f"its id, from {_place(endpoint.place)}"
     family = _family(endpoint.scheme, event.payload.get("headers") or {})
-    places = " or ".join(_place(source) for source in family.id)
+    places = (" and " if endpoint.scheme.id_joined else " or ").join(_place(source) for source in family.id)
     return f"the sender's id, from {places}" + (", which is signed" if endpoint.scheme.id_signed else "")
 
 

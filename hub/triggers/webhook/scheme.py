@@ -39,7 +39,7 @@ class Source:
     kind: SourceKind
     #: Header name in lower case, key inside the signature header, or parameter name.
     name: bytes = b""
-    #: Of `json`: the keys to follow; numbers index into lists.
+    #: Of `json`: the keys to follow; numbers index into lists, and `*` in an id is every item of one.
     path: Path = ()
 
 
@@ -68,7 +68,7 @@ class Family:
     #: Lower-case names to read signatures from; several only for a numbered family.
     headers: tuple[bytes, ...]
     timestamp: Source | None = None
-    #: Where the delivery's id is looked for, in this order; one place only when content holds {id}.
+    #: Where the delivery's id is looked for, in this order, or joined from; one place only when content holds {id}.
     id: tuple[Source, ...] = ()
     #: Where the event's name is looked for, in this order.
     event: tuple[Source, ...] = ()
@@ -93,6 +93,8 @@ class Scheme:
     key_encoding: str = "utf8"
     strip_prefix: str = ""
     id_signed: bool = False
+    #: The id is all of a family's places together, rather than the first one that is there.
+    id_joined: bool = False
     #: Added to the event's name after a dot when it is present: GitHub's `action`.
     event_suffix: Source | None = None
     #: Headers that must have exactly these values.

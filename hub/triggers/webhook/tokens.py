@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from hub.model.errors import BadInput
 from hub.triggers.webhook.grammar import read_base64
+from hub.triggers.webhook.handshake import asks_validation
 from hub.triggers.webhook.request import RawRequest, Refusal, Verdict
 from hub.triggers.webhook.scheme import Scheme
 from hub.triggers.webhook.secrets import BadSecret, Key, check_strength
@@ -50,10 +51,13 @@ class TokenVerifier(Checked):
                 if not found.startswith(self.scheme.prefix):
                     raise Refusal("form", f"the token does not begin with {self.scheme.prefix.decode()}")
                 found = found[len(self.scheme.prefix) :]
-        if found is None and self.scheme.query:
-            text = request.query(self.scheme.query)
-            found = None if text is None else text.encode("utf-8", "surrogateescape")
-        return found
+        text = request.query(self.scheme.query) if self.scheme.query else None
+        if text is None:
+            return found
+        other = text.encode("utf-8", "surrogateescape")
+        if found is not None and not hmac.compare_digest(found, other):
+            raise Refusal("header", f"the header and the parameter {self.scheme.query} hold different tokens")
+        return other
 
 
 class BasicVerifier(Checked):
@@ -127,11 +131,13 @@ def match_hash(given: bytes, hashes: Sequence[bytes], reason: str) -> int:
 
 
 class ClosedVerifier(Checked):
-    """Takes nothing: the sender is still being set up, and has no secret yet."""
+    """Takes nothing: the sender is still being set up, and has no secret yet. Whoever asks whether to send is told yes."""
 
     def __init__(self, scheme: Scheme) -> None:
         self.scheme = scheme
         self.keys: tuple[Key, ...] = ()
 
-    def judge(self, _request: RawRequest, _now_ms: int, /) -> Verdict:
+    def judge(self, request: RawRequest, _now_ms: int, /) -> Verdict:
+        if asks_validation(self.scheme, request):
+            return Verdict(ok=True)
         raise Refusal("key", "no secret is set in the executor's file")

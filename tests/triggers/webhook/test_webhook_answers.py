@@ -127,3 +127,16 @@ def test_a_result_may_be_the_answer_when_it_comes_in_time() -> None:
     answer = Desk(hurried, respond=never).post()
     assert (answer.status_code, answer.json()["event_id"]) == (202, "EVENT0")
     assert Desk(endpoint(OPEN), respond=respond).post().json()["event_id"] == "EVENT0"
+
+
+def test_an_answer_without_content_has_no_length_no_type_and_no_body() -> None:
+    desk = Desk(endpoint(GITHUB, response={"status": 204}))
+    answer = desk.raw(b"{}", [(name.encode(), value.encode()) for name, value in signed(b"{}").items()])
+    assert (answer.status, answer.body, len(desk.store.events)) == (204, b"", 1)
+    assert not {"content-length", "content-type", "transfer-encoding"} & answer.headers.keys()
+
+
+@pytest.mark.parametrize("response", [{"body": "ok"}, {"body": "${{ args.body }}"}, {"respond": "result"}])
+@pytest.mark.parametrize("status", [204, 205])
+def test_an_answer_without_content_cannot_be_given_one(status: int, response: dict[str, Any]) -> None:
+    assert "has no body" in problems(GITHUB, response={"status": status, **response})[0]

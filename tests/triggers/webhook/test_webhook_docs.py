@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from webhook_kit import SECRET, executor
+from webhook_kit import executor, secret_of
 
 from hub.triggers.webhook.building import build
 from hub.triggers.webhook.describe import describe_presets, example
@@ -16,18 +16,8 @@ from hub.triggers.webhook.endpoint import Endpoint
 from hub.triggers.webhook.presets import preset_names
 
 DOCS = Path(__file__).parents[3] / "docs"
-#: Secrets that are keys of a kind.
-KEYS = {
-    "discord": "00" * 32,
-    "telnyx": "A" * 43 + "=",
-    "sendgrid": (
-        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q=="
-    ),
-    "adyen": "44" * 32,
-    "adyen-header": "44" * 32,
-    "basic": f"user:{SECRET}",
-}
-STANDARD = ("standardwebhooks", "svix", "clerk", "resend", "openai", "gitlab-signing")
+#: A public key that a preset wants, where any bytes will not do.
+SENDGRID = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q=="
 
 
 def load(name: str) -> Any:
@@ -37,7 +27,7 @@ def load(name: str) -> Any:
         if isinstance(value, dict):
             return {key: fill(item) for key, item in value.items()}
         if isinstance(value, str) and "${" in value:
-            return KEYS.get(name, "whsec_" + "A" * 43 + "=" if name in STANDARD else SECRET)
+            return {"sendgrid": SENDGRID, "telnyx": "A" * 43 + "="}.get(name) or secret_of(name)
         return value
 
     return build(executor(example(name)), fill, public_url="https://hub.example.com")

@@ -200,3 +200,49 @@ def test_notion_gives_its_key_to_the_operator_and_starts_nothing() -> None:
     assert ready.post(body).status_code == 401
     assert len(shown) == 1
     assert fresh.store.events == ready.store.events == []
+
+
+def test_event_grid_may_ask_before_it_has_a_secret_and_sends_nothing_yet() -> None:
+    desk = Desk(endpoint({"preset": "eventgrid"}))
+    body = b'[{"data": {"validationCode": "512d38b6"}}]'
+    asks = {"aeg-event-type": "SubscriptionValidation", "content-type": "application/json"}
+    assert desk.post(body, asks).json() == {"validationResponse": "512d38b6"}
+    assert desk.post(b'[{"data": {"validationCode": "<b>"}}]', asks).status_code == 400
+    assert desk.post(b"{}", asks).status_code == 400
+    assert desk.post(body, asks | {"aeg-event-type": "Notification"}).status_code == 401
+    assert desk.store.events == []
+
+
+@pytest.mark.parametrize("name", ["line", "xero"])
+def test_a_signed_delivery_of_no_events_is_only_a_question(name: str) -> None:
+    desk, answer = _signed({"preset": name, "secret": SECRET}, b'{"events": [], "entropy": "S0m3"}')
+    assert (answer.status_code, answer.content, desk.store.events) == (200, b"", [])
+    refused = desk.post(b'{"events": []}', {"content-type": "application/json"})
+    assert (refused.status_code, desk.store.events) == (401, [])
+    desk, answer = _signed({"preset": name, "secret": SECRET}, b'{"events": [{"webhookEventId": "1"}]}')
+    assert (answer.is_success, len(desk.store.events)) == (True, 1)
+
+
+def test_woocommerce_pings_without_a_signature() -> None:
+    desk = Desk(endpoint({"preset": "woocommerce", "secret": SECRET}))
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert desk.post(b"webhook_id=12", form).status_code == 200
+    for body, headers in (
+        (b"webhook_id=12&order=7", form),
+        (b"webhook_id=<b>", form),
+        (b"webhook_id=12", form | {"x-wc-webhook-signature": "AAAA"}),
+        (b"{}", {"content-type": "application/json"}),
+    ):
+        assert desk.post(body, headers).status_code == 401
+    assert desk.store.events == []
+
+
+def test_discords_two_kinds_of_senders_are_answered_as_each_wants_it() -> None:
+    private = Ed25519PrivateKey.generate()
+    public = private.public_key().public_bytes_raw().hex()
+    body, stamp = b'{"type": 1, "event": {"type": "ENTITLEMENT_CREATE"}}', str(NOW // 1000)
+    headers = {"x-signature-ed25519": private.sign(stamp.encode() + body).hex(), "x-signature-timestamp": stamp}
+    for name, status in (("discord", 202), ("discord-events", 204)):
+        desk = Desk(endpoint({"preset": name, "secret": public}))
+        answer = desk.post(body, headers | {"content-type": "application/json"})
+        assert (answer.status_code, len(desk.store.events)) == (status, 1)

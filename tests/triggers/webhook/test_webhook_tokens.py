@@ -212,3 +212,23 @@ def test_plaids_keys_are_asked_for_with_the_accounts_credentials() -> None:
     assert asked[0].url == "https://sandbox.plaid.com/webhook_verification_key/get"
     assert json.loads(asked[0].body) == {"client_id": "client", "secret": "plaid-secret", "key_id": "k2"}
     assert "plaid-secret" not in repr(asked[0])
+
+
+def test_cloudevents_brings_its_token_in_either_place_and_never_two_different_ones() -> None:
+    token = "a-token-of-enough-bytes-0"
+    desk = Desk(endpoint({"preset": "cloudevents", "secret": token}))
+    bearer = {"authorization": f"Bearer {token}"}
+    for headers, query, status in (
+        (bearer, "", 202),
+        ({}, f"?access_token={token}", 202),
+        (bearer, f"?access_token={token}", 202),
+        (bearer, "?access_token=another-token-of-16-bytes", 401),
+        ({"authorization": "Bearer another-token-of-16-bytes"}, f"?access_token={token}", 401),
+        ({"authorization": f"Basic {token}"}, f"?access_token={token}", 401),
+        ({}, f"?access_token={token}&access_token=x", 401),
+        ({}, f"?token={token}", 401),
+        ({}, "?access_token=", 401),
+    ):
+        answer = desk.post(b"{}", headers | {"content-type": "application/json"}, url=f"/webhooks/erp-push{query}")
+        assert answer.status_code == status, (headers, query)
+    assert all(token not in json.dumps(event.payload) for event in desk.store.events)

@@ -16,12 +16,23 @@ from hub.triggers.webhook.building import build
 from hub.triggers.webhook.documents import Documents
 from hub.triggers.webhook.endpoint import Endpoint
 from hub.triggers.webhook.intake import Intake
+from hub.triggers.webhook.presets import preset
 
 NOW = 1_700_000_000_000
 SECRET = "a-secret-of-enough-bytes-000000"
 PUBLIC_URL = "https://hub.example.com"
 GITHUB = {"preset": "github", "secret": SECRET}
 OPEN = {"type": "none", "id": {"from": "header:X-Event-Id"}}
+
+
+def secret_of(name: str) -> str:
+    """A secret of the kind that a preset wants."""
+    data = preset(name)
+    if data["type"] == "basic":
+        return f"user:{SECRET}"
+    return {"hex": "ab" * 32, "base64": data.get("strip_prefix", "") + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}.get(
+        data.get("secret_encoding", "utf8"), SECRET
+    )
 
 
 @dataclass

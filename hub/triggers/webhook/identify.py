@@ -7,7 +7,6 @@ from hub.triggers.webhook.request import Path, RawRequest, at, text_of
 from hub.triggers.webhook.scheme import Scheme, Source
 from hub.triggers.webhook.verify import pick_family
 
-
 #: In a path: every item of the list that stands there.
 _EVERY = "*"
 

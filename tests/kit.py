@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from hub.engine.going_on import GoingOn
 from hub.engine.registry import Registry
 from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
@@ -78,6 +79,10 @@ class Bench:
             env=env or {}, machine_users=by_namespace(users), databases=databases or {}, http=job_client
         )
         self.worker = Worker(self.store, self.registry, self.surroundings, self.clock, node)
+
+    @property
+    def going_on(self) -> GoingOn:
+        return GoingOn(self.store, self.registry, self.clock)
 
     def redefine(self, *workflows: Workflow[Any, Any]) -> None:
         """The files were changed."""

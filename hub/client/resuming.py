@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub.client.executions import ExecutionVerbs, subject
-from hub.engine import going_on
-from hub.engine.going_on import Again, Failed
+from hub.engine.going_on import Again, Failed, GoingOn
 from hub.engine.points import MISSING, Missing
 from hub.model.errors import Conflict, ExecutionNotFound
 from hub.model.execution import LEGAL_MOVES, JobStatus, Started, Status
@@ -28,7 +27,7 @@ class ResumingVerbs(ExecutionVerbs):
         """
         async with self._changing_execution("execution:resume", execution_id) as entry:
             await self._require_for_input(execution_id, args)
-            return await going_on.resume(self._store, self._driver.registry, execution_id, args, entry=entry)
+            return await self._going_on().resume(execution_id, args, entry=entry)
 
     async def resumable(
         self, *, workflow: str | None = None, status: Status = Status.FAILED, since: int | None = None
@@ -64,13 +63,9 @@ class ResumingVerbs(ExecutionVerbs):
         self, execution_id: str, path: str, args: Any | Missing = MISSING, *, idempotency_key: str | None = None
     ) -> Started:
         """Start a new execution from a call of another one on; see `hub.engine.going_on`. Another input wants what it wants at `resume`."""
-        driver = self._driver
         async with self._changing_execution("execution:fork", execution_id) as entry:
             await self._require_for_input(execution_id, args)
-            return await going_on.fork(
-                self._store,
-                driver.registry,
-                driver.clock,
+            return await self._going_on().fork(
                 execution_id,
                 path,
                 args,
@@ -90,8 +85,9 @@ class ResumingVerbs(ExecutionVerbs):
 
     async def settle(self, execution_id: str, path: str, said: Any | Failed | Again) -> JobStatus:
         """Say what became of a call whose outcome is unknown, or that failed; see `hub.engine.going_on`."""
-        driver = self._driver
         async with self._changing_execution("execution:settle", execution_id) as entry:
-            return await going_on.settle(
-                self._store, driver.registry, driver.clock, execution_id, path, said, by=self._by, entry=entry
-            )
+            return await self._going_on().settle(execution_id, path, said, by=self._by, entry=entry)
+
+    def _going_on(self) -> GoingOn:
+        """With the workflows of this moment: changed files may have replaced them."""
+        return GoingOn(self._store, self._driver.registry, self._driver.clock)

@@ -1,4 +1,7 @@
-"""Going on: resume under the same id, also with another input, fork from a call on, and say what became of a call."""
+"""Going on: resume under the same id, also with another input, fork from a call on, and say what became of a call.
+
+Who may is the client's business; here nobody is refused.
+"""
 
 from __future__ import annotations
 
@@ -7,79 +10,18 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from hub.engine.job import Job
 from hub.engine.points import MISSING, Missing
 from hub.engine.registry import Registry
 from hub.engine.starting import checked_args, concurrency_key
 from hub.model.audit import AuditEntry
 from hub.model.clock import Clock, new_id
 from hub.model.errors import BadInput, ExecutionNotFound, NotFound
-from hub.model.execution import Checkpoint, JobStatus, Started, StartRequest, Status
+from hub.model.execution import Checkpoint, ExecutionRecord, JobStatus, Started, StartRequest, Status
 from hub.model.values import canonical
 from hub.store import Store
 from hub.store.outcomes import Outcome
 from hub.store.resuming import Fork
-
-
-async def resume(
-    store: Store,
-    registry: Registry,
-    execution_id: str,
-    args: Any | Missing = MISSING,
-    *,
-    entry: AuditEntry | None = None,
-) -> Status:
-    """Let a failed execution go on under its id; its finished calls keep their results.
-
-    With `args` it goes on with that input: a finished call that would now be made with other arguments fails it with
-    ArgumentHashMismatch, and it stays resumable. Raises ExecutionNotFound, Conflict when it has not failed, NotFound for
-    the workflow, NotJson or InvalidArguments when the input does not fit.
-    """
-    if isinstance(args, Missing):
-        return await store.resume(execution_id, entry)
-    found = await store.execution(execution_id)
-    if found is None:
-        raise ExecutionNotFound(execution_id)
-    workflow = registry.workflow(found.workflow)
-    text = checked_args(workflow, args)
-    return await store.resume(execution_id, entry, args=text, concurrency_key=concurrency_key(workflow, text))
-
-
-async def fork(
-    store: Store,
-    registry: Registry,
-    clock: Clock,
-    execution_id: str,
-    path: str,
-    args: Any | Missing = MISSING,
-    *,
-    requested_by: str,
-    entry: AuditEntry | None = None,
-    idempotency_key: str | None = None,
-) -> Started:
-    """Start an execution that is given what another one had done before its call at `path`, and does the rest itself.
-
-    It has the same workflow, invoker and input, or `args`. Raises ExecutionNotFound, NotFound for the call or the
-    workflow, NotJson or InvalidArguments when the input does not fit.
-    """
-    found = await store.execution(execution_id)
-    if found is None:
-        raise ExecutionNotFound(execution_id)
-    kept = kept_before(found.jobs, path)
-    workflow = registry.workflow(found.workflow)
-    text = checked_args(workflow, found.args if isinstance(args, Missing) else args)
-    now = clock.now()
-    request = StartRequest(
-        id=new_id(now),
-        workflow=found.workflow,
-        args=text,
-        invoker=None if found.invoker is None else canonical(found.invoker),
-        created_at=now,
-        idempotency_key=idempotency_key,
-        requested_by=requested_by,
-        priority=workflow.priority,
-        concurrency_key=concurrency_key(workflow, text),
-    )
-    return await store.fork(Fork(request, execution_id, path, kept), entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,39 +46,109 @@ def said(result: Any | Missing, failed: str | None, again: bool) -> Any | Failed
     return result if failed is None else Failed(failed)
 
 
-async def settle(
-    store: Store,
-    registry: Registry,
-    clock: Clock,
-    execution_id: str,
-    path: str,
-    said: Any | Failed | Again,
-    *,
-    by: str,
-    entry: AuditEntry | None = None,
-) -> JobStatus:
-    """Say what became of a call that is at most once and was interrupted: its result, that it failed, or to make it again.
+class GoingOn:
+    """Lets executions go on that have failed or wait for a person's word."""
 
-    An execution that waits for this goes on. A failed call of a failed execution can be given a result too, or, when it is
-    at most once, be made again: `resume` the execution then. Raises ExecutionNotFound, NotFound for the call, Conflict when
-    there is nothing to say, NotJson or InvalidArguments when the result does not fit.
-    """
-    found = await store.execution(execution_id)
-    if found is None:
-        raise ExecutionNotFound(execution_id)
-    call = next((one for one in found.jobs if one.path == path), None)
-    if call is None:
-        raise NotFound("call", path, [one.path for one in found.jobs])
-    result = error = None
-    if isinstance(said, Failed):
-        error = canonical({"type": "JobFailed", "message": said.message, "job": call.name, "path": path, "class": ""})
-    elif not isinstance(said, Again):
-        known = (
-            {job.name: job for job in registry.jobs_of(found.workflow)} if found.workflow in registry.workflows else {}
+    def __init__(self, store: Store, registry: Registry, clock: Clock) -> None:
+        self._store = store
+        self._registry = registry
+        self._clock = clock
+
+    async def resume(
+        self,
+        execution_id: str,
+        args: Any | Missing = MISSING,
+        *,
+        entry: AuditEntry | None = None,
+    ) -> Status:
+        """Let a failed execution go on under its id; its finished calls keep their results.
+
+        With `args` it goes on with that input: a finished call that would now be made with other arguments fails it with
+        ArgumentHashMismatch, and it stays resumable. Raises ExecutionNotFound, Conflict when it has not failed, NotFound for
+        the workflow, NotJson or InvalidArguments when the input does not fit.
+        """
+        if isinstance(args, Missing):
+            return await self._store.resume(execution_id, entry)
+        found = await self._found(execution_id)
+        workflow = self._registry.workflow(found.workflow)
+        text = checked_args(workflow, args)
+        return await self._store.resume(execution_id, entry, args=text, concurrency_key=concurrency_key(workflow, text))
+
+    async def fork(
+        self,
+        execution_id: str,
+        path: str,
+        args: Any | Missing = MISSING,
+        *,
+        requested_by: str,
+        entry: AuditEntry | None = None,
+        idempotency_key: str | None = None,
+    ) -> Started:
+        """Start an execution that is given what another one had done before its call at `path`, and does the rest itself.
+
+        It has the same workflow, invoker and input, or `args`. Raises ExecutionNotFound, NotFound for the call or the
+        workflow, NotJson or InvalidArguments when the input does not fit.
+        """
+        found = await self._found(execution_id)
+        kept = kept_before(found.jobs, path)
+        workflow = self._registry.workflow(found.workflow)
+        text = checked_args(workflow, found.args if isinstance(args, Missing) else args)
+        now = self._clock.now()
+        request = StartRequest(
+            id=new_id(now),
+            workflow=found.workflow,
+            args=text,
+            invoker=None if found.invoker is None else canonical(found.invoker),
+            created_at=now,
+            idempotency_key=idempotency_key,
+            requested_by=requested_by,
+            priority=workflow.priority,
+            concurrency_key=concurrency_key(workflow, text),
         )
-        job = known.get(call.name) or registry.jobs.get(call.name)
-        result = canonical(said) if job is None else job.output.dump(said)[0]
-    return await store.decide_outcome(Outcome(execution_id, path, clock.now(), result, error, by), entry)
+        return await self._store.fork(Fork(request, execution_id, path, kept), entry)
+
+    async def settle(
+        self,
+        execution_id: str,
+        path: str,
+        said: Any | Failed | Again,
+        *,
+        by: str,
+        entry: AuditEntry | None = None,
+    ) -> JobStatus:
+        """Say what became of a call that is at most once and was interrupted: its result, that it failed, or to make it again.
+
+        An execution that waits for this goes on. A failed call of a failed execution can be given a result too, or, when it is
+        at most once, be made again: `resume` the execution then. Raises ExecutionNotFound, NotFound for the call, Conflict when
+        there is nothing to say, NotJson or InvalidArguments when the result does not fit.
+        """
+        found = await self._found(execution_id)
+        call = _call_at(found.jobs, path)
+        result = error = None
+        if isinstance(said, Failed):
+            error = canonical(
+                {"type": "JobFailed", "message": said.message, "job": call.name, "path": path, "class": ""}
+            )
+        elif not isinstance(said, Again):
+            job = self._job(found.workflow, call.name)
+            result = canonical(said) if job is None else job.output.dump(said)[0]
+        return await self._store.decide_outcome(
+            Outcome(execution_id, path, self._clock.now(), result, error, by), entry
+        )
+
+    def _job(self, workflow: str, name: str) -> Job[Any, Any] | None:
+        """The workflow's own job of this name, else any; None when there is none any more."""
+        if workflow in self._registry.workflows:
+            for job in self._registry.jobs_of(workflow):
+                if job.name == name:
+                    return job
+        return self._registry.jobs.get(name)
+
+    async def _found(self, execution_id: str) -> ExecutionRecord:
+        found = await self._store.execution(execution_id)
+        if found is None:
+            raise ExecutionNotFound(execution_id)
+        return found
 
 
 def kept_before(calls: Sequence[Checkpoint], path: str) -> tuple[str, ...]:
@@ -144,9 +156,7 @@ def kept_before(calls: Sequence[Checkpoint], path: str) -> tuple[str, ...]:
 
     The jobs that it was made from run again from their top, so they are not among them. Raises NotFound for the call.
     """
-    at = next((call for call in calls if call.path == path), None)
-    if at is None:
-        raise NotFound("call", path, [call.path for call in calls])
+    at = _call_at(calls, path)
     kept = {
         call.path
         for call in calls
@@ -157,3 +167,10 @@ def kept_before(calls: Sequence[Checkpoint], path: str) -> tuple[str, ...]:
     # The start of a child whose result is not kept: the fork starts a child of its own.
     waiting = {call.path for call in calls if call.name.startswith("invoke:")} - kept
     return tuple(sorted(one for one in kept if one.rpartition("/")[0] not in waiting))
+
+
+def _call_at(calls: Sequence[Checkpoint], path: str) -> Checkpoint:
+    for call in calls:
+        if call.path == path:
+            return call
+    raise NotFound("call", path, [call.path for call in calls])

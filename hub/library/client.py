@@ -9,7 +9,8 @@ from typing import Any, Generic, Self, overload
 from typing_extensions import TypeVar
 
 from hub.drivers import Driver
-from hub.engine import failures, going_on
+from hub.engine import failures
+from hub.engine.going_on import GoingOn, said
 from hub.engine.keeping import Keeping
 from hub.engine.points import MISSING, Missing, WaitPoint
 from hub.engine.policies import Duration
@@ -136,7 +137,7 @@ class Client(Declaring):
         NotJson or InvalidArguments.
         """
         execution_id = _id(execution)
-        await going_on.resume(self._store(), self._registry, execution_id, args)
+        await self._going_on().resume(execution_id, args)
         return WorkflowRun(self, execution_id)
 
     async def settle(
@@ -152,18 +153,15 @@ class Client(Declaring):
 
         Raises ExecutionNotFound, NotFound for the call, Conflict, BadInput, NotJson or InvalidArguments.
         """
-        word = going_on.said(result, failed, again)
-        store = self._store()
-        await going_on.settle(store, self._registry, self._clock, _id(execution), path, word, by="library")
+        word = said(result, failed, again)
+        await self._going_on().settle(_id(execution), path, word, by="library")
 
     async def fork(self, execution: WorkflowRun | str, path: str, args: Any | Missing = MISSING) -> WorkflowRun:
         """A new execution that has what another one had done before its call at `path`, and does the rest itself.
 
         Raises ExecutionNotFound, NotFound for the call, NotJson or InvalidArguments.
         """
-        started = await going_on.fork(
-            self._store(), self._registry, self._clock, _id(execution), path, args, requested_by="library"
-        )
+        started = await self._going_on().fork(_id(execution), path, args, requested_by="library")
         return WorkflowRun(self, started.id)
 
     async def cancel(self, execution: WorkflowRun | str) -> None:
@@ -235,6 +233,9 @@ class Client(Declaring):
                 lambda: self._driver.open(self._clock), self._registry, self._surroundings, self._clock
             )
         return self._keeping.store(keep_open=not self._driver.durable)
+
+    def _going_on(self) -> GoingOn:
+        return GoingOn(self._store(), self._registry, self._clock)
 
     async def _ended(self, execution_id: str, seconds: float | None) -> ExecutionRecord:
         self._store()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
-from hub.engine import going_on
+from hub.engine.going_on import GoingOn, said
 from hub.engine.history import History
 from hub.engine.job import Job
 from hub.engine.points import MISSING, Missing, WaitPoint
@@ -64,6 +64,7 @@ class VirtualEngine:
         self._store = open_store("sqlite://", self._time)
         self._worker = Worker(self._store, self._registry, self._surroundings, self._time, "virtual")
         self._resolver = Resolver(self._store, self._time, lambda: self._registry.wait_points)
+        self._going_on = GoingOn(self._store, self._registry, self._time)
         self._answers = Answers(self._store, self._resolver)
         self._resting = Resting(self._time, lambda: self._worker.runs, patience)
         self._mocks: dict[Job[Any, Any], Mock] = {}
@@ -219,7 +220,7 @@ class VirtualEngine:
 
     async def resume(self, execution_id: str, args: Any | Missing = MISSING) -> None:
         """Raises ExecutionNotFound or Conflict; with another input NotJson or InvalidArguments."""
-        await going_on.resume(self._store, self._registry, execution_id, args)
+        await self._going_on.resume(execution_id, args)
         await self.settle()
 
     async def settle_call(
@@ -235,15 +236,13 @@ class VirtualEngine:
 
         Raises ExecutionNotFound, NotFound for the call, Conflict or BadInput.
         """
-        word = going_on.said(result, failed, again)
-        await going_on.settle(self._store, self._registry, self._time, execution_id, path, word, by="test")
+        word = said(result, failed, again)
+        await self._going_on.settle(execution_id, path, word, by="test")
         await self.settle()
 
     async def fork(self, execution_id: str, path: str, args: Any | Missing = MISSING) -> VirtualRun:
         """Start a new execution from a call of another one on. Raises ExecutionNotFound, or NotFound for the call."""
-        started = await going_on.fork(
-            self._store, self._registry, self._time, execution_id, path, args, requested_by="test"
-        )
+        started = await self._going_on.fork(execution_id, path, args, requested_by="test")
         await self.settle()
         return VirtualRun(self, started.id)
 

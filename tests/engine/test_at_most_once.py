@@ -10,7 +10,6 @@ from kit import Bench, StillClock, of, play
 from mortal import Crash
 
 from hub import Context, NonRetryable, OutcomeUnknown, RetryPolicy, job, workflow
-from hub.engine import going_on
 from hub.engine.going_on import Again, Failed
 from hub.engine.workflow import Workflow
 from hub.model.errors import Conflict, ExecutionNotFound, InvalidArguments, NotFound
@@ -50,7 +49,7 @@ class Charging:
 
 
 async def _settle(bench: Bench, execution_id: str, said: object, path: str = "main-job/charge") -> JobStatus:
-    status = await going_on.settle(bench.store, bench.registry, bench.clock, execution_id, path, said, by="test")
+    status = await bench.going_on.settle(execution_id, path, said, by="test")
     await bench.work()
     return status
 
@@ -147,9 +146,7 @@ def test_it_may_be_settled_while_nobody_is_there(quick_path):
 
     async def say_so(bench: Bench) -> None:
         (found,) = await bench.store.executions()
-        await going_on.settle(
-            bench.store, bench.registry, bench.clock, found.id, "main-job/charge", Again.AGAIN, by="test"
-        )
+        await bench.going_on.settle(found.id, "main-job/charge", Again.AGAIN, by="test")
 
     async def look(bench: Bench, execution_id: str) -> None:
         assert (await bench.record(execution_id)).result == "charged 1"

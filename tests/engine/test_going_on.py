@@ -13,7 +13,6 @@ from kit import Bench, FakeClock, of, play
 from hub import Context, RetryPolicy, job, workflow
 from hub.client.resuming import ResumingVerbs
 from hub.drivers import ProjectDriver
-from hub.engine import going_on
 from hub.engine.going_on import kept_before
 from hub.model.errors import Conflict, ExecutionNotFound, InvalidArguments, NotFound
 from hub.model.execution import Checkpoint, JobStatus, Status
@@ -59,9 +58,7 @@ class Story:
 
 
 async def _fork(bench: Bench, execution_id: str, path: str, *args: object) -> str:
-    started = await going_on.fork(
-        bench.store, bench.registry, bench.clock, execution_id, path, *args, requested_by="test"
-    )
+    started = await bench.going_on.fork(execution_id, path, *args, requested_by="test")
     await bench.work()
     return started.id
 
@@ -73,7 +70,7 @@ def test_it_goes_on_with_another_input_and_the_log_keeps_the_one_before(tell):
         record = await bench.run("three-calls", {"a": 1})
         assert record.status is Status.FAILED
         story.broken = False
-        await going_on.resume(bench.store, bench.registry, record.id, {"a": 1, "b": 5})
+        await bench.going_on.resume(record.id, {"a": 1, "b": 5})
         await bench.work()
         after = await bench.record(record.id)
         assert (after.status, after.result, after.args) == (Status.SUCCESS, 70, {"a": 1, "b": 5})
@@ -90,12 +87,12 @@ def test_an_input_that_finished_calls_do_not_fit_fails_it_and_it_stays_resumable
     async def play_it(bench: Bench) -> None:
         record = await bench.run("three-calls", {"a": 1})
         story.broken = False
-        await going_on.resume(bench.store, bench.registry, record.id, {"a": 2})
+        await bench.going_on.resume(record.id, {"a": 2})
         await bench.work()
         after = await bench.record(record.id)
         assert (after.status, after.error["type"]) == (Status.FAILED, "ArgumentHashMismatch")
         assert "was stored with the arguments 1 and is now called with 2" in after.error["message"]
-        await going_on.resume(bench.store, bench.registry, record.id, {"a": 1})
+        await bench.going_on.resume(record.id, {"a": 1})
         await bench.work()
         assert (await bench.record(record.id)).result == 20
 
@@ -108,16 +105,16 @@ def test_an_input_that_the_main_job_does_not_take_is_refused_at_once(tell):
     async def play_it(bench: Bench) -> None:
         record = await bench.run("three-calls", {"a": 1})
         with pytest.raises(InvalidArguments):
-            await going_on.resume(bench.store, bench.registry, record.id, {"a": "x"})
+            await bench.going_on.resume(record.id, {"a": "x"})
         with pytest.raises(InvalidArguments):
             await _fork(bench, record.id, "main-job/second", {"a": "x"})
         assert (await bench.record(record.id)).status is Status.FAILED
         with pytest.raises(ExecutionNotFound):
-            await going_on.resume(bench.store, bench.registry, "nothing", {"a": 1})
+            await bench.going_on.resume("nothing", {"a": 1})
         story.broken = False
         done = await bench.run("three-calls", {"a": 1})
         with pytest.raises(Conflict, match="SUCCESS and cannot be resumed"):
-            await going_on.resume(bench.store, bench.registry, done.id, {"a": 1})
+            await bench.going_on.resume(done.id, {"a": 1})
         assert (await bench.record(done.id)).args == {"a": 1}
 
     tell(play_it, story.workflow)

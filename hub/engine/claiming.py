@@ -9,6 +9,7 @@ from typing import Any
 from hub.engine.registry import Registry
 from hub.engine.workflow import Workflow
 from hub.model.clock import Clock
+from hub.model.pacing import Rate
 from hub.store.claims import Claimable, ClaimRequest
 
 #: How long after a failure of the store this node looks for executions that it holds there without knowing.
@@ -68,7 +69,7 @@ class Claiming:
 
 def _claimable(name: str, revision: str, workflow: Workflow[Any, Any]) -> Claimable:
     policy, rate = workflow.concurrency_policy, workflow.rate_limit
-    per = None if rate is None else (rate.limit, rate.period)
+    per = None if rate is None else Rate(rate.limit, rate.period)
     if policy is None:
         return Claimable(name, revision, rate=per)
     return Claimable(name, revision, policy.max_concurrent_executions, by_key=policy.key is not None, rate=per)

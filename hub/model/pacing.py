@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,14 @@ class Debounced:
     period: int
     #: Milliseconds for which later starts may put it off, counted from the first; None: no limit.
     longest: int | None = None
+
+
+class Rate(NamedTuple):
+    """How many may begin within any time of this length."""
+
+    limit: int
+    #: Milliseconds.
+    period: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hub.model.execution import Claimed
+from hub.model.pacing import Rate
 from hub.store.checkpoints import read_checkpoints
 from hub.store.dialects.base import Bulk, Row, Tx
 from hub.store.keys import RISEN, may_begin, rise
@@ -27,8 +28,8 @@ class Claimable:
     limit: int | None = None
     #: The limit is for each concurrency key by itself.
     by_key: bool = False
-    #: How many may begin within how many milliseconds; None: any number.
-    rate: tuple[int, int] | None = None
+    #: How many may begin within a time; None: any number.
+    rate: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _claim_by_priority(
 ) -> list[Claimed]:
     """As many as there is room for, one priority after the other, from the highest to the lowest that something is due of."""
     if workflow.rate is not None:
-        put_off_what_is_too_much(tx, workflow.workflow, *workflow.rate, room, request.now)
+        put_off_what_is_too_much(tx, workflow.workflow, workflow.rate, room, request.now)
     claimed: list[Claimed] = []
     priority: int | None = highest
     while len(claimed) < room and priority is not None:
@@ -126,7 +127,7 @@ def _chosen_by_key(tx: Tx, now: int, workflow: Claimable, limit: int, slots: int
     while chosen := may_begin(tx, workflow.workflow, limit, slots, now):
         if workflow.rate is None:
             return chosen
-        within = put_off_beyond(tx, workflow.workflow, *workflow.rate, chosen, now)
+        within = put_off_beyond(tx, workflow.workflow, workflow.rate, chosen, now)
         if within:
             return within
     return []

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hub.model.clock import iso
 from hub.model.durations import spoken
 from hub.model.execution import StartRequest
-from hub.model.pacing import Debounced, Rated
+from hub.model.pacing import Debounced, Rate, Rated
 from hub.store.dialects.base import Tx
 from hub.store.queued import release_queued
 from hub.store.wait_endings import end_waits_for
@@ -72,7 +72,7 @@ def _reserve(tx: Tx, workflow: str, execution_id: str, rated: Rated, earliest: i
     return max(earliest, rows[0][0] + rated.period) if rows else earliest
 
 
-def put_off_what_is_too_much(tx: Tx, workflow: str, limit: int, period: int, room: int, now: int) -> None:
+def put_off_what_is_too_much(tx: Tx, workflow: str, rate: Rate, room: int, now: int) -> None:
     """Of what is due, leave as many as may begin now: after an outage the moments of many are past.
 
     In the order in which they are claimed, so that none is claimed that was not looked at.
@@ -83,11 +83,11 @@ def put_off_what_is_too_much(tx: Tx, workflow: str, limit: int, period: int, roo
             "AND rate_key IS NOT NULL AND started_at IS NULL ORDER BY priority DESC, due_at, id LIMIT ?",
             (workflow, now, room + _LOOKED_AT),
         )
-        begun = {key: _begun(tx, workflow, key, now - period) for key in {key for _, key in due}}
+        begun = {key: _begun(tx, workflow, key, now - rate.period) for key in {key for _, key in due}}
         put_off, left = 0, room
         for identifier, key in due:
-            if begun[key] >= limit:
-                _put_off(tx, workflow, identifier, Rated(key, limit, period), now)
+            if begun[key] >= rate.limit:
+                _put_off(tx, workflow, identifier, Rated(key, *rate), now)
                 put_off += 1
             elif left > 0:
                 begun[key] += 1
@@ -97,7 +97,7 @@ def put_off_what_is_too_much(tx: Tx, workflow: str, limit: int, period: int, roo
             return
 
 
-def put_off_beyond(tx: Tx, workflow: str, limit: int, period: int, chosen: Sequence[str], now: int) -> list[str]:
+def put_off_beyond(tx: Tx, workflow: str, rate: Rate, chosen: Sequence[str], now: int) -> list[str]:
     """Of these, which are about to begin, put off those that are too many; what is left of them, in their order."""
     marks = ", ".join("?" * len(chosen))
     rated: dict[str, str] = dict(
@@ -106,12 +106,12 @@ def put_off_beyond(tx: Tx, workflow: str, limit: int, period: int, chosen: Seque
             chosen,
         )
     )
-    begun = {key: _begun(tx, workflow, key, now - period) for key in set(rated.values())}
+    begun = {key: _begun(tx, workflow, key, now - rate.period) for key in set(rated.values())}
     left = []
     for identifier in chosen:
         if (key := rated.get(identifier)) is not None:
-            if begun[key] >= limit:
-                _put_off(tx, workflow, identifier, Rated(key, limit, period), now)
+            if begun[key] >= rate.limit:
+                _put_off(tx, workflow, identifier, Rated(key, *rate), now)
                 continue
             begun[key] += 1
             tx.run("UPDATE executions SET rate_at = ? WHERE id = ?", (now, identifier))

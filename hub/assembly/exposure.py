@@ -6,6 +6,7 @@ import ipaddress
 import socket
 
 from hub.assembly.parts import Parts
+from hub.model.counted import counted
 from hub.model.errors import Conflict
 
 _HERE = "127.0.0.1"
@@ -38,8 +39,8 @@ async def exposed(parts: Parts, host: str) -> str | None:
             f"the hub does not listen at {host}, which other machines reach, before somebody can sign in. Either start it with "
             f"--host {_HERE} and open the address that it prints, or run `hub person add NAME --role admin`, which prints one too."
         )
-    webhooks = len(parts.files.endpoints)
+    webhooks = counted(len(parts.files.endpoints), "webhook")
     return (
-        f"other machines can reach {host}: {webhooks} webhook{'s' if webhooks != 1 else ''} (each verified as its file says), the API and "
+        f"other machines can reach {host}: {webhooks} (each verified as its file says), the API and "
         "the console (with a token or a sign-in), and whether the hub is alive and ready"
     )

@@ -9,6 +9,7 @@ from hub.assembly.files import Files
 from hub.assembly.parts import Parts, open_parts, operator
 from hub.declare.config import sqlite_path
 from hub.engine.compatibility import Judged, Verdict
+from hub.model.counted import counted
 from hub.model.errors import HubError
 from hub.model.executor import Position, Problem
 
@@ -56,8 +57,8 @@ async def tell_changed(parts: Parts, stop: asyncio.Event) -> None:
     doubtful = [one for one in found if one.verdict is Verdict.NEEDS_A_PERSON]
     if doubtful:
         log.warning(
-            "%d executions began before their workflow was changed, and need a person: see `hub workflow changed`",
-            len(doubtful),
+            "%s a person, since code was changed: see `hub workflow changed`",
+            counted(len(doubtful), "execution needs", "executions need"),
         )
     await stop.wait()
 

@@ -9,6 +9,7 @@ import click
 
 from hub.cli.printing import note, print_json
 from hub.cli.session import FAILED, json_option, project_option, project_root
+from hub.model.counted import counted
 from hub.model.hiding import too_short
 
 
@@ -50,12 +51,14 @@ def check(as_json: bool) -> None:
     else:
         for problem in problems:
             click.echo(str(problem))
-        count = len(problems)
         workflows = len([name for name in files.registry.workflows if "." not in name])
-        said = f"{count} problem{'s' if count != 1 else ''}" if count else "all good"
+        said = counted(len(problems), "problem") if problems else "all good"
         if judged:
-            note(f"{len(judged)} executions began before their workflow was changed: see `hub workflow changed`")
-        click.echo(f"{said}: {len(files.executors)} executors, {workflows} workflows", err=True)
+            began = counted(
+                len(judged), "execution began before its workflow was", "executions began before their workflow was"
+            )
+            note(f"{began} changed: see `hub workflow changed`")
+        note(f"{said}: {counted(len(files.executors), 'executor')}, {counted(workflows, 'workflow')}")
     sys.exit(FAILED if problems else 0)
 
 

@@ -12,6 +12,7 @@ import click
 from hub.cli.printing import note, print_json, print_table
 from hub.cli.session import command, json_option, opened, project_option
 from hub.model.clock import iso, iso_or_none
+from hub.model.counted import counted
 from hub.model.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ async def status(name: str, as_json: bool) -> None:
         if any(one.installed < one.expected for one in found.tables):
             note(f"triggers are missing: `hub db install {name}` makes them, as `hub serve` does when it starts.")
         if found.set_aside:
-            note(f"{found.set_aside} changes could not be handed over and are kept.")
+            kept = "that could not be handed over"
+            note(f"{counted(found.set_aside, f'change {kept} is', f'changes {kept} are')} kept.")
         _tell(found.findings)
 
 

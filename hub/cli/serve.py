@@ -14,6 +14,7 @@ import click
 
 from hub.cli.session import FAILED, command, project_option, project_root
 from hub.model.clock import iso
+from hub.model.counted import counted
 from hub.model.errors import ConfigError
 from hub.model.hiding import Hiding
 
@@ -76,11 +77,13 @@ async def _serve(
     log.info("serving %s at %s", files.root.name, serving.address)
     await _offer_claim(parts)
     if rescued:
-        log.info("%d executions of an earlier process go on", rescued)
+        log.info(
+            "%s on", counted(rescued, "execution of an earlier process goes", "executions of an earlier process go")
+        )
     await serving.run(asked)
     given_back = await serving.stop()
     await parts.close()
-    log.info("stopped; %d executions go on at the next start", given_back)
+    log.info("stopped; %s on at the next start", counted(given_back, "execution goes", "executions go"))
     if serving.failed is not None:
         log.error("stopped because a part failed: %s", serving.failed)
         return FAILED

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import click
 
 from hub.cli.printing import clean
+from hub.model.counted import counted
 from hub.model.errors import ConfigError, HubError
 
 if TYPE_CHECKING:
@@ -110,8 +111,7 @@ async def opened() -> AsyncIterator[Parts]:
     if files.config is None:
         raise ConfigError(files.problems)
     if files.problems:
-        count = len(files.problems)
-        click.echo(f"{count} problem{'s' if count != 1 else ''} in the project's files: see `hub check`.", err=True)
+        click.echo(f"{counted(len(files.problems), 'problem')} in the project's files: see `hub check`.", err=True)
     parts = await open_parts(files)
     try:
         yield parts

@@ -6,6 +6,7 @@ import click
 
 from hub.cli.printing import note, print_json, show
 from hub.cli.session import FAILED, command, json_option, opened, project_option
+from hub.model.counted import counted
 
 _COLUMNS = ("kind", "object", "reason")
 
@@ -29,7 +30,7 @@ async def verify(as_json: bool) -> int:
             print_json(view)
         else:
             told = ", ".join(f"{count} {status}" for status, count in sorted(books.executions.items())) or "none"
-            note(f"{books.events} events; executions: {told}")
+            note(f"{counted(books.events, 'event')}; executions: {told}")
             if not books.served:
                 note("no process serves this hub, so nothing is counted as overdue")
             show(view["findings"], as_json=False, columns=_COLUMNS, empty="the books balance")

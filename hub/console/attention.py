@@ -11,6 +11,7 @@ from hub.client import Client
 from hub.console.rendering import address
 from hub.console.showing.moments import ago, clock_time
 from hub.console.showing.texts import shortened
+from hub.model.counted import counted
 from hub.model.event import Delivery
 from hub.model.execution import ExecutionRecord
 from hub.model.wait import WaitRecord
@@ -96,7 +97,7 @@ def _not_started(group: Sequence[Delivery], now: int) -> Concern:
     last = group[0]
     return Concern(
         "failed",
-        f"{last.executor} could not start {len(group)} deliver{'ies' if len(group) > 1 else 'y'}, the last {ago(last.created_at, now)}",
+        f"{last.executor} could not start {counted(len(group), 'delivery')}, the last {ago(last.created_at, now)}",
         shortened(last.reason, 200),
         f"/console/events/{last.event_id}"
         if len(group) == 1
@@ -133,10 +134,10 @@ def _asked(group: Sequence[WaitRecord], now: int) -> Concern:
 
 
 def _refused(group: Sequence[RefusedDelivery], now: int) -> Concern:
-    last, count = group[0], len(group)
+    last = group[0]
     return Concern(
         "rejected",
-        f"{last.executor} refused {count} deliver{'ies' if count > 1 else 'y'}, the last {ago(last.received_at, now)}",
+        f"{last.executor} refused {counted(len(group), 'delivery')}, the last {ago(last.received_at, now)}",
         f"{last.step}: {shortened(last.reason, 200)}",
         address(f"/console/executors/{last.executor}", tab="refused"),
         "Show",

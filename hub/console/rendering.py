@@ -17,6 +17,7 @@ from hub.console.showing.states import chip
 from hub.console.showing.texts import shortened, visible
 from hub.console.showing.tree import tree
 from hub.model.clock import iso
+from hub.model.counted import counted
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
@@ -34,7 +35,14 @@ def environment() -> Environment:
         finalize=_finalize,
     )
     made.filters.update(
-        ago=ago, clock_time=clock_time, exactly=exactly, iso=iso, lasting=lasting, short=shortened, segment=_segment
+        ago=ago,
+        clock_time=clock_time,
+        counted=counted,
+        exactly=exactly,
+        iso=iso,
+        lasting=lasting,
+        short=shortened,
+        segment=_segment,
     )
     made.globals.update(chip=chip, pointed=pointed, tree=tree, address=address, static=static, as_json=_as_json)
     return made

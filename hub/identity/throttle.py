@@ -15,6 +15,7 @@ from typing import Protocol
 
 from hub.identity.opaque import digest_of
 from hub.model.clock import Clock
+from hub.model.counted import counted
 from hub.model.errors import TooManyTries
 from hub.store.tries import RightTry, WrongTry
 
@@ -124,7 +125,7 @@ class Throttle:
         now = self._clock.monotonic()
         self._unsaid += 1
         if now - self._said >= _SAY_EVERY:
-            log.warning("%d wrong credentials in the last minute, the last from %s", self._unsaid, address)
+            log.warning("%s in the last minute, the last from %s", counted(self._unsaid, "wrong credential"), address)
             self._said, self._unsaid = now, 0
 
 

@@ -37,7 +37,7 @@ def test_check_names_what_needs_a_person_at_the_workflow(hub: Hub) -> None:
     assert (judged["execution_id"], judged["verdict"]) == (started["id"], "compatible")
     ran = hub("check")
     assert ran.status == 0
-    assert "1 executions began before their workflow was changed" in ran.err
+    assert "1 execution began before its workflow was changed" in ran.err
 
     code.write_text(BEFORE.replace("trigger(1)", "trigger(2)"))
     assert hub.json("workflow", "changed")[0]["verdict"] == "needs a person"

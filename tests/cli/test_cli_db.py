@@ -42,7 +42,7 @@ def test_uninstalling_leaves_nothing_and_loses_nothing_unasked(hub: Hub) -> None
     _sql(hub, "INSERT INTO orders (total) VALUES (5)")
     ran = hub("db", "uninstall", "shop")
     assert ran.status == 1
-    assert "1 changes wait" in ran.err
+    assert "1 change waits" in ran.err
     assert _objects(hub) > before
 
     assert hub.json("db", "uninstall", "shop", "--discard") == {

@@ -29,7 +29,7 @@ def test_a_new_project_runs_by_the_very_lines_that_are_printed(tmp_path: Path) -
     folder = tmp_path / "new one"
     checked = shell("check", cwd=folder)
     assert (checked.status, checked.out) == (0, ""), checked
-    assert checked.err == "all good: 2 executors, 1 workflows\n"
+    assert checked.err == "all good: 2 executors, 1 workflow\n"
 
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     typed = f"{lines[0]} && {lines[1]} --json"

@@ -117,7 +117,7 @@ def test_killed_in_the_middle_it_goes_on_at_the_next_start(hub: Hub) -> None:
         first.process.kill()
         first.process.wait()
     with serving(hub.root) as second:
-        assert _soon(lambda: [line for line in second.lines if "1 executions of an earlier process" in line])
+        assert _soon(lambda: [line for line in second.lines if "1 execution of an earlier process" in line])
         assert hub.json("workflow", "executions", started["id"])["status"] == "RUNNING"
         assert hub("workflow", "cancel", started["id"]).status == 0
         assert second.stop() == 0

@@ -14,6 +14,7 @@ from hub.console.rendering import address
 from hub.console.showing.payloads import matches
 from hub.console.visit import Visit
 from hub.dispatch.facts import args_of
+from hub.model.counted import counted
 from hub.model.errors import BadInput
 from hub.model.event import Delivery, Event, Outcome
 
@@ -148,7 +149,7 @@ async def many(visit: Visit) -> Response:
         became.update(one.outcome.value for one in deliveries)
     told = ", ".join(f"{count} {name}" for name, count in sorted(became.items())) or "nothing came of it"
     where = address("/console/events", outcome=visit.text("outcome"), executor=executor, where=visit.text("where"))
-    return visit.back(where, f"{len(ids)} events replayed: {told}.", bad=Outcome.FAILED.value in became)
+    return visit.back(where, f"{counted(len(ids), 'event')} replayed: {told}.", bad=Outcome.FAILED.value in became)
 
 
 def _lines(headers: dict[str, Any]) -> list[tuple[str, str]]:

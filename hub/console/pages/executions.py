@@ -16,6 +16,7 @@ from hub.console.showing.questions import Question, answer, question
 from hub.console.showing.waterfall import waterfall
 from hub.console.visit import Visit
 from hub.engine.going_on import Again, Failed
+from hub.model.counted import counted
 from hub.model.durations import milliseconds
 from hub.model.errors import BadInput, HubError, NotFound
 from hub.model.execution import ENDED, Checkpoint, ExecutionRecord, LogLine, Status
@@ -102,7 +103,7 @@ async def many(visit: Visit) -> Response:
             why = f" Of the others: {error}"
     word = "resumed" if act == "resume" else "cancelled"
     where = address("/console/executions", **_filters(visit.form.get))
-    return visit.back(where, f"{done} of {len(ids)} executions {word}.{why}", bad=done < len(ids))
+    return visit.back(where, f"{done} of {counted(len(ids), 'execution')} {word}.{why}", bad=done < len(ids))
 
 
 async def execution(visit: Visit) -> Response:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.model.counted import counted
+
 #: Values that are shown; the rest is counted.
 MOST = 400
 #: A text longer than this is folded.
@@ -47,9 +49,8 @@ def tree(value: Any, expression: str = "") -> Node:
 
 def _node(key: str, path: str, expression: str, value: Any, depth: int, left: Iterator[int]) -> Node:
     if isinstance(value, dict | list):
-        count = len(value)
         kind, noun = ("object", "key") if isinstance(value, dict) else ("list", "item")
-        node = Node(key, path, expression, kind, f"{count} {noun}{'s' if count != 1 else ''}", open=depth < _OPEN)
+        node = Node(key, path, expression, kind, counted(len(value), noun), open=depth < _OPEN)
         if depth < _DEEPEST:
             node.children = _children(value, node, depth, left)
         return node

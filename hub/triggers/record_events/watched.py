@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
+from hub.model.counted import counted
 from hub.model.errors import Conflict, HubError
 from hub.model.executor import RecordEvent
 
@@ -176,8 +177,8 @@ def shown(name: str) -> str:
 def changes_wait(namespace: str, count: int) -> Conflict:
     """Why nothing can be uninstalled yet."""
     return Conflict(
-        f"{count} changes wait in database {shown(namespace)} and would have no event. Run `hub serve` until "
-        "they are handed over, or discard them."
+        f"{counted(count, 'change waits', 'changes wait')} in database {shown(namespace)} and would have no event. Run "
+        "`hub serve` until all is handed over, or discard what waits."
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from hub.model.counted import counted
 from hub.model.errors import BadInput
 from hub.model.names import advice
 
@@ -120,7 +121,7 @@ def _macro(text: str) -> str:
 
 
 def _wrong_number(expression: str, count: int) -> str:
-    message = f'the cron expression "{expression}" has {count} field{"" if count == 1 else "s"}; write five: {_FIVE}.'
+    message = f'the cron expression "{expression}" has {counted(count, "field")}; write five: {_FIVE}.'
     if count > len(_FIELDS):
         message += " Seconds and years are not part of it: leave that field out."
     return message

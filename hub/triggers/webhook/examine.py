@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hub.model.counted import counted
 from hub.model.event import NewEvent
 from hub.triggers.webhook.body import JSON_TYPE, BadBody, read_body
 from hub.triggers.webhook.documents import Documents
@@ -55,7 +56,8 @@ async def examine(endpoint: Endpoint, request: RawRequest, at: int, documents: D
         body = read_body(JSON_TYPE if endpoint.scheme.type == "sns" else kind, request.body)
     except BadBody as error:
         return failed("body", f"the body cannot be read: {error}")
-    steps.append(Step("body", ok=True, detail=f"{len(request.body)} bytes that can be read"))
+    size = counted(len(request.body), "byte that can be read", "bytes that can be read")
+    steps.append(Step("body", ok=True, detail=size))
     try:
         event = make_event(endpoint, request, body, at, verdict)
     except Refusal as refusal:

@@ -30,7 +30,7 @@ def test_what_is_put_in_is_all_taken_out(pg_shop: PostgresShop) -> None:
         assert [one for one in before if one not in pg_shop.catalogue()] == []
         assert (await pg_shop.watched.install(ORDERS)).changes == ()
         pg_shop.run("INSERT INTO orders (total) VALUES (1)")
-        with pytest.raises(Conflict, match="1 changes wait"):
+        with pytest.raises(Conflict, match="1 change waits"):
             await pg_shop.watched.uninstall()
         await pg_shop.watched.uninstall(discard=True)
         assert pg_shop.catalogue() == before

@@ -194,7 +194,7 @@ def test_uninstall_waits_for_the_outbox_unless_told_to_discard(shop: Shop):
     async def story() -> None:
         await shop.watched.install(ORDERS)
         shop.owner.execute("INSERT INTO orders (total) VALUES (1)")
-        with pytest.raises(Conflict, match="1 changes wait"):
+        with pytest.raises(Conflict, match="1 change waits"):
             await shop.watched.uninstall()
         assert shop.waiting() == 1
         await shop.watched.uninstall(discard=True)

@@ -107,13 +107,23 @@ class InMemoryDriver:
 
 @dataclass(frozen=True)
 class SQLiteDriver:
-    """In a SQLite file, which is created when it is missing."""
+    """In a SQLite file, which is created when it is missing.
+
+    `sqlite:///hub.db` is the file hub.db, and `:memory:` is none, as elsewhere with SQLite.
+    """
 
     path: str | Path
-    durable = True
+
+    @property
+    def durable(self) -> bool:
+        return self._file != ":memory:"
 
     def open(self, clock: Clock) -> Store:
-        return open_store(f"sqlite:///{Path(self.path).resolve()}", clock)
+        return open_store(f"sqlite:///{Path(self._file).resolve()}" if self.durable else "sqlite://", clock)
+
+    @property
+    def _file(self) -> str:
+        return str(self.path).removeprefix("sqlite:///")
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,8 @@ def _wrong_value(one: _Mismatch, document: Document) -> Iterator[Found]:
         message += f", found {_found(one.instance)}"
         if "string" in _types(one.rule) and isinstance(one.instance, bool | int | float):
             message += "; put it in quotes"
+    elif one.instance == "":
+        message += ", found an empty text"
     elif near := _nearest(one.rule, one.instance):
         message += f'. Did you mean "{near}"?'
     prefix = f"{dotted(one.where)}: " if one.where else ""
@@ -224,7 +226,7 @@ def _expected(rule: Any) -> str:
 
 def _types(rule: Any) -> list[str]:
     kinds: list[str] = []
-    for one in rule.get("anyOf", [rule]):
+    for one in [rule] if "type" in rule else rule.get("anyOf", [rule]):
         kind = one.get("type", [])
         kinds += [kind] if isinstance(kind, str) else kind
         if "enum" in one:

@@ -145,7 +145,8 @@ def _load(path: Path, file: str, sources: Sources) -> tuple[Executor | None, lis
     if not is_name(path.stem):
         problems.append(Problem(Position(file), f"the file's name is not an executor's name: use {NAME_RULE}"))
     elif isinstance(document.value, dict):
-        name = document.value.get("name")
+        # A reference is judged by what it stands for.
+        name = document.value.get("name") if problems or executor is None else executor.name
         if isinstance(name, str) and is_name(name) and name != path.stem:
             rule = f'the name must be the file\'s: write "{path.stem}", or rename the file to {name}{path.suffix}'
             problems.append(Problem(document.at(("name",)), rule))

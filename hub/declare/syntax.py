@@ -13,6 +13,7 @@ import yaml
 from hub.declare.document import lines_of
 
 INDENT_WITH_SPACES = "a tab stands here; YAML indents with spaces"
+REFERENCE_IN_BRACKETS = 'inside { } and [ ] a brace is no text; put what holds ${…} in quotes: "${…}"'
 
 #: Fragment of a parser's sentence -> ours. The first that fits counts.
 _SENTENCES: tuple[tuple[str, str], ...] = (
@@ -83,6 +84,8 @@ def explain(error: yaml.MarkedYAMLError, text: str, unclosed: tuple[int, int] | 
         column -= 1  # one of the two parsers points behind the backslash
     if _character(lines, line, column) == "\t":
         return SyntaxProblem(line, column, INDENT_WITH_SPACES)
+    if column > 1 and lines[line - 1][column - 2 : column] == "${":
+        return SyntaxProblem(line, column - 1, REFERENCE_IN_BRACKETS)
     said = f"{said} {error.context or ''}"
     for fragment, sentence in _SENTENCES:
         if fragment in said:

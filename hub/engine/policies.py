@@ -60,7 +60,8 @@ class RetryPolicy:
             raise ValueError(f"max_backoff is {spoken(self.max_backoff)}: it must be at most 24h")
         if self.max_backoff < self.initial_backoff:
             raise ValueError("max_backoff is shorter than initial_backoff")
-        if not isinstance(backoff_multiplier, int | float) or not 1 <= backoff_multiplier < math.inf:
+        is_number = isinstance(backoff_multiplier, int | float) and not isinstance(backoff_multiplier, bool)
+        if not is_number or not 1 <= backoff_multiplier < math.inf:
             raise ValueError(f"backoff_multiplier is {backoff_multiplier!r}: it must be a number, and at least 1")
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from hub.engine.choosing import AllOf, FirstOf, first_of
@@ -90,12 +90,7 @@ class Steps:
     def sleep_until(self, name: str, moment: datetime | str) -> Triggered[None]:
         """Sleep until an instant: a datetime or an ISO 8601 text; without an offset it is UTC."""
         scope = current()
-        if isinstance(moment, datetime):
-            aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-            until = round(aware.timestamp() * 1000)
-        else:
-            until = from_iso(moment)
-        return scope.run.waits.sleep(scope, name, until)
+        return scope.run.waits.sleep(scope, name, _instant(moment))
 
     def wait_for_signal(
         self,
@@ -211,6 +206,16 @@ class _StepJob(Job[Any, Any]):
     def _call(self, input: Any, context: Context) -> Any:
         given = () if self.transaction is None else (context.transaction,)
         return self._step(*given, *input)
+
+
+def _instant(moment: datetime | str) -> int:
+    """Milliseconds. Raises ValueError for what is no instant."""
+    try:
+        return from_iso(moment.isoformat() if isinstance(moment, datetime) else moment)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f'{moment!r} is not an instant: give a datetime, or a text such as "2026-03-29T09:00:00Z"'
+        ) from None
 
 
 def _step_body() -> None:

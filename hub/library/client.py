@@ -51,6 +51,10 @@ class Client(Declaring):
         databases: Mapping[str, Database] | None = None,
         clock: Clock | None = None,
     ) -> None:
+        if isinstance(driver, type) or not hasattr(driver, "durable"):
+            raise TypeError(
+                f"driver is {driver!r}: it must be a driver, such as SQLiteDriver(path) or InMemoryDriver()"
+            )
         super().__init__(workflows)
         self._driver = driver
         self._clock = SharedClock(clock or SystemClock())

@@ -14,9 +14,9 @@ NAME_RULE = "3 to 63 lower-case letters, digits and hyphens, beginning and endin
 _SHOWN = 12
 
 
-def is_name(text: str) -> bool:
+def is_name(text: object) -> bool:
     """Whether `text` may name an executor, workflow, job, machine user or wait point."""
-    return _NAME.fullmatch(text) is not None
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

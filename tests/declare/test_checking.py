@@ -83,6 +83,9 @@ def test_missing_keys_point_at_the_mapping_that_lacks_them():
     assert problems(with_trigger("event: {namespace: shop, type: record.created}")) == [
         '4:3: missing key "model" in trigger.event'
     ]
+    assert problems(with_trigger("webhook: {verify: github}")) == [
+        "4:21: trigger.webhook.verify: expected a mapping, found a string"
+    ]
     assert problems(with_trigger("webhook: {verify: {secret: x}}")) == [
         '4:13: missing key in trigger.webhook.verify: write "preset" or "type"'
     ]

@@ -220,6 +220,15 @@ def test_everything_wrong_in_many_files_is_reported_at_once(tmp_path):
     ]
 
 
+def test_a_name_that_is_filled_in_is_the_files_too(tmp_path):
+    (tmp_path / "executors").mkdir()
+    text = f"name: ${{env:NAME}}\ntrigger: {{webhook: {{}}}}\n{TARGET}"
+    (tmp_path / "executors" / "push.yaml").write_text(text)
+    assert not load_executors(tmp_path, Sources({"NAME": "push"}, Secrets({}, {}))).problems
+    (problem,) = load_executors(tmp_path, Sources({"NAME": "pull"}, Secrets({}, {}))).problems
+    assert str(problem).startswith('executors/push.yaml:1:7: the name must be the file\'s: write "push"')
+
+
 def test_the_name_is_the_files(tmp_path):
     loaded = load(tmp_path, push=f"name: pull\ntrigger: {{webhook: {{}}}}\n{TARGET}")
     assert [str(problem) for problem in loaded.problems] == [

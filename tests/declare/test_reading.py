@@ -109,6 +109,8 @@ REFUSALS = {
     "open brace": ("a: {b: 1", (1, 4), "not closed"),
     "open quotes": ("a: 1\nb: 'x\n", (2, 4), "not closed"),
     "open double quotes": ('b: "x\n', (1, 4), "not closed"),
+    "reference in braces": ("a: {b: ${env:PORT}}\n", (1, 8), 'put what holds ${…} in quotes'),
+    "reference in brackets": ("a: [x,\n    ${env:PORT}]\n", (2, 5), 'put what holds ${…} in quotes'),
     "missing comma": ("a: ['b' 1]\n", (1, 9), 'a "," or "]" is missing'),
     "at sign": ("a: @x\n", (1, 4), "cannot begin with this character"),
     "unknown escape": ('a: "x\\q"\n', (1, 6), "escape"),

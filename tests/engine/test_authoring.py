@@ -77,7 +77,7 @@ def test_an_annotation_without_a_json_form_is_refused_at_its_line():
         job(gives_unknown)
 
 
-@pytest.mark.parametrize("name", ["", "ab", "Upper", "under_score", "-edge", "edge-", "x" * 64, "ümlaut", "a b c"])
+@pytest.mark.parametrize("name", ["", "ab", "Upper", "under_score", "-edge", "edge-", "x" * 64, "ümlaut", "a b c", 777])
 def test_names_are_refused_with_the_rule(name):
     with pytest.raises(ValueError, match=r"test_authoring\.py:\d+: .* is not a job name: it must be 3 to 63"):
         job(name=name)(fetch_customer)
@@ -179,6 +179,7 @@ def test_many_paths_through_deps_are_walked_once():
         ({"initial_backoff": "10s", "max_backoff": "5s"}, "shorter"),
         ({"backoff_multiplier": 0.5}, "at least 1"),
         ({"backoff_multiplier": "2"}, "at least 1"),
+        ({"backoff_multiplier": True}, "at least 1"),
         ({"backoff_multiplier": float("nan")}, "at least 1"),
         ({"backoff_multiplier": float("inf")}, "at least 1"),
         ({"initial_backoff": timedelta(seconds=-1)}, "is not a duration"),

@@ -10,7 +10,7 @@ from kit import until
 from library_kit import Person, play
 
 from hub import Client, ConcurrencyPolicy, Context, JobFailed, RetryPolicy, job, workflow
-from hub.drivers import InMemoryDriver
+from hub.drivers import InMemoryDriver, SQLiteDriver
 from hub.engine import keeping, worker
 from hub.model.errors import BadInput, Conflict, ExecutionNotFound, InvalidArguments, NotFound
 from hub.model.execution import Status
@@ -78,6 +78,30 @@ def test_what_cannot_be_declared(client):
     client.workflow(id="greet")(lambda: 1)
     with pytest.raises(BadInput, match=r"test_client_form\.py:\d+: there is a .*, at .*test_client_form\.py:\d+"):
         client.workflow(id="greet")(lambda: 2)
+
+
+@pytest.mark.parametrize("driver", [None, "hub.db", InMemoryDriver, SQLiteDriver])
+def test_what_is_no_driver(driver):
+    with pytest.raises(TypeError, match=r"it must be a driver, such as SQLiteDriver\(path\)"):
+        Client(driver=driver)
+
+
+def test_a_sqlite_driver_takes_what_people_know_of_sqlite(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for driver in (
+        SQLiteDriver("sqlite:///one.db"),
+        SQLiteDriver(f"sqlite:///{tmp_path / 'two.db'}"),
+        SQLiteDriver(":memory:"),
+    ):
+        client = Client(driver=driver)
+        client.workflow(id="greet")(lambda: "Hello")
+
+        async def story(client=client):
+            return await (await client.start_workflow("greet")).result()
+
+        assert play(client, story) == "Hello"
+    assert {path.name for path in tmp_path.iterdir() if path.suffix == ".db"} == {"one.db", "two.db"}
+    assert ":memory:" not in [path.name for path in tmp_path.iterdir()]
 
 
 def test_failures_are_raised_and_resumed_under_the_same_id(client, monkeypatch):

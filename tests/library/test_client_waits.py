@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 
 import pytest
 from kit import PATIENCE
@@ -119,5 +120,19 @@ def test_a_child_that_ends_wakes_its_parent(client, monkeypatch):
 
     async def story():
         assert await (await client.start_workflow(parent)).result() == 7
+
+    play(client, story)
+
+
+@pytest.mark.parametrize("moment", [None, 5, "tomorrow", date(2026, 3, 29)])
+def test_what_is_no_instant_is_told_to_who_would_sleep_until_it(client, moment):
+    @client.workflow(id="dozing")
+    async def dozing(step):
+        await step.sleep_until("then", moment)
+
+    async def story():
+        run = await client.start_workflow(dozing)
+        with pytest.raises(JobFailed, match="is not an instant: give a datetime"):
+            await run.result()
 
     play(client, story)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -84,19 +84,8 @@ def read_files(
     discovered = discovered or discover(root)
     revealing = Revealing(environment, project.secrets, hiding or Hiding())
     revealing.tell_of_short_ones()
-    flawed = {
-        executor.name: Problem(executor.at("target", executor.target_kind, "retry"), why)
-        for executor, why in retry_flaws((*project.loaded.executors, *project.loaded.unfinished))
-    }
+    flawed = _flawed_retries(project)
     executors = tuple(executor for executor in project.loaded.executors if executor.name not in flawed)
-    registry = discovered.registry.copy()
-    add_workflows(
-        registry,
-        executors,
-        Calling(project.config),
-        lambda executor: partial(revealing.fill, at=lambda _: executor.at("target")),
-        revealing.hiding.hide_in,
-    )
     fetching = Fetching(project.config)
     documents = documents or Documents(fetching.document)
     public_url = "" if project.config is None else project.config.server.public_url or ""
@@ -109,7 +98,7 @@ def read_files(
         config=project.config,
         executors=executors,
         broken=frozenset(project.loaded.broken | flawed.keys() | without_endpoint(executors, endpoints)),
-        registry=registry,
+        registry=_with_targets(project, discovered, executors, revealing),
         endpoints=endpoints,
         problems=tuple(sorted(problems)),
         warnings=tuple(sorted(_worth_knowing(project, discovered, endpoints))),
@@ -119,6 +108,29 @@ def read_files(
         documents=documents,
         fetching=fetching,
     )
+
+
+def _flawed_retries(project: Project) -> dict[str, Problem]:
+    """Executors whose target cannot be tried again as their file says, by name."""
+    return {
+        executor.name: Problem(executor.at("target", executor.target_kind, "retry"), why)
+        for executor, why in retry_flaws((*project.loaded.executors, *project.loaded.unfinished))
+    }
+
+
+def _with_targets(
+    project: Project, discovered: Discovered, executors: Sequence[Executor], revealing: Revealing
+) -> Registry:
+    """What workflows/ declares, and a workflow for each executor whose target is none."""
+    registry = discovered.registry.copy()
+    add_workflows(
+        registry,
+        executors,
+        Calling(project.config),
+        lambda executor: partial(revealing.fill, at=lambda _: executor.at("target")),
+        revealing.hiding.hide_in,
+    )
+    return registry
 
 
 def _between(project: Project, discovered: Discovered) -> Iterator[Problem]:

@@ -106,11 +106,7 @@ class Bench:
 
     async def work(self) -> None:
         """Until nothing is due and nothing runs."""
-        while await self.worker.run_once() or self.worker.running:
-            tasks = self.worker.runs.tasks
-            if tasks:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                await asyncio.sleep(0)
+        await work_off(self.worker)
 
     async def record(self, execution_id: str) -> ExecutionRecord:
         found = await self.store.execution(execution_id)
@@ -158,6 +154,14 @@ def unbalanced(url: str) -> list[str]:
             await store.close()
 
     return asyncio.run(look())
+
+
+async def work_off(worker: Worker) -> None:
+    """Until nothing is due and nothing runs."""
+    while await worker.run_once() or worker.running:
+        if tasks := worker.runs.tasks:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)
 
 
 async def until(ready: Callable[[], Any], seconds: float = PATIENCE) -> None:

@@ -67,12 +67,8 @@ class Mortal:
                 raise Crash
 
     def lose(self) -> None:
-        """The process is gone, in the middle of whatever it did. Nothing of it may write any more."""
-        self.bench.store._writer._committer.connection.raw.close()  # type: ignore[attr-defined]
-        sweep_up(self.loop)
-        self.bench.worker._threads.shutdown()
-        self.bench.store._readers.shutdown()  # type: ignore[union-attr]
-        self.bench.store._dialect.close()
+        """The process is gone, in the middle of whatever it did."""
+        end_like_a_process(self.bench, self.loop)
         self.loop.close()
 
     def end(self) -> None:
@@ -87,7 +83,16 @@ class Mortal:
         return found
 
 
-def sweep_up(loop: asyncio.AbstractEventLoop) -> None:
+def end_like_a_process(bench: Bench, loop: asyncio.AbstractEventLoop) -> None:
+    """Nothing of the bench may write any more; its tasks and threads are only swept up. Its store is written inline."""
+    bench.store._writer._committer.connection.raw.close()  # type: ignore[attr-defined]  # the inline writer's
+    _sweep_up(loop)
+    bench.worker._threads.shutdown()
+    bench.store._readers.shutdown()  # type: ignore[union-attr]  # a file has readers
+    bench.store._dialect.close()
+
+
+def _sweep_up(loop: asyncio.AbstractEventLoop) -> None:
     """Take down what a process that is gone has left in its loop."""
 
     async def sweep() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import httpx
+from kit import work_off
 
 from hub.api.app import create_app, describe, machine_routes
 from hub.api.live import Live
@@ -215,11 +216,7 @@ class ApiSite:
 
     async def work(self) -> None:
         """Until nothing is due and nothing runs."""
-        while await self.worker.run_once() or self.worker.running:
-            tasks = self.worker.runs.tasks
-            if tasks:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                await asyncio.sleep(0)
+        await work_off(self.worker)
 
     async def run(self, workflow: str, args: Any = None) -> str:
         """Start it, work until everything has come to rest; its id."""

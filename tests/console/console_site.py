@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from kit import work_off
 
 from hub.api.live import Live
 from hub.assembly.files import read_files
@@ -153,8 +154,7 @@ class Site:
     async def work(self) -> None:
         worker, lease = self.parts.worker()
         await lease.take()
-        while await worker.run_once() or worker.running:  # noqa: ASYNC110 - a worker has no bell for having come to rest
-            await asyncio.sleep(0.001)
+        await work_off(worker)
         await self.parts.store.flush()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kit import Bench, FakeClock, unbalanced
-from mortal import Crash, sweep_up
+from mortal import Crash, end_like_a_process
 
 from hub import Context, JobFailed, RetryPolicy, Triggered, Workflow, job, workflow
 from hub.model.execution import ExecutionRecord, Status
@@ -201,18 +201,12 @@ def one_life(
 
     The bench is one whose store is written inline, on a file.
     """
-    committer = bench.store._writer._committer
-    committer._probe = probe
+    bench.store._writer._committer._probe = probe
     loop = asyncio.new_event_loop()
     try:
         found = loop.run_until_complete(story(bench))
     except Crash:
-        # Nothing of this process may write any more; its tasks and threads are only swept up.
-        committer.connection.raw.close()
-        sweep_up(loop)
-        bench.worker._threads.shutdown()
-        bench.store._readers.shutdown()
-        bench.store._dialect.close()
+        end_like_a_process(bench, loop)
         return True, None
     else:
         loop.run_until_complete(bench.close())

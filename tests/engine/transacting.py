@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kit import Bench, FakeClock
-from mortal import Crash, sweep_up
+from mortal import Crash, end_like_a_process
 from sqlalchemy import event
 
 from hub import Context, RetryPolicy, job, workflow
@@ -157,21 +157,16 @@ def _one_process(store: str, url: str, clock: FakeClock, points: Points, node: s
     bench = Bench(
         store, [bookings()], clock=clock, node=node, inline=True, users=[KEEPER], databases={"ledger": ledger}
     )
-    committer = bench.store._writer._committer
 
     def probe(moment: str, verbs: Sequence[str]) -> None:
         points(f"{moment} {', '.join(sorted(verbs))}")
 
-    committer._probe = probe
+    bench.store._writer._committer._probe = probe
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(_process(bench))
     except Crash:
-        committer.connection.raw.close()
-        sweep_up(loop)
-        bench.worker._threads.shutdown()
-        bench.store._readers.shutdown()
-        bench.store._dialect.close()
+        end_like_a_process(bench, loop)
         return None
     finally:
         ledger.close()

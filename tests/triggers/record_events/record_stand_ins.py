@@ -97,6 +97,35 @@ def nothing(events: Sequence[NewEvent]) -> None:
     """What happens around storing when nothing happens."""
 
 
+def lived_through(shop: Any, owner: Owner, transactions: int) -> int:
+    """Random transactions in a shop of either kind, whose hub drains and dies before or after storing; how often it died."""
+    chance, crashes = owner.chance, 0
+
+    def maybe_die(events: Sequence[NewEvent]) -> None:
+        if chance.random() < 0.2:
+            raise Crash
+
+    async def story() -> None:
+        nonlocal crashes
+        await shop.watched.install(ORDERS)
+        shop.store.before = shop.store.after = maybe_die
+        for _ in range(transactions):
+            owner.transaction()
+            if chance.random() < 0.1:
+                try:
+                    await shop.drain.run_once()
+                except Crash:
+                    crashes += 1
+                    await shop.watched.close()
+                    shop.reopen()
+        shop.store.before = shop.store.after = nothing
+        await shop.drain_all()
+        await shop.watched.close()
+
+    asyncio.run(story())
+    return crashes
+
+
 def unavailable(events: Sequence[NewEvent]) -> None:
     raise StoreUnavailable("the hub's store cannot be reached.")
 

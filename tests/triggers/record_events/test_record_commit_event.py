@@ -7,26 +7,15 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from record_stand_ins import ORDERS, Crash, DurableStore, Owner, Shop, nothing
-
-from hub.model.event import NewEvent
+from record_stand_ins import ORDERS, DurableStore, Owner, Shop, lived_through
 
 
 class SQLiteOwner(Owner):
     begin = "BEGIN IMMEDIATE"
-
-
-def crashing(chance: random.Random):
-    def maybe(events: Sequence[NewEvent]) -> None:
-        if chance.random() < 0.2:
-            raise Crash
-
-    return maybe
 
 
 @pytest.mark.parametrize(
@@ -36,26 +25,7 @@ def test_over_many_random_transactions_with_crashes_of_the_hub(tmp_path: Path, t
     chance = random.Random(f"commit and event {transactions}")
     shop = Shop(tmp_path)
     owner = SQLiteOwner(shop.owner, chance)
-    crashes = 0
-
-    async def story() -> None:
-        nonlocal crashes
-        await shop.watched.install(ORDERS)
-        shop.store.before = shop.store.after = crashing(chance)
-        for _ in range(transactions):
-            owner.transaction()
-            if chance.random() < 0.1:
-                try:
-                    await shop.drain.run_once()
-                except Crash:
-                    crashes += 1
-                    await shop.watched.close()
-                    shop.reopen()
-        shop.store.before = shop.store.after = nothing
-        await shop.drain_all()
-        await shop.watched.close()
-
-    asyncio.run(story())
+    crashes = lived_through(shop, owner, transactions)
     assert [(payload["event"], payload["new"], payload["old"]) for payload in shop.store.payloads] == owner.expected
     assert crashes > transactions / 60
     assert shop.store.duplicates > 0

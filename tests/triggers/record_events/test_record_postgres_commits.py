@@ -17,7 +17,7 @@ import pytest
 from kit import PATIENCE
 from postgres_cluster import Cluster
 from record_postgres import PostgresShop
-from record_stand_ins import ORDERS, Crash, DurableStore, Owner
+from record_stand_ins import ORDERS, DurableStore, Owner, lived_through
 
 from hub.model.event import NewEvent, StoredEvent
 from hub.triggers.record_events import postgres_outbox
@@ -34,33 +34,8 @@ class PostgresOwner(Owner):
 
 
 def _lived_through(shop: PostgresShop, owner: Owner, transactions: int) -> int:
-    """Random transactions while the hub drains, and dies before or after storing; how often it died."""
-    chance, crashes = owner.chance, 0
     shop.run("SET synchronous_commit = off")
-
-    def maybe(events: Sequence[NewEvent]) -> None:
-        if chance.random() < 0.2:
-            raise Crash
-
-    async def story() -> None:
-        nonlocal crashes
-        await shop.watched.install(ORDERS)
-        shop.store.before = shop.store.after = maybe
-        for _ in range(transactions):
-            owner.transaction()
-            if chance.random() < 0.1:
-                try:
-                    await shop.drain.run_once()
-                except Crash:
-                    crashes += 1
-                    await shop.watched.close()
-                    shop.reopen()
-        shop.store.before = shop.store.after = lambda _events: None
-        await shop.drain_all()
-        await shop.watched.close()
-
-    asyncio.run(story())
-    return crashes
+    return lived_through(shop, owner, transactions)
 
 
 def _events(shop: PostgresShop) -> list[Any]:

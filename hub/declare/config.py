@@ -23,6 +23,7 @@ DEFAULT_STORE = "sqlite:///var/hub.db"
 
 _DAY = 86_400_000
 _SQLITE = "sqlite:///"
+_NOBODY = "anonymous"
 _SHORTEST_LEASE, _LONGEST_LEASE = 1_000, 3_600_000
 
 
@@ -123,6 +124,8 @@ def parse_config(document: Document, sources: Sources) -> tuple[Config | None, l
         return None, problems
     value, unfilled = filled(document, sources, RULES)
     problems += unfilled
+    problems += _bad_store(value, document)
+    problems += _bad_users(value, document)
     problems += _bad_permissions(value, document)
     problems += _bad_lease(value, document)
     problems += _bad_networks(value, document, "server", "trusted_proxies")
@@ -136,9 +139,11 @@ def sqlite_path(url: str | Secret, root: Path) -> Path | None:
     None when it is another database, or one in memory.
     """
     text = url.reveal() if isinstance(url, Secret) else url
-    if not text.startswith(_SQLITE) or text == f"{_SQLITE}:memory:":
-        return None
-    return root / text.removeprefix(_SQLITE)
+    return None if not text.startswith(_SQLITE) or _in_memory(url) else root / text.removeprefix(_SQLITE)
+
+
+def _in_memory(url: str | Secret) -> bool:
+    return (url.reveal() if isinstance(url, Secret) else url) == f"{_SQLITE}:memory:"
 
 
 def _may_be_secret(where: Where) -> bool:
@@ -157,6 +162,20 @@ def _bad_permissions(value: Any, document: Document) -> Iterator[Problem]:
                 yield Problem(
                     document.at(where), f"{document.said(where)} is not a permission; write {PERMISSION_RULE}"
                 )
+
+
+def _bad_store(value: Any, document: Document) -> Iterator[Problem]:
+    store = _mapping(value).get("store")
+    if isinstance(store, str | Secret) and _in_memory(store):
+        yield Problem(document.at(("store",)), f"a store in memory is gone with each command; write {DEFAULT_STORE}")
+
+
+def _bad_users(value: Any, document: Document) -> Iterator[Problem]:
+    for namespace, name, _ in _users(value):
+        if name == _NOBODY:
+            where: Where = ("auth", namespace, "machine_users", name)
+            rule = f"as an invoker {_NOBODY} means nobody; give this machine user another name"
+            yield Problem(document.key_at(where), rule)
 
 
 def _bad_networks(value: Any, document: Document, part: str, key: str) -> Iterator[Problem]:

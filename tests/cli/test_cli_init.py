@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -11,6 +12,20 @@ from cli_kit import Ran, environment, shell
 from click.testing import CliRunner
 
 from hub.cli import cli
+
+BOOKING = """
+from hub import Context, job, workflow
+
+
+@job
+def book(input, ctx: Context):
+    shop = ctx.database("shop")
+    shop.run("INSERT INTO orders DEFAULT VALUES")
+    return len(shop.rows("SELECT id FROM orders"))
+
+
+booking = workflow("booking", book)
+"""
 
 
 def _init(directory: Path) -> Ran:
@@ -54,6 +69,30 @@ def test_what_the_hub_writes_is_kept_out_of_git_and_from_other_users(tmp_path: P
     assert shell("executor", "list", cwd=folder).status == 0
     assert {"var/", "config/secrets.yaml"} <= set((folder / ".gitignore").read_text().split())
     assert stat.S_IMODE((folder / "var/hub.db").stat().st_mode) == 0o600
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """What ends a path in an address, or stands for another character there, is a part of the name."""
+    folder = tmp_path / "what? 100%41 #1 é"
+    _init(folder)
+    with sqlite3.connect(folder / "shop.db") as shop:
+        shop.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+    config = folder / "config/hub.yaml"
+    rights = '["workflow:start:*", "database:write:shop"]'
+    config.write_text(
+        f'databases: {{shop: {{url: "sqlite:///shop.db"}}}}\n'
+        f"auth: {{main-auth: {{machine_users: {{hello-bot: {{permissions: {rights}}}}}}}}}\n"
+    )
+    target = "target: {workflow: {workflow_name: booking, invoker: anonymous}}"
+    (folder / "executors/row.yaml").write_text(
+        f"name: row\ntrigger: {{event: {{namespace: shop, type: record.created, model: orders}}}}\n{target}\n"
+    )
+    (folder / "workflows/booking.py").write_text(BOOKING)
+    assert shell("apply", cwd=folder).status == 0
+    ran = shell("workflow", "start", "booking", "-m", "hello-bot", "-W", "--json", cwd=folder)
+    assert ran.json["result"] == 1, ran
+    assert "record.created" in shell("db", "status", "shop", "--json", cwd=folder).json["tables"][0]["installed"]
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
 def test_its_webhook_and_its_schedule_start_the_workflow(tmp_path: Path) -> None:

@@ -121,6 +121,14 @@ def test_every_mistake_is_reported_at_its_place(tmp_path):
     assert permission in found[8]
 
 
+def test_what_could_be_misunderstood_is_refused(tmp_path):
+    text = "store: '${env:STORE}'\nauth: {main-auth: {machine_users: {bot: , anonymous: }}}\n"
+    assert messages(tmp_path, text, STORE="sqlite:///:memory:") == [
+        "config/hub.yaml:1:8: a store in memory is gone with each command; write sqlite:///var/hub.db",
+        "config/hub.yaml:2:42: as an invoker anonymous means nobody; give this machine user another name",
+    ]
+
+
 def test_references_are_filled_in(tmp_path):
     found = config(
         tmp_path,

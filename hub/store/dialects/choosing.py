@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 
 from hub.model.errors import BadInput
 from hub.store.dialects.base import Dialect
@@ -14,14 +14,15 @@ from hub.store.dialects.sqlite import SqliteDialect
 #: Execution option of a connection that only reads.
 READS = "hub_reads"
 MEMORY = "sqlite://"
+_FILE = "sqlite:///"
 
 
 def dialect_for(url: str, *, checkpoints: bool) -> Dialect:
     """The database behind a store URL: `sqlite:////abs/path.db`, `sqlite://` for one in memory, or `postgresql://…`."""
     if url == MEMORY:
         return SqliteDialect(None)
-    if url.startswith("sqlite:///"):
-        path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith(_FILE):
+        path = Path(url.removeprefix(_FILE))
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return SqliteDialect(path, checkpoints=checkpoints)
     scheme = url.partition(":")[0]
@@ -41,7 +42,9 @@ def user_engine(url: str) -> Engine:
             url = f"postgresql+psycopg://{url.removeprefix(scheme)}"
     if make_url(url).get_backend_name() == "postgresql":
         return _that_notices(url)
-    engine = create_engine(url, hide_parameters=True)
+    # What follows is a path, and a path may hold "?" and "%".
+    file = URL.create("sqlite", database=url.removeprefix(_FILE)) if url.startswith(_FILE) else url
+    engine = create_engine(file, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         _begin_as_meant(engine)
     return engine

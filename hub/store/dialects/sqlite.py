@@ -17,8 +17,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import URL, Engine, MetaData, StaticPool, create_engine
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import Engine, MetaData, StaticPool, create_engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from hub.store.dialects.base import Bulk, Many, Row, StoreBroken, StoreBusy
@@ -228,7 +228,7 @@ class SqliteDialect:
                 self._engine = create_engine("sqlite://", creator=self._memory_connection, poolclass=StaticPool)
             else:
                 self._engine = create_engine(
-                    f"sqlite:///{self._path}",
+                    URL.create("sqlite", database=str(self._path)),  # as a text, a "?" would end the path
                     connect_args={"timeout": _READ_BUSY_MS / 1000, "check_same_thread": False},
                 )
         return self._engine

@@ -125,7 +125,7 @@ def test_what_could_be_misunderstood_is_refused(tmp_path):
     text = "store: '${env:STORE}'\nauth: {main-auth: {machine_users: {bot: , anonymous: }}}\n"
     assert messages(tmp_path, text, STORE="sqlite:///:memory:") == [
         "config/hub.yaml:1:8: a store in memory is gone with each command; write sqlite:///var/hub.db",
-        "config/hub.yaml:2:42: as an invoker anonymous means nobody; give this machine user another name",
+        "config/hub.yaml:2:43: as an invoker anonymous means nobody; give this machine user another name",
     ]
 
 

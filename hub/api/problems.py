@@ -127,7 +127,7 @@ def problem_of(request: Request, error: Exception) -> Response:
         headers["retry-after"] = str(error.seconds)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["retry-after"] = str(_RETRY_AFTER)
-    if status >= _SERVER_FAULT:
+    if status >= _SERVER_FAULT and not (isinstance(error, StoreUnavailable) and error.said):
         fault = error if status == _SERVER_FAULT else None
         log.error("%s %s: error %s: %s", request.method, request.url.path, name, error, exc_info=fault)
     told = isinstance(error, HubError) and not isinstance(error, _KEPT_BACK)

@@ -27,8 +27,10 @@ class Readiness:
         try:
             oldest = await self._store.oldest_new_event()
             first = await self._store.next_schedules(1)
-        except (HubError, OSError) as error:
-            return False, {"status": "not ready", "reasons": [f"the store cannot be read: {type(error).__name__}"]}
+        except (HubError, OSError):
+            # Anybody may ask, so that it does not name what cannot be reached.
+            why = "the store cannot be read. Look whether its database runs and can be reached; the log of the hub says more."
+            return False, {"status": "not ready", "reasons": [why]}
         reasons = self._troubles()
         now = self._clock.now()
         waited = 0 if oldest is None else (now - oldest) / 1000

@@ -146,6 +146,8 @@ class StoreUnavailable(HubError):
     """The store could not make it durable in time. Nothing was acknowledged."""
 
     retryable = True
+    #: Whether the log has a line about it already.
+    said = False
 
 
 class NonRetryable(HubError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from api_site import ApiSite, play
 
 from hub.api.openapi import document, statuses_of
@@ -203,7 +204,9 @@ def test_every_change_is_one_record_of_who_made_it(quick_path: Path) -> None:
     play(quick_path, story)
 
 
-def test_a_store_that_cannot_be_asked_is_503_wherever_it_is_asked(quick_path: Path) -> None:
+def test_a_store_that_cannot_be_asked_is_503_wherever_it_is_asked(
+    quick_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def story(hub: ApiSite) -> None:
         driver = Driver(hub)
         paths = {operation.id: await driver.path(operation) for operation in hub.operations}
@@ -222,6 +225,8 @@ def test_a_store_that_cannot_be_asked_is_503_wherever_it_is_asked(quick_path: Pa
         assert (await hub.ask("GET", "/readyz", None)).status_code == 503
 
     play(quick_path, story)
+    unread = [(one.name, one.levelname) for one in caplog.records if "cannot be read" in one.getMessage()]
+    assert unread == [("hub.store.outage", "WARNING")], "once, however many ask"
 
 
 def test_the_document_is_openapi_and_every_schema_in_it_can_be_used(quick_path: Path) -> None:

@@ -92,7 +92,9 @@ def test_a_store_that_cannot_be_read_is_not_ready(store: Store, quick_path: Path
         path.write_bytes(b"damaged" * 1000)
     answer = ask(store, [], "GET", "/readyz")
     assert answer.status_code == 503
-    assert answer.json()["reasons"] == ["the store cannot be read: StoreUnavailable"]
+    assert answer.json()["reasons"] == [
+        "the store cannot be read. Look whether its database runs and can be reached; the log of the hub says more."
+    ]
     assert str(quick_path) not in answer.text
 
 

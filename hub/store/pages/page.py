@@ -15,12 +15,17 @@ from hub.model.audit import AuditEntry
 from hub.model.clock import Clock
 from hub.model.errors import StoreUnavailable
 from hub.store.audit import Audited, Look, audited
+from hub.store.outage import Outage
 from hub.store.verbs import Verb
 from hub.store.writer import Writer
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+
+
+class _OutOfReach(Exception):
+    """Those who were asked before found nobody."""
 
 
 class Page:
@@ -38,6 +43,7 @@ class Page:
         self.shared = shared
         #: When a question was asked, in monotonic seconds, for which the database could not be reached.
         self._out_of_reach = float("-inf")
+        self._outage = Outage(clock)
 
     async def _change(
         self,
@@ -68,19 +74,25 @@ class Page:
         try:
             if self._readers is None:
                 await self._writer.flush()
-                return ask()
-            return await asyncio.get_running_loop().run_in_executor(self._readers, ask)
+                found = ask()
+            else:
+                found = await asyncio.get_running_loop().run_in_executor(self._readers, ask)
+        except _OutOfReach as error:
+            raise self._outage.refused(StoreUnavailable("the store cannot be reached now.")) from error
         except DatabaseError as error:
             if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
                 raise  # a fault of ours; the two are a database that is locked, gone or damaged
-            raise StoreUnavailable(f"the store cannot be read now: {error.orig}") from error
+            why = " ".join(str(error.orig).split())
+            raise self._outage.refused(StoreUnavailable(f"the store cannot be read now: {why}")) from error
+        self._outage.answered()
+        return found
 
     def _answered(self, asked: float, question: Callable[[Session], R], *, again: bool = False) -> R:
         """On a reader's thread, which takes one question after the other."""
         if self._out_of_reach > asked:
             # Whoever has waited behind a try that failed is told so now: when the database is back, it is not to find them all
             # before those who have just come.
-            raise StoreUnavailable("the store cannot be reached now.")
+            raise _OutOfReach
         begun = self._clock.monotonic()
         try:
             with Session(self._engine) as session:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from hub.engine.steps import Steps
     from hub.engine.triggered import Triggered
     from hub.engine.workflow import Workflow
-    from hub.library.client import Client, WorkflowRun
+    from hub.library.client import Client
+    from hub.library.run import WorkflowRun
     from hub.model.errors import (
         ArgumentHashMismatch,
         HubError,
@@ -45,7 +46,7 @@ _HOMES = {
     "Steps": "hub.engine.steps",
     "Triggered": "hub.engine.triggered",
     "Workflow": "hub.engine.workflow",
-    "WorkflowRun": "hub.library.client",
+    "WorkflowRun": "hub.library.run",
     "job": "hub.engine.authoring",
     "patched": "hub.engine.patching",
     "trigger_workflow": "hub.engine.authoring",

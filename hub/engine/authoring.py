@@ -21,8 +21,8 @@ Out = TypeVar("Out")
 def job(function: Callable[[], Awaitable[Out]], /) -> Job[None, Out]: ...
 @overload
 def job(function: Callable[[Context], Awaitable[Out]], /) -> Job[None, Out]: ...
-@overload  # a function of a Context alone has met the one above
-def job(function: Callable[[In], Awaitable[Out]], /) -> Job[In, Out]: ...  # type: ignore[overload-overlap]
+@overload
+def job(function: Callable[[In], Awaitable[Out]], /) -> Job[In, Out]: ...  # type: ignore[overload-overlap]  # a Context alone has met the one above
 @overload
 def job(function: Callable[[In, Context], Awaitable[Out]], /) -> Job[In, Out]: ...
 @overload
@@ -87,8 +87,8 @@ class _Decorator(Protocol):
     def __call__(self, function: Callable[[], Awaitable[Out]], /) -> Job[None, Out]: ...
     @overload
     def __call__(self, function: Callable[[Context], Awaitable[Out]], /) -> Job[None, Out]: ...
-    @overload  # likewise
-    def __call__(self, function: Callable[[In], Awaitable[Out]], /) -> Job[In, Out]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, function: Callable[[In], Awaitable[Out]], /) -> Job[In, Out]: ...  # type: ignore[overload-overlap]  # likewise
     @overload
     def __call__(self, function: Callable[[In, Context], Awaitable[Out]], /) -> Job[In, Out]: ...
     @overload

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, Self, overload
-
-from typing_extensions import TypeVar
+from typing import Any, Self, overload
 
 from hub.drivers import Driver
 from hub.engine import failures
@@ -19,6 +17,7 @@ from hub.engine.starting import start_request
 from hub.engine.surroundings import Surroundings
 from hub.engine.workflow import Workflow
 from hub.library.declaring import Declaring
+from hub.library.run import Out, WorkflowRun
 from hub.model.clock import Clock, SharedClock, SystemClock, new_id
 from hub.model.durations import milliseconds
 from hub.model.errors import ExecutionNotFound, HubError, NotFound
@@ -29,9 +28,6 @@ from hub.model.wait import Signal, WaitKind, WaitRecord, WaitState
 from hub.store import Store
 from hub.store.databases import Database
 from hub.targets.job_client import job_client
-
-#: What an execution gives. Where nobody knows, as of one that is known by its id alone, anything.
-Out = TypeVar("Out", default=Any)
 
 
 class Client(Declaring):
@@ -168,6 +164,20 @@ class Client(Declaring):
         started = await self._going_on().fork(_id(execution), path, args, requested_by="library")
         return WorkflowRun(self, started.id)
 
+    async def result(self, execution: WorkflowRun[Out] | str, timeout: Duration | None = None) -> Out:  # noqa: ASYNC109 - a duration as elsewhere in the hub
+        """Wait for the end, and have what it returned. Raises JobFailed when it failed or was cancelled.
+
+        What is raised is also of the type that the job raised. With a timeout, TimeoutError: the execution goes on.
+        Raises ExecutionNotFound.
+        """
+        record = await self._ended(_id(execution), None if timeout is None else milliseconds(timeout) / 1000)
+        if record.status is not Status.SUCCESS:
+            raise failures.of_execution(record)
+        workflow = self._registry.workflows.get(record.workflow)
+        # Of a workflow that this client does not know, nobody knows the type.
+        found: Out = record.result if workflow is None else workflow.main_job.output.load(canonical(record.result))
+        return found
+
     async def cancel(self, execution: WorkflowRun | str) -> None:
         """End it: no step of it is stored any more. Raises ExecutionNotFound or Conflict."""
         await self._store().cancel(_id(execution))
@@ -252,53 +262,6 @@ class Client(Declaring):
                 if status in ENDED:
                     return await self.execution(execution_id)
                 await changed()
-
-    def _rebuilt(self, record: ExecutionRecord) -> Any:
-        """Its result, of the type that the workflow returns."""
-        text = canonical(record.result)
-        found = self._registry.workflows.get(record.workflow)
-        return record.result if found is None else found.main_job.output.load(text)
-
-
-class WorkflowRun(Generic[Out]):
-    """An execution, from outside."""
-
-    __slots__ = ("_client", "id")
-
-    def __init__(self, client: Client, execution_id: str) -> None:
-        self._client = client
-        self.id = execution_id
-
-    async def status(self) -> Status:
-        """As it is now. Raises ExecutionNotFound."""
-        return (await self._client.execution(self.id)).status
-
-    async def result(self, timeout: Duration | None = None) -> Out:  # noqa: ASYNC109 - a duration as elsewhere in the hub
-        """Wait for the end, and have what it returned. Raises JobFailed when it failed or was cancelled.
-
-        What is raised is also of the type that the job raised. With a timeout, TimeoutError: the execution goes on.
-        """
-        seconds = None if timeout is None else milliseconds(timeout) / 1000
-        record = await self._client._ended(self.id, seconds)  # noqa: SLF001 - its other half
-        if record.status is Status.SUCCESS:
-            found: Out = self._client._rebuilt(record)  # noqa: SLF001
-            return found
-        raise failures.of_execution(record)
-
-    async def cancel(self) -> None:
-        """End it. Raises Conflict when it has ended."""
-        await self._client.cancel(self)
-
-    async def resume(self, args: Any | Missing = MISSING) -> None:
-        """Let it go on after a failure, with another input if one is given. Raises Conflict when it has not failed."""
-        await self._client.resume(self, args)
-
-    async def record(self) -> ExecutionRecord:
-        """Everything that is known of it, with its jobs."""
-        return await self._client.execution(self.id)
-
-    def __repr__(self) -> str:
-        return f"<execution {self.id}>"
 
 
 def _id(execution: WorkflowRun | str) -> str:

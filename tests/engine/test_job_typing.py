@@ -89,6 +89,8 @@ async def program(client: Client) -> None:
     assert_type(await client.start_workflow("orders"), WorkflowRun[Any])
     run: WorkflowRun = client.run("x")
     assert_type(await run.result(), Any)
+    assert_type(await client.result(await client.start_workflow(greet)), str)
+    assert_type(await client.result("x"), Any)
 """
 
 

@@ -129,6 +129,7 @@ def test_failures_are_raised_and_resumed_under_the_same_id(client, monkeypatch):
         broken.clear()
         resumed = await client.resume(run)
         assert (resumed.id, await resumed.result()) == (run.id, "mended")
+        assert await client.result(run.id, timeout="60s") == "mended"
         with pytest.raises(Conflict):
             await run.resume()
         assert await (await client.start_workflow(again)).result() == 3
@@ -138,6 +139,8 @@ def test_failures_are_raised_and_resumed_under_the_same_id(client, monkeypatch):
             await client.start_workflow("stumbel")
         with pytest.raises(ExecutionNotFound):
             await client.run("no-such").result()
+        with pytest.raises(ExecutionNotFound):
+            await client.result("no-such")
 
     client.workflow(id="typed", input_schema=Person)(lambda ctx: ctx.input.name)
     play(client, story)

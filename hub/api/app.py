@@ -28,13 +28,13 @@ Routes = Sequence[BaseRoute]
 def create_app(intake: ASGIApp, routes: Routes) -> ASGIApp:
     """Webhooks go straight to the intake; everything else is routed."""
     # A path with one slash more is another path, and there is nothing at it.
-    routed = Router(routes=list(routes), default=_nothing, redirect_slashes=False)
+    routed = Router(routes=list(routes), default=_not_found, redirect_slashes=False)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/webhooks/"):
             await intake(scope, receive, send)
         else:
-            await routed(scope, receive, _Safely(send))
+            await routed(scope, receive, _WithSafetyHeaders(send))
 
     return Guard(app)
 
@@ -52,7 +52,7 @@ def machine_routes(
     return routes(describe(readiness, url=url, further=further), client, JsonFace(verify))
 
 
-class _Safely:
+class _WithSafetyHeaders:
     """Sends answers with the headers that every answer has, where a route does not say otherwise."""
 
     __slots__ = ("_send",)
@@ -69,7 +69,7 @@ class _Safely:
         await self._send(message)
 
 
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
     request = Request(scope, receive)

@@ -100,7 +100,7 @@ class Live:
                 record = await client.execution(execution_id)
                 lines = tuple((await client.logs_page(execution_id, after=after, limit=_LINES)).items)
                 jobs = tuple(call for call in record.jobs if known.get(call.path) != call)
-                change = Change(record, before is None or not _same(before, record), jobs, lines)
+                change = Change(record, before is None or not _same_state(before, record), jobs, lines)
                 if change.changed or jobs or lines or change.last:
                     yield change
                 if change.last:
@@ -115,7 +115,7 @@ class Live:
                 del self._followers[execution_id]
 
 
-def _same(one: ExecutionRecord, other: ExecutionRecord) -> bool:
+def _same_state(one: ExecutionRecord, other: ExecutionRecord) -> bool:
     """Whether they stand alike, their jobs aside."""
     return (one.status, one.attempts, one.reason, one.due_at, one.finished_at) == (
         other.status,

@@ -21,15 +21,15 @@ from hub.api.operations import PUBLIC, Call, Operation
 from hub.model.clock import Clock
 from hub.model.rights import require
 from hub.store import Store
-from hub.store.counting import Counts, Spread
+from hub.store.counting import Counts, Histogram
 
 #: Executions of one status are counted so far.
 _MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How things stand."""
+class Snapshot:
+    """How things stand at one moment: what gauges show."""
 
     #: Status -> executions that have not ended.
     executions: Mapping[str, int]
@@ -60,16 +60,16 @@ class Metrics:
         """Everything, as Prometheus reads it. Raises StoreUnavailable."""
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        registry.register(_Shown([*_counted(self._counts), *_standing(await self._stand())]))
+        registry.register(_Families([*_counters(self._counts), *_gauges(await self._snapshot())]))
         return generate_latest(registry)
 
-    async def _stand(self) -> Standing:
+    async def _snapshot(self) -> Snapshot:
         now, store = self._clock.now(), self._store
         oldest = await store.oldest_new_event()
         first = await store.next_schedules(1)
         lingering = await store.oldest_transaction()
         late = now - (first[0].next_fire_at or now) if first and not first[0].paused else 0
-        return Standing(
+        return Snapshot(
             executions=await store.open_executions(_MOST),
             oldest_event=0.0 if oldest is None else max(0.0, (now - oldest) / 1000),
             schedule_lag=max(0.0, late / 1000),
@@ -103,7 +103,7 @@ def metrics_operations(metrics: Metrics, *, public: bool = False) -> tuple[Opera
     )
 
 
-class _Shown(Collector):
+class _Families(Collector):
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = list(families)
 
@@ -111,35 +111,35 @@ class _Shown(Collector):
         return self._families
 
 
-def _counted(counts: Counts) -> list[Metric]:
+def _counters(counts: Counts) -> list[Metric]:
     return [
-        _labelled(
+        _labelled_counter(
             "hub_events",
             "Events that came, by what noticed them",
             ("kind", "result"),
             {(kind, result): value for (kind, result), value in dict(counts.events).items()},
         ),
-        _labelled(
+        _labelled_counter(
             "hub_deliveries",
             "Events that met an executor, by outcome",
             ("outcome",),
             {(key,): value for key, value in dict(counts.deliveries).items()},
         ),
         CounterMetricFamily("hub_executions_started", "Executions that were started", counts.started),
-        _labelled(
+        _labelled_counter(
             "hub_executions_settled",
             "Times that an execution was let go of, by the status in which it was",
             ("status",),
             {(key,): value for key, value in dict(counts.settled).items()},
         ),
         CounterMetricFamily("hub_calls_finished", "Calls of jobs whose results were stored", counts.calls),
-        _spread("hub_schedule_lateness_seconds", "From a slot's instant to its event", counts.lateness),
-        _spread("hub_writer_batch_operations", "Operations that were committed together", counts.batch),
-        _spread("hub_writer_commit_seconds", "Time that a transaction took, flush included", counts.commit),
+        _histogram("hub_schedule_lateness_seconds", "From a slot's instant to its event", counts.lateness),
+        _histogram("hub_writer_batch_operations", "Operations that were committed together", counts.batch),
+        _histogram("hub_writer_commit_seconds", "Time that a transaction took, flush included", counts.commit),
     ]
 
 
-def _standing(now: Standing) -> list[Metric]:
+def _gauges(now: Snapshot) -> list[Metric]:
     executions = GaugeMetricFamily(
         "hub_executions", f"Executions that have not ended, each status up to {_MOST}", labels=("status",)
     )
@@ -161,13 +161,15 @@ def _standing(now: Standing) -> list[Metric]:
     ]
 
 
-def _labelled(name: str, text: str, labels: tuple[str, ...], counts: Mapping[tuple[str, ...], int]) -> Metric:
+def _labelled_counter(name: str, text: str, labels: tuple[str, ...], counts: Mapping[tuple[str, ...], int]) -> Metric:
     family = CounterMetricFamily(name, text, labels=labels)
     for values, count in sorted(counts.items()):
         family.add_metric(values, count)
     return family
 
 
-def _spread(name: str, text: str, spread: Spread) -> Metric:
-    buckets = [("+Inf" if bound == float("inf") else repr(float(bound)), count) for bound, count in spread.cumulated()]
-    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=spread.total)
+def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
+    buckets = [
+        ("+Inf" if bound == float("inf") else repr(float(bound)), count) for bound, count in histogram.cumulative()
+    ]
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=histogram.total)

@@ -19,7 +19,7 @@ from hub.model.clock import from_iso
 
 T = TypeVar("T")
 
-_STRANGE = "the cursor is not one of this list: give back next_cursor as it came, with the same filters."
+_FOREIGN_CURSOR = "the cursor is not one of this list: give back next_cursor as it came, with the same filters."
 MOST = 1_000
 USUAL = 50
 
@@ -52,7 +52,7 @@ def after(kind: str, query: Mapping[str, Any]) -> str | None:
         found = ""
     name, colon, key = found.partition(":")
     if name != kind or not colon or not key.isprintable():
-        raise Unreadable(_STRANGE)
+        raise Unreadable(_FOREIGN_CURSOR)
     return key
 
 
@@ -62,7 +62,7 @@ def numbered(kind: str, query: Mapping[str, Any]) -> int | None:
     if key is None:
         return None
     if not (key.isascii() and key.isdigit() and len(key) < 19):  # noqa: PLR2004 - fits 64 bits
-        raise Unreadable(_STRANGE)
+        raise Unreadable(_FOREIGN_CURSOR)
     return int(key)
 
 
@@ -91,13 +91,13 @@ def whole(rows: Sequence[Any]) -> dict[str, Any]:
 def declared(kind: str, rows: Sequence[Mapping[str, Any]], query: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """A page of what the files declare; `names` are the members by which the rows are sorted."""
     behind = after(kind, query)
-    rest = [row for row in rows if behind is None or _place(row, names) > behind.split()]
+    rest = [row for row in rows if behind is None or _sort_key(row, names) > behind.split()]
     items = rest[: query.get("limit", len(rest))]
-    last = " ".join(_place(items[-1], names)) if len(items) < len(rest) else None
+    last = " ".join(_sort_key(items[-1], names)) if len(items) < len(rest) else None
     return page(kind, Page(items, last), dict)
 
 
-def _place(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+def _sort_key(row: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     return [str(row[name]) for name in names]
 
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -51,7 +51,7 @@ class EventStream(Response):
 
     media_type = EVENT_STREAM
 
-    def __init__(self, events: AsyncIterator[str], seat: AbstractContextManager[None]) -> None:
+    def __init__(self, events: AsyncGenerator[str], seat: AbstractContextManager[None]) -> None:
         super().__init__(None, 200)
         del self.headers["content-length"]
         self.raw_headers += SAFETY
@@ -62,8 +62,8 @@ class EventStream(Response):
         with self._seat:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             if scope["method"] != "HEAD":
-                telling = asyncio.create_task(self._tell(send))
-                leaving = asyncio.create_task(_gone(receive))
+                telling = asyncio.create_task(self._send_events(send))
+                leaving = asyncio.create_task(_disconnected(receive))
                 try:
                     await asyncio.wait({telling, leaving}, return_when=asyncio.FIRST_COMPLETED, timeout=_LONGEST)
                 finally:
@@ -72,7 +72,7 @@ class EventStream(Response):
                     await asyncio.gather(telling, leaving, return_exceptions=True)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _tell(self, send: Send) -> None:
+    async def _send_events(self, send: Send) -> None:
         async def say(text: str) -> None:
             await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
 
@@ -99,10 +99,10 @@ class EventStream(Response):
                 next_one.cancel()
                 with contextlib.suppress(BaseException):
                     await next_one
-            await self._events.aclose()  # type: ignore[attr-defined]  # it is a generator
+            await self._events.aclose()
 
 
-async def _gone(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -117,13 +117,13 @@ def stream_operations(live: Live) -> tuple[Operation, ...]:
     """The live view of an execution."""
 
     async def stream(call: Call) -> Any:
-        after = _after(call)
+        after = _last_line_seen(call)
         # Whether there is such a one, and whether they may, is an answer of its own and not an event.
         await call.client.execution(call.path["id"])
         await call.client.logs_page(call.path["id"], limit=1)
         seat = live.seat(call.principal.label)
         seat.__enter__()
-        return EventStream(_events(live, call, after), _Taken(seat))
+        return EventStream(_event_texts(live, call, after), _AlreadyEntered(seat))
 
     return (
         Operation(
@@ -145,7 +145,7 @@ def stream_operations(live: Live) -> tuple[Operation, ...]:
     )
 
 
-class _Taken:
+class _AlreadyEntered:
     """A context that was entered before, and is left here."""
 
     def __init__(self, inner: AbstractContextManager[None]) -> None:
@@ -158,7 +158,7 @@ class _Taken:
         self._inner.__exit__(None, None, None)
 
 
-def _after(call: Call) -> int:
+def _last_line_seen(call: Call) -> int:
     request: Request = call.request
     given = request.headers.get("last-event-id")
     if given is None:
@@ -168,12 +168,12 @@ def _after(call: Call) -> int:
     return int(given)
 
 
-async def _events(live: Live, call: Call, after: int) -> AsyncIterator[str]:
+async def _event_texts(live: Live, call: Call, after: int) -> AsyncGenerator[str]:
     async for change in live.follow(call.client, call.path["id"], after):
-        yield _told(change)
+        yield _as_events(change)
 
 
-def _told(change: Change) -> str:
+def _as_events(change: Change) -> str:
     parts = [event("execution", execution_row(change.record))] if change.changed else []
     parts += [event("job", job_view(call)) for call in change.jobs]
     parts += [event("log", {"number": number, **log_view(line)}, number) for number, line in change.lines]

@@ -106,7 +106,7 @@ class ListingVerbs(Verbs):
     ) -> Page[WaitRecord]:
         """What executions ask; `open_only`: what nobody has answered yet."""
         found = await self._store.list_wait_points(
-            execution_id=execution_id, open_only=open_only, before=_place(before), limit=limit + 1
+            execution_id=execution_id, open_only=open_only, before=_wait_cursor(before), limit=limit + 1
         )
         return self._page(
             "wait-point:read",
@@ -162,7 +162,7 @@ class ListingVerbs(Verbs):
         return Page(self._visible(action, here, name), key(here[-1]) if more else None)
 
 
-def _place(before: str | None) -> tuple[int, str, str] | None:
+def _wait_cursor(before: str | None) -> tuple[int, str, str] | None:
     """A wait's place in the list of them."""
     if before is None:
         return None

@@ -112,7 +112,7 @@ class OverviewVerbs(Verbs):
         """The schedules that come next, the earliest first; `after` is `AT NAME` of one, and begins behind that."""
         found = []
         rows = self._visible(
-            "schedule:read", await self._store.next_schedules(limit, _place(after)), lambda one: one.executor
+            "schedule:read", await self._store.next_schedules(limit, _schedule_cursor(after)), lambda one: one.executor
         )
         for row in rows:
             assert row.next_fire_at is not None
@@ -167,7 +167,7 @@ class OverviewVerbs(Verbs):
         latest = [(one, statuses[one]) for one in started[:40] if one in statuses]
         return Funnel(
             len(deliveries),
-            sum(_matched(one) for one in deliveries),
+            sum(_condition_held(one) for one in deliveries),
             Counter(one.outcome.value for one in deliveries),
             Counter(statuses.values()),
             tuple(reversed(latest)),
@@ -203,7 +203,7 @@ class OverviewVerbs(Verbs):
         return {} if found is None else found.result.schema()
 
 
-def _matched(one: Delivery) -> bool:
+def _condition_held(one: Delivery) -> bool:
     """Whether its condition held: the variables were asked then, or something behind it went wrong."""
     error = str(one.evaluation.get("error", ""))
     return (
@@ -213,7 +213,7 @@ def _matched(one: Delivery) -> bool:
     )
 
 
-def _place(after: str | None) -> tuple[int, str] | None:
+def _schedule_cursor(after: str | None) -> tuple[int, str] | None:
     """A schedule's place in the order of what comes next."""
     at, _, name = (after or "").partition(" ")
     return (int(at), name) if at.isascii() and at.isdigit() and len(at) < 16 else None  # noqa: PLR2004 - milliseconds

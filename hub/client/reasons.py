@@ -22,7 +22,7 @@ async def with_reasons(
         return list(records)
     served = await store.is_served() if stuck else True
     causes = {one: await _cause(store, registry, *one, served=served) for one in stuck}
-    return [_told(one, now, causes.get((one.workflow, one.concurrency_key), "")) for one in records]
+    return [_with_reason(one, now, causes.get((one.workflow, one.concurrency_key), "")) for one in records]
 
 
 def _is_due(record: ExecutionRecord, now: int) -> bool:
@@ -33,7 +33,7 @@ def _is_later(record: ExecutionRecord, now: int) -> bool:
     return record.status in _TO_BE_CLAIMED and record.due_at is not None and record.due_at > now
 
 
-def _told(record: ExecutionRecord, now: int, cause: str) -> ExecutionRecord:
+def _with_reason(record: ExecutionRecord, now: int, cause: str) -> ExecutionRecord:
     if _is_due(record, now):
         # A retry or a parked one says what it waited for; that is over, and this is what it waits for now.
         return replace(record, reason=cause)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 from starlette.responses import Response
 
@@ -31,7 +31,7 @@ async def live(visit: Visit) -> Response:
     return EventStream(_pieces(visit, identifier), _given_back(seat))
 
 
-async def _pieces(visit: Visit, identifier: str) -> AsyncIterator[str]:
+async def _pieces(visit: Visit, identifier: str) -> AsyncGenerator[str]:
     """New lines as they are committed, the rest whenever it has changed, until the execution has ended."""
     after = number(visit.request.headers.get("last-event-id") or visit.asked("after")) or 0
     changes = visit.installation.live.follow(visit.client, identifier, after)

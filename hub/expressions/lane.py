@@ -32,7 +32,7 @@ class _Call:
 
 
 @dataclass(slots=True, eq=False)
-class _Ticket:
+class _QueuedRequest:
     call: _Call
     index: int
     frame: bytes
@@ -47,8 +47,8 @@ class Lane:
         self._child: Child | None = None
         self._answered = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: deque[_Ticket] = deque()
-        self._sent: deque[_Ticket] = deque()
+        self._waiting: deque[_QueuedRequest] = deque()
+        self._sent: deque[_QueuedRequest] = deque()
         self._outgoing = memoryview(b"")
         self._timer: asyncio.TimerHandle | None = None
         #: When the first unanswered request began, and the child's processor time then.
@@ -79,7 +79,7 @@ class Lane:
             self.stop()
         self._loop = loop
         call = _Call(loop.create_future(), [b""] * len(frames), len(frames))
-        self._waiting.extend(_Ticket(call, index, frame) for index, frame in enumerate(frames))
+        self._waiting.extend(_QueuedRequest(call, index, frame) for index, frame in enumerate(frames))
         self._send()
         await call.future
         return call.answers
@@ -90,14 +90,14 @@ class Lane:
         try:
             self.start()
         except CannotEvaluate as error:
-            self._give_up(error)
+            self._fail_all(error)
             return
         child = self._child
         assert child is not None
         if self._timer is None:
             self._loop.add_reader(child.reading, self._receive)
-            self._progressed()
-            self._look_again(self._due())
+            self._restart_deadline()
+            self._set_timer(self._deadline())
         if self._waiting:
             self._outgoing = memoryview(b"".join([self._outgoing, *(ticket.frame for ticket in self._waiting)]))
             self._sent.extend(self._waiting)
@@ -125,13 +125,13 @@ class Lane:
             # Words that nobody asked for: whatever speaks there is not the child any more.
             going_on = False
         if (len(self._sent), child.ready) != before:
-            self._progressed()
+            self._restart_deadline()
         if child.ready and not before[1]:
-            self._look_again(self._due())
+            self._set_timer(self._deadline())
         if not going_on:
-            self._ended()
+            self._child_ended()
         elif not self._sent:
-            self._rest()
+            self._become_idle()
 
     def _deliver(self, answer: bytes) -> None:
         ticket = self._sent.popleft()
@@ -142,13 +142,13 @@ class Lane:
         if call.left == 0 and not call.future.done():
             call.future.set_result(None)
 
-    def _progressed(self) -> None:
+    def _restart_deadline(self) -> None:
         assert self._loop is not None
         assert self._child is not None
         self._since = self._loop.time()
         self._used = self._child.cpu_seconds()
 
-    def _due(self) -> float:
+    def _deadline(self) -> float:
         ready = self._child is not None and self._child.ready
         return self._since + (self._limits.deadline if ready else START_SECONDS)
 
@@ -159,13 +159,13 @@ class Lane:
         self._receive()
         if self._timer is not fired:
             return
-        now, due = self._loop.time(), self._due()
+        now, due = self._loop.time(), self._deadline()
         if now >= due and not self._starved(now):
-            self._ended(hung=True)
+            self._child_ended(hung=True)
         else:
-            self._look_again(max(due, now + _STARVED * self._limits.deadline))
+            self._set_timer(max(due, now + _STARVED * self._limits.deadline))
 
-    def _look_again(self, at: float) -> None:
+    def _set_timer(self, at: float) -> None:
         assert self._loop is not None
         if self._timer is not None:
             self._timer.cancel()
@@ -180,12 +180,12 @@ class Lane:
             and now - self._since < _MOST_PATIENCE * deadline
         )
 
-    def _ended(self, *, hung: bool = False) -> None:
+    def _child_ended(self, *, hung: bool = False) -> None:
         """The child is over. What it left unanswered goes to the next one, without the request that ended it."""
         began = self._child is not None and self._child.ready
         self._drop_child()
         if not began:
-            self._give_up(CannotEvaluate("its process ended at once, or gave no sign of life"))
+            self._fail_all(CannotEvaluate("its process ended at once, or gave no sign of life"))
             return
         if self._sent:
             first = self._sent[0]
@@ -199,7 +199,7 @@ class Lane:
         else:
             self._loop = None
 
-    def _give_up(self, error: CannotEvaluate) -> None:
+    def _fail_all(self, error: CannotEvaluate) -> None:
         failed = {id(ticket.call): ticket.call for ticket in (*self._sent, *self._waiting)}
         self._sent.clear()
         self._waiting.clear()
@@ -208,14 +208,14 @@ class Lane:
             if not call.future.done():
                 call.future.set_exception(error)
 
-    def _rest(self) -> None:
+    def _become_idle(self) -> None:
         """Nothing is under way: let go of the loop."""
-        self._let_go()
+        self._detach_from_loop()
         self._loop = None
         if self._answered >= _MOST_ANSWERS:
             self._drop_child()
 
-    def _let_go(self) -> None:
+    def _detach_from_loop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -224,7 +224,7 @@ class Lane:
             self._loop.remove_writer(self._child.writing)
 
     def _drop_child(self) -> None:
-        self._let_go()
+        self._detach_from_loop()
         self._outgoing = memoryview(b"")
         if self._child is not None:
             self._child.kill()

@@ -58,33 +58,33 @@ class Throttle:
 
     async def admit(self, address: str, name: str) -> None:
         """Raise TooManyTries when there were too many. Ask before anything is compared."""
-        place, about, known = _from(address), _about(name), _known(address, name)
-        await self._look([place, about, known] if name else [place])
+        place, about, known = _address_key(address), _name_key(name), _known_key(address, name)
+        await self._refresh([place, about, known] if name else [place])
         wait = self._wait(place, FROM_ADDRESS)
         if name and self._free_at.get(known, 0) <= self._clock.now():
             wait = max(wait, self._wait(about, ABOUT_NAME))
         if wait > 0:
-            self._tell(address)
+            self._warn(address)
             raise TooManyTries(max(1, -(-wait // 1000)))
 
     def failed(self, address: str, name: str) -> None:
         """They were wrong."""
-        self._count(_from(address), FROM_ADDRESS)
+        self._count(_address_key(address), FROM_ADDRESS)
         if name:
-            self._count(_about(name), ABOUT_NAME)
-        self._tell(address)
+            self._count(_name_key(name), ABOUT_NAME)
+        self._warn(address)
 
     def succeeded(self, address: str, name: str) -> None:
         """They were right."""
-        known, until = _known(address, name), self._clock.now() + _KNOWN_FOR
-        forgiven = self._free_at.pop(_from(address), None) is not None
+        known, until = _known_key(address, name), self._clock.now() + _KNOWN_FOR
+        forgiven = self._free_at.pop(_address_key(address), None) is not None
         news = self._free_at.get(known, 0) < until - _KNOWN_FOR // 24
         if news:
             self._keep(known, until)
         if (news or forgiven) and self._shared is not None:
-            self._shared.right_try(RightTry(known, until, _from(address)))
+            self._shared.right_try(RightTry(known, until, _address_key(address)))
 
-    async def _look(self, digests: Sequence[str]) -> None:
+    async def _refresh(self, digests: Sequence[str]) -> None:
         """Learn what others have counted, now and then."""
         if self._shared is None:
             return
@@ -120,7 +120,7 @@ class Throttle:
         if len(self._free_at) > _MOST_KEPT:
             self._free_at.popitem(last=False)
 
-    def _tell(self, address: str) -> None:
+    def _warn(self, address: str) -> None:
         """One line a minute, however many there are."""
         now = self._clock.monotonic()
         self._unsaid += 1
@@ -129,13 +129,13 @@ class Throttle:
             self._said, self._unsaid = now, 0
 
 
-def _from(address: str) -> str:
+def _address_key(address: str) -> str:
     return digest_of(f"from\0{address}")
 
 
-def _about(name: str) -> str:
+def _name_key(name: str) -> str:
     return digest_of(f"about\0{name}")
 
 
-def _known(address: str, name: str) -> str:
+def _known_key(address: str, name: str) -> str:
     return digest_of(f"known\0{address}\0{name}")

@@ -17,8 +17,8 @@ from hub.model.execution import Started, Status
 from hub.store.committing import Operation
 
 
-class Spread:
-    """How often a quantity was at most so large."""
+class Histogram:
+    """How often a quantity was at most so large, in buckets as Prometheus has them."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
         #: Upper bounds, ascending.
@@ -31,7 +31,7 @@ class Spread:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
-    def cumulated(self) -> list[tuple[float, int]]:
+    def cumulative(self) -> list[tuple[float, int]]:
         """(bound, how many were at most that), infinity last."""
         found, so_far = [], 0
         for bound, count in zip((*self.bounds, float("inf")), tuple(self.counts), strict=True):
@@ -58,9 +58,9 @@ class Counts:
         self.settled: Counter[str] = Counter()
         self.calls = 0
         #: Seconds between a slot's instant and its event.
-        self.lateness = Spread((0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1_800, 3_600, 86_400))
-        self.batch = Spread((1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000))
-        self.commit = Spread((0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5))
+        self.lateness = Histogram((0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1_800, 3_600, 86_400))
+        self.batch = Histogram((1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000))
+        self.commit = Histogram((0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5))
 
     def __call__(self, operations: Sequence[Operation], seconds: float) -> None:
         self.now = self._clock.now()

@@ -133,9 +133,9 @@ def may_begin(tx: Tx, workflow: str, limit: int, room: int, now: int) -> list[st
     taken: list[str] = []
     taken_of: set[str] = set()
     sinking: dict[str, str] = {}
-    for rows in _in_their_order(tx, workflow, now, room + _SPARE):
+    for rows in _due_by_priority(tx, workflow, now, room + _SPARE):
         new = sorted({row[1] for row in rows} - keys.keys())
-        keys |= _learnt(tx, [(key, workflow, now) for key in new], limit)
+        keys |= _read_keys(tx, [(key, workflow, now) for key in new], limit)
         for identifier, key, _, _ in rows:
             if len(taken) == room:
                 break
@@ -190,7 +190,7 @@ def given_priority(stored: int) -> int:
     return stored + (_DEPTH if stored < SUNK - _DEPTH_BEGUN else _DEPTH_BEGUN)
 
 
-def _in_their_order(tx: Tx, workflow: str, now: int, size: int) -> Iterator[list[Row]]:
+def _due_by_priority(tx: Tx, workflow: str, now: int, size: int) -> Iterator[list[Row]]:
     """What is due and has not sunk, so many at a time."""
     priority: int = -SUNK
     while (priority := tx.rows(_NEXT_PRIORITY, (workflow, priority))[0][0]) is not None:
@@ -202,7 +202,7 @@ def _in_their_order(tx: Tx, workflow: str, now: int, size: int) -> Iterator[list
             rows = tx.many(_DUE, (workflow, priority, now, rows[-1][3], rows[-1][0], size))
 
 
-def _learnt(tx: Tx, asked: Sequence[Row], limit: int) -> dict[str, _Key]:
+def _read_keys(tx: Tx, asked: Sequence[Row], limit: int) -> dict[str, _Key]:
     """What of these keys may begin."""
     if not asked:
         return {}

@@ -69,12 +69,12 @@ def part(aboard: Sequence[Aboard], dead: int, *, storm: bool) -> Parting:
             parting.crashes.update((one.execution_id, 0) for one in here if one.crashes == 1)
             if storm or len(tried) > 1:
                 parting.crashes.update((one.execution_id, 1) for one in tried)
-        parted.append(_evenly([one.execution_id for one in tried or here]))
+        parted.append(_split_evenly([one.execution_id for one in tried or here]))
     parting.turns = [list(chain(*together)) for together in zip_longest(*parted, fillvalue=[])]
     return parting
 
 
-def _evenly(suspects: list[str]) -> list[list[str]]:
+def _split_evenly(suspects: list[str]) -> list[list[str]]:
     turns = min(_TURNS, len(suspects))
     return [suspects[len(suspects) * turn // turns : len(suspects) * (turn + 1) // turns] for turn in range(turns)]
 
@@ -94,15 +94,15 @@ def part_suspects(tx: Tx, now: int) -> int:
     _note_deaths(tx, [*deaths, *[now] * parting.unexplained])
     for crashes in (0, 1):
         counted = [execution for execution, count in parting.crashes.items() if count == crashes]
-        _change(tx, "crashes = ?", crashes, counted)
+        _update(tx, "crashes = ?", crashes, counted)
     for turn, together in enumerate(parting.turns[1:], 1):
         why = "due_at = ?, reason = 'its worker died with it more than once: it is tried with few others'"
         # Those before them are cleared first, and then the turn comes sooner.
-        _change(tx, why, now + turn * ALONE * 5 // 4, together)
+        _update(tx, why, now + turn * ALONE * 5 // 4, together)
     return sum(map(len, parting.turns[1:]))
 
 
-def _change(tx: Tx, what: str, value: int, executions: Sequence[str]) -> None:
+def _update(tx: Tx, what: str, value: int, executions: Sequence[str]) -> None:
     if executions:
         which = ", ".join("?" * len(executions))
         tx.run(f"UPDATE executions SET {what} WHERE id IN ({which}) AND status = 'RUNNING'", (value, *executions))

@@ -35,7 +35,7 @@ class RightTry:
     forgiven: str
 
 
-def _wrong(tx: Tx, items: Sequence[WrongTry]) -> list[None]:
+def _count_wrong(tx: Tx, items: Sequence[WrongTry]) -> list[None]:
     tx.run("DELETE FROM tries WHERE free_at < ?", (min(item.at for item in items),))
     for item in items:
         tx.run(
@@ -57,7 +57,7 @@ def _wrong(tx: Tx, items: Sequence[WrongTry]) -> list[None]:
     return [None] * len(items)
 
 
-def _right(tx: Tx, items: Sequence[RightTry]) -> list[None]:
+def _note_right(tx: Tx, items: Sequence[RightTry]) -> list[None]:
     for item in items:
         tx.run("DELETE FROM tries WHERE digest = ?", (item.forgiven,))
         tx.run(
@@ -72,5 +72,5 @@ def tries(session: Session, digests: Sequence[str]) -> Mapping[str, int]:
     return {row.digest: row.free_at for row in session.exec(select(TryRow).where(col(TryRow.digest).in_(digests)))}
 
 
-WRONG_TRY: Verb[WrongTry, None] = Verb("wrong_try", _wrong)
-RIGHT_TRY: Verb[RightTry, None] = Verb("right_try", _right)
+WRONG_TRY: Verb[WrongTry, None] = Verb("wrong_try", _count_wrong)
+RIGHT_TRY: Verb[RightTry, None] = Verb("right_try", _note_right)

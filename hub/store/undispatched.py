@@ -113,7 +113,7 @@ def _undispatched(tx: Tx, looks: Sequence[Look]) -> list[Undispatched]:
 def _batch(tx: Tx, look: Look) -> tuple[list[Row], str]:
     if look.crowd:
         others = [name for (name,) in tx.rows(_SOURCES, ("", min(_SHARING, look.limit))) if name not in look.crowd]
-        return _shares(tx, look, others, look.part) if others else [], look.behind
+        return _share_of_each(tx, look, others, look.part) if others else [], look.behind
     oldest = tx.many(_OLDEST, (look.limit,))
     if len(oldest) < look.limit:
         return oldest, ""
@@ -125,13 +125,13 @@ def _batch(tx: Tx, look: Look) -> tuple[list[Row], str]:
     if len(sources) == 1 < most and not behind and look.part.of == 1:
         return oldest, ""
     names = [name for (name,) in sources]
-    rows = _of_each(tx, look, names, look.part) if look.part.of > 1 else []
-    return rows or _of_each(tx, look, names, WHOLE), names[-1] if len(names) == most else ""
+    rows = _fair_batch(tx, look, names, look.part) if look.part.of > 1 else []
+    return rows or _fair_batch(tx, look, names, WHOLE), names[-1] if len(names) == most else ""
 
 
-def _of_each(tx: Tx, look: Look, sources: Sequence[str], part: Part) -> list[Row]:
+def _fair_batch(tx: Tx, look: Look, sources: Sequence[str], part: Part) -> list[Row]:
     """The oldest of each source, then the oldest of all, in a window that has room for every node's part."""
-    found = {row[0]: row for row in _shares(tx, look, sources, part)}
+    found = {row[0]: row for row in _share_of_each(tx, look, sources, part)}
     if len(found) < look.limit:
         for row in tx.many(_OLDEST_OF_PART, (look.limit * part.of, *part.ends)):
             if len(found) < look.limit:
@@ -139,7 +139,7 @@ def _of_each(tx: Tx, look: Look, sources: Sequence[str], part: Part) -> list[Row
     return [found[identifier] for identifier in sorted(found)]
 
 
-def _shares(tx: Tx, look: Look, sources: Sequence[str], part: Part) -> list[Row]:
+def _share_of_each(tx: Tx, look: Look, sources: Sequence[str], part: Part) -> list[Row]:
     share = look.limit * part.of // len(sources)
     asked = [given for source in sources for given in (source, source, share)]
     return sorted(tx.many(_oldest_of_each(len(sources)), (*asked, *part.ends))[: look.limit])

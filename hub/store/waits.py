@@ -65,10 +65,10 @@ def _wait_one(tx: Tx, item: WaitRequest) -> WaitAnswer | Exception:
         _open(tx, item)
         deadline = item.deadline
     elif found[0][0] != WaitState.WAITING:
-        return _ended(tx, item, WaitState(found[0][0]))
+        return _stored_answer(tx, item, WaitState(found[0][0]))
     else:
         deadline = found[0][1]
-    ending = _what_came(tx, item)
+    ending = _find_ending(tx, item)
     if ending is None and deadline is not None and deadline <= item.now:
         ending = deadline_passed(item.path, item.name, item.default, item.now)
         ending = replace(ending, suspends=item.kind is WaitKind.RETRY)
@@ -115,14 +115,14 @@ def _open(tx: Tx, item: WaitRequest) -> None:
     )
 
 
-def _ended(tx: Tx, item: WaitRequest, state: WaitState) -> WaitAnswer:
+def _stored_answer(tx: Tx, item: WaitRequest, state: WaitState) -> WaitAnswer:
     result, error = tx.rows(
         "SELECT result, error FROM checkpoints WHERE execution_id = ? AND path = ?", (item.execution_id, item.path)
     )[0]
     return WaitAnswer(state, result, error)
 
 
-def _what_came(tx: Tx, item: WaitRequest) -> Ending | None:
+def _find_ending(tx: Tx, item: WaitRequest) -> Ending | None:
     """What is there already for a wait that is open."""
     match item.kind:
         case WaitKind.POINT:
@@ -132,15 +132,15 @@ def _what_came(tx: Tx, item: WaitRequest) -> Ending | None:
             )
             return Ending(WaitState.RESOLVED, item.now, result=rows[0][0], by=rows[0][1]) if rows else None
         case WaitKind.SIGNAL:
-            return _signal_that_came(tx, item)
+            return _take_sent_signal(tx, item)
         case WaitKind.EXECUTION:
             rows = tx.rows("SELECT status, result, error FROM executions WHERE id = ?", (item.key,))
-            return end_of_other(rows[0], item.key, item.now) if rows else _no_other(item)
+            return end_of_other(rows[0], item.key, item.now) if rows else _unknown_execution(item)
         case WaitKind.SLEEP | WaitKind.RETRY | WaitKind.OUTCOME:
             return None
 
 
-def _signal_that_came(tx: Tx, item: WaitRequest) -> Ending | None:
+def _take_sent_signal(tx: Tx, item: WaitRequest) -> Ending | None:
     rows = tx.rows(
         "SELECT id, payload, to_all FROM signals WHERE name = ? AND taken_by IS NULL "
         "AND (execution_id IS NULL OR execution_id = ?) AND (to_all = 0 OR sent_at >= ?) AND sent_at >= ? "
@@ -162,7 +162,7 @@ def _signal_that_came(tx: Tx, item: WaitRequest) -> Ending | None:
     return Ending(WaitState.RESOLVED, item.now, result=payload, by=identifier)
 
 
-def _no_other(item: WaitRequest) -> Ending:
+def _unknown_execution(item: WaitRequest) -> Ending:
     """There is none of that id, or it was forgotten: nothing would ever end the wait."""
     error = {
         "type": "ExecutionNotFound",

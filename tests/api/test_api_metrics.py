@@ -15,7 +15,7 @@ from hub.api.openapi import document
 from hub.api.readiness import Readiness
 from hub.model.event import NewEvent
 from hub.model.execution import LEGAL_MOVES
-from hub.store.counting import Counts, Spread
+from hub.store.counting import Counts, Histogram
 
 
 async def numbers(hub: ApiSite) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -101,8 +101,8 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 
 
 def test_a_spread_counts_what_is_at_most_its_bounds() -> None:
-    spread = Spread((1, 5))
+    histogram = Histogram((1, 5))
     for value in (0, 1, 2, 5, 5.1):
-        spread.add(value)
-    assert spread.cumulated() == [(1, 2), (5, 4), (float("inf"), 5)]
-    assert spread.total == 13.1
+        histogram.add(value)
+    assert histogram.cumulative() == [(1, 2), (5, 4), (float("inf"), 5)]
+    assert histogram.total == 13.1

@@ -108,7 +108,7 @@ def test_only_one_that_was_by_itself_is_blamed_and_nobody_is_left_out(crashes, n
 
 
 def test_without_parting_again_the_innocent_would_be_blamed(monkeypatch):
-    monkeypatch.setattr(suspects, "_evenly", lambda names: [names])
+    monkeypatch.setattr(suspects, "_split_evenly", lambda names: [names])
     site = Installation({"run-7"})
     with pytest.raises(AssertionError):
         _in_few_deaths(site)

@@ -1,7 +1,7 @@
 """Lists, newest first, a page at a time: each begins behind the last thing of the page before.
 
 A page costs the same in a store of a million rows: every filter, and every pair of filters, has an index that is already in the
-order of the list, and a list is a stretch of that index (`_stretch`). Statuses are written out rather than bound where an index is
+order of the list, and a list is a stretch of that index (`_index_range`). Statuses are written out rather than bound where an index is
 partial, since it would not be found otherwise.
 """
 
@@ -63,13 +63,13 @@ def executions(
         lists = [_running(statement, one, since, before) for one in at]
     else:
         unusual = [] if status is None or status in _USUAL else [(ExecutionRow.status, Status(status).value)]
-        asked = _of_status(statement, status)
-        lists = [_stretch(asked, [*one, *unusual], ExecutionRow.id, since, before) for one in at]
+        asked = _in_status(statement, status)
+        lists = [_index_range(asked, [*one, *unusual], ExecutionRow.id, since, before) for one in at]
     sized = [_sized_executions(session, one, limit) for one in lists]
     return within(islice(merge(*sized, key=lambda one: one[0].id, reverse=True), limit))
 
 
-def _of_status(statement: Any, status: str | None) -> Any:
+def _in_status(statement: Any, status: str | None) -> Any:
     """In this status, or in one of those that have indexes of their own."""
     if status is None:
         return statement
@@ -100,7 +100,7 @@ def _running(statement: Any, at: Sequence[tuple[Any, str]], since: int | None, b
 
 
 def _sized_executions(session: Session, statement: Any, limit: int) -> Iterator[tuple[ExecutionRecord, int]]:
-    for rows in _by_and_by(session, statement, ExecutionRow.id, limit):
+    for rows in _in_small_batches(session, statement, ExecutionRow.id, limit):
         for row in rows:
             apart = is_reference(row.result)
             record = execution_of(row, lambda text: None if is_reference(text) else text)
@@ -118,7 +118,7 @@ def events(
 ) -> list[Event]:
     """Those that an executor met, or that ended in an outcome anywhere."""
     if executor is None and outcome is None:
-        statement = _stretch(select(EventRow), [], EventRow.id, since, before)
+        statement = _index_range(select(EventRow), [], EventRow.id, since, before)
         return within(_sized_events(session, statement, limit))
     found: list[str] = []
     behind = before
@@ -129,7 +129,7 @@ def events(
             for column, value in ((DeliveryRow.executor, executor), (DeliveryRow.outcome, outcome))
             if value is not None
         ]
-        met = _stretch(select(DeliveryRow.event_id), at, DeliveryRow.id, since, behind)
+        met = _index_range(select(DeliveryRow.event_id), at, DeliveryRow.id, since, behind)
         ids = list(session.exec(met.limit(limit)))
         found = list(dict.fromkeys([*found, *ids]))[:limit]
         if len(ids) < limit:
@@ -140,12 +140,12 @@ def events(
 
 
 def _sized_events(session: Session, statement: Any, limit: int) -> Iterator[tuple[Event, int]]:
-    for rows in _by_and_by(session, statement, EventRow.id, limit):
+    for rows in _in_small_batches(session, statement, EventRow.id, limit):
         for row in rows:
             yield event_of(row), len(row.payload) + len(row.body or b"")
 
 
-def _by_and_by(session: Session, statement: Any, key: Any, limit: int) -> Iterator[list[Any]]:
+def _in_small_batches(session: Session, statement: Any, key: Any, limit: int) -> Iterator[list[Any]]:
     """A few rows at a time, by their ids downwards: any of them may be large, and then the next ones are not wanted."""
     before = None
     while limit > 0:
@@ -160,7 +160,7 @@ def _by_and_by(session: Session, statement: Any, key: Any, limit: int) -> Iterat
 
 def deliveries(session: Session, *, executor: str, before: str | None, limit: int) -> list[Delivery]:
     """Of one executor."""
-    statement = _stretch(select(DeliveryRow), [(DeliveryRow.executor, executor)], DeliveryRow.id, None, before)
+    statement = _index_range(select(DeliveryRow), [(DeliveryRow.executor, executor)], DeliveryRow.id, None, before)
     return [delivery_of(row) for row in session.exec(statement.limit(limit))]
 
 
@@ -225,7 +225,7 @@ def refused(session: Session, *, executor: str | None, before: int | None, limit
     return [delivery_refused(row) for row in session.exec(statement.order_by(col(RefusedRow.id).desc()).limit(limit))]
 
 
-def _stretch(statement: Any, at: Sequence[tuple[Any, str]], key: Any, since: int | None, before: str | None) -> Any:
+def _index_range(statement: Any, at: Sequence[tuple[Any, str]], key: Any, since: int | None, before: str | None) -> Any:
     """What equals these in the leading columns of an index, within the window, newest first.
 
     Compared and ordered as rows of that index, which leaves a planner no other one. With equalities it may rather walk down

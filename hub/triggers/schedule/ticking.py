@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 INTERVAL = 1.0
 
 #: Milliseconds between two checks while work is left over.
-_BREATH = 10
+_LEFT_OVER_MS = 10
 _JOB = "check-schedules"
 
 
@@ -55,13 +55,13 @@ class Ticking:
             "interval",
             seconds=self._interval,
             id=_JOB,
-            next_run_time=self._time(self._clock.now()),
+            next_run_time=self._machine_time(self._clock.now()),
             misfire_grace_time=None,
             coalesce=True,
             max_instances=1,
         )
         self._jobs.start()
-        self._watch()
+        self._restart_watchdog()
 
     async def stop(self) -> None:
         """End after the check that is under way, if any."""
@@ -88,31 +88,33 @@ class Ticking:
                 self._away = False
             finally:
                 # Not at once: APScheduler would skip the next run while it still counts this one as running.
-                asyncio.get_running_loop().call_soon(self._again)
+                asyncio.get_running_loop().call_soon(self._ask_for_next)
 
-    def _again(self) -> None:
+    def _ask_for_next(self) -> None:
         """Ask for the next check: after one interval, or when a schedule is due before that."""
         if self._jobs is None or self._jobs.get_job(_JOB) is None:
             return
         now = self._clock.now()
         latest = now + round(self._interval * 1000)
         due = self._scheduler.next_due
-        self._job.modify(next_run_time=self._time(latest if due is None else max(now + _BREATH, min(due, latest))))
-        self._watch()
+        self._job.modify(
+            next_run_time=self._machine_time(latest if due is None else max(now + _LEFT_OVER_MS, min(due, latest)))
+        )
+        self._restart_watchdog()
 
-    def _watch(self) -> None:
+    def _restart_watchdog(self) -> None:
         if self._watchdog is not None:
             self._watchdog.cancel()
-        self._watchdog = asyncio.get_running_loop().call_later(3 * self._interval, self._bark)
+        self._watchdog = asyncio.get_running_loop().call_later(3 * self._interval, self._on_silence)
 
-    def _bark(self) -> None:
+    def _on_silence(self) -> None:
         """No check has ended for a while. One that is under way is left alone; otherwise set the time of the next anew."""
         if self._checking.locked():
-            self._watch()
+            self._restart_watchdog()
         else:
-            self._again()
+            self._ask_for_next()
 
-    def _time(self, instant: int) -> datetime:
+    def _machine_time(self, instant: int) -> datetime:
         """When that is, as this machine's clock has it."""
         ahead = self._machine.now() - self._clock.now()
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=instant + ahead)

@@ -75,15 +75,6 @@ class Cron:
         found = [self._wall_before(instant, which) for which in self.passes]
         return max((slot for slot in found if slot is not None), default=None)
 
-    def between(self, after: int, until: int, limit: int) -> list[int]:
-        """The slots in (after, until], oldest first, at most `limit` of them."""
-        slots: list[int] = []
-        slot = self.next_after(after)
-        while slot is not None and slot <= until and len(slots) < limit:
-            slots.append(slot)
-            slot = self.next_after(slot)
-        return slots
-
     def unseen(self, change: Change) -> list[datetime]:
         """The matching local times, at most 3, inside the gap of a forward change: times that the clock never shows."""
         times: list[datetime] = []

@@ -9,6 +9,7 @@ from hub.model.clock import from_iso
 from hub.model.event import NewEvent, Outcome
 from hub.model.executor import Executor, JobTarget, ScheduleTrigger
 from hub.model.schedule import Slot, StoredSchedule
+from hub.triggers.schedule.cron import Cron
 from hub.triggers.schedule.loop import Scheduler
 
 SECOND = 1_000
@@ -86,6 +87,16 @@ def executor(name="nightly", *, disabled=False, **trigger):
     return Executor(
         name, ScheduleTrigger(**{"cron": "0 * * * *", **trigger}), JobTarget("job", None), disabled=disabled
     )
+
+
+def slots_between(cron: Cron, after: int, until: int, limit: int) -> list[int]:
+    """The slots in (after, until], oldest first, at most `limit` of them."""
+    slots: list[int] = []
+    slot = cron.next_after(after)
+    while slot is not None and slot <= until and len(slots) < limit:
+        slots.append(slot)
+        slot = cron.next_after(slot)
+    return slots
 
 
 class Hub:

@@ -1,4 +1,4 @@
-"""Changed files take effect while the hub serves: a saved executor is used two seconds later, also for what is under way.
+"""Changed files take effect while the hub serves: a saved executor is used within some two seconds, also for what is under way.
 
 What runs keeps the code that it began with. Rights, plain values and secrets are those of the moment for everybody: what is
 taken away in config/hub.yaml is gone in the middle of an execution.

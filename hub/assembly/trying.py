@@ -10,7 +10,6 @@ from hub.model.errors import BadInput
 from hub.model.event import Event
 from hub.model.executor import Executor, WebhookTrigger
 from hub.triggers.webhook.examine import Examined, Step, examine
-from hub.triggers.webhook.request import RawRequest
 from hub.triggers.webhook.retelling import retell
 from hub.triggers.webhook.sign import sign, usual_event
 
@@ -37,6 +36,4 @@ class Trial:
                 f'executor "{executor.name}" has no usable webhook now: see `hub check`, or whether it is disabled.'
             )
         signed = sign(endpoint, body, now, event=event or usual_event(executor))
-        headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in signed.headers.items()]
-        request = RawRequest("POST", f"/webhooks/{endpoint.name}{signed.query}", headers, signed.body)
-        return await examine(endpoint, request, now, files.documents)
+        return await examine(endpoint, signed.request(endpoint.name), now, files.documents)

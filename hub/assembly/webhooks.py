@@ -8,6 +8,7 @@ from functools import partial
 
 from hub.assembly.answering import Answering
 from hub.assembly.examining import project_seal
+from hub.assembly.first_tokens import FirstTokens
 from hub.assembly.parts import Parts
 from hub.assembly.yielding import Yielding
 from hub.declare.config import Config
@@ -37,6 +38,7 @@ def open_door(parts: Parts, tokens: Mapping[str, bytes]) -> tuple[Intake, QuickI
         on_refused=RefusedKeeper(
             parts.store.keep_refused, parts.clock, project_seal(files.root), lambda: intake.endpoints
         ),
+        on_first_token=FirstTokens(files.root / "var", parts.clock),
     )
     intake.broken = files.broken
     parts.dispatcher.rest = Yielding(lambda: intake.gates.taken, parts.clock)

@@ -39,6 +39,7 @@ for _command in (rejected, verify, release):
 @command
 async def sign_request(name: str, file: IO[bytes], url: str | None, event: str | None, as_json: bool) -> None:
     """A request as the sender would make it, signed with the executor's secret, as a curl command."""
+    from hub.triggers.webhook.examine import examine
     from hub.triggers.webhook.sign import as_curl, sign, usual_event
 
     body = file.read()
@@ -48,10 +49,20 @@ async def sign_request(name: str, file: IO[bytes], url: str | None, event: str |
         address = next(row["url"] for row in await parts.client.webhooks() if row["executor"] == name)
         if url is not None:
             address = url.rstrip("/") + address[address.index(f"/webhooks/{name}") :]
-        signed = sign(endpoint, body, parts.clock.now(), event=event or usual_event(executor))
+        now = parts.clock.now()
+        signed = sign(endpoint, body, now, event=event or usual_event(executor))
+        failed = [
+            step
+            for step in (await examine(endpoint, signed.request(name), now, parts.files.documents)).steps
+            if not step.ok
+        ]
+    for step in failed:
+        note(f"it will be turned away ({step.name}): {step.detail}.")
     if as_json:
         text = signed.body.decode("utf-8", "backslashreplace")
-        print_json({"method": "POST", "url": address + signed.query, "headers": dict(signed.headers), "body": text})
+        print_json(
+            {"method": signed.method, "url": address + signed.query, "headers": dict(signed.headers), "body": text}
+        )
         return
     if b"\0" in signed.body:
         raise BadInput("the body holds a zero byte, which no shell can hand to curl: take a body that is text.")

@@ -87,6 +87,13 @@ def test_a_missing_secret_is_told_with_its_place(hub: Hub, body: str, monkeypatc
     assert "PUSH_SECRET" in ran.err
 
 
+def test_a_body_that_will_be_turned_away_is_signed_and_said_so(hub: Hub) -> None:
+    ran = hub("webhook", "sign", "github-push", "-d", "-", stdin='{"ref": }')
+    assert ran.status == 0
+    assert "it will be turned away (body): the body cannot be read: it is not JSON: line 1, column 9." in ran.err
+    assert "turned away" not in hub("webhook", "sign", "github-push", "-d", "-", stdin="{}").err
+
+
 def test_a_body_that_no_shell_can_hold_is_refused(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "zero").write_bytes(json.dumps("x").encode() + b"\0")
     ran = hub("webhook", "sign", "github-push", "-d", str(tmp_path / "zero"))

@@ -46,7 +46,7 @@ async def examine(endpoint: Endpoint, request: RawRequest, at: int, documents: D
         return failed("method", f"{request.method} is not taken here")
     kind, away = check_head(endpoint, request)
     if away is not None:
-        return failed("head", f"it is answered {away.status} before its body is read: its length, encoding or type")
+        return failed("head", f"it is answered {away.status} before its body is read: {away.reason}")
     steps.append(Step("head", ok=True, detail="method, length and content type are taken"))
     verdict = await verified(endpoint, request, at, documents)
     if not verdict.ok:

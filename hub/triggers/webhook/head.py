@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import MutableMapping
 from functools import lru_cache
 from typing import Any
@@ -38,31 +39,41 @@ def check_head(endpoint: Endpoint, request: RawRequest) -> tuple[str | None, Ans
     headers = request.index
     for length in headers.get(b"content-length", ()):
         if not length.isdigit():
-            return None, problem(400)
+            return None, problem(400, reason="its content-length is no number")
         if int(length[:20]) > endpoint.max_body:
-            return None, problem(413)
+            return None, problem(413, reason=f"its body has more than {endpoint.max_body:,} bytes: see limits.body")
     for encoding in headers.get(b"content-encoding", ()):
         if encoding.lower() not in (b"", b"identity"):
-            return None, problem(415)
+            return None, problem(415, reason="its body is compressed, and nothing is unpacked here")
     kinds = {_media_type(value) for value in headers.get(b"content-type", ())}
     kind = kinds.pop() if kinds else ""
-    if kinds or (kind and not _takes(endpoint, kind) and request.method not in ("GET", "OPTIONS")):
-        return None, problem(415)
+    if kinds:
+        return None, problem(415, reason="it has two content types")
+    if kind and not takes(endpoint, kind) and request.method not in ("GET", "OPTIONS"):
+        return None, problem(415, reason=_untaken(endpoint, kind))
     if request.url.count("&") >= MOST_PARAMETERS:
-        return None, problem(400)
+        return None, problem(400, reason=f"its address has more than {MOST_PARAMETERS} parameters")
     return kind or None, None
 
 
+_KIND = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}")
 #: Senders name the same few types over and over.
 _media_type = lru_cache(maxsize=256)(media_type)
 
 
-def _takes(endpoint: Endpoint, kind: str) -> bool:
+def takes(endpoint: Endpoint, kind: str) -> bool:
+    """Whether bodies of a media type are taken."""
     if endpoint.content_types:
         return kind in endpoint.content_types or (
             kind.endswith("+json") and "application/json" in endpoint.content_types
         )
     return kind in _READABLE or is_json_type(kind)
+
+
+def _untaken(endpoint: Endpoint, kind: str) -> str:
+    taken = ", ".join(sorted(endpoint.content_types)) or f"JSON, {', '.join(sorted(_READABLE))}"
+    shown = kind if _KIND.fullmatch(kind) else "of no kind"
+    return f"its content type is {shown}, and what is taken is {taken}: have the sender change it, or see limits.content_types"
 
 
 def unread(scope: Scope, answer: Answer) -> Answer:

@@ -182,6 +182,7 @@ class Intake:
         admitted = Admitted(endpoint, gate, RawRequest(scope["method"], received_url(scope), scope["headers"], b""))
         away = self._look_at_head(admitted, scope)
         if away is not None:
+            self._keep(endpoint, Verdict(ok=False, step="head", reason=away.reason), admitted.request)
             self.leave(admitted)
             return unread(scope, away)
         return admitted

@@ -79,8 +79,14 @@ def refused_delivery(
         path + ("?" + "&".join(f"{name}={value}" for name, value in names.items()) if names else ""),
         stored_headers(request.index, endpoint.secret_headers),
         request.body[:LARGEST_BODY],
-        len(request.body),
+        max(len(request.body), _declared(request)),
         verdict.step,
         verdict.reason,
         seal.close(request),
     )
+
+
+def _declared(request: RawRequest) -> int:
+    """How long the body is said to be: what is turned away by its head is not read."""
+    length = next(iter(request.values(b"content-length")), b"")
+    return int(length[:9]) if length.isdigit() else 0

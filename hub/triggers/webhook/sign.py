@@ -8,7 +8,7 @@ import hmac
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +16,10 @@ from hub.model.clock import new_id
 from hub.model.errors import BadInput
 from hub.model.executor import Executor, WebhookTrigger
 from hub.triggers.webhook.adyen import items, signed_fields
-from hub.triggers.webhook.body import BadBody, read_json
+from hub.triggers.webhook.body import FORM_TYPE, JSON_TYPE, BadBody, read_json
 from hub.triggers.webhook.endpoint import Endpoint
+from hub.triggers.webhook.graph import GraphVerifier
+from hub.triggers.webhook.head import takes
 from hub.triggers.webhook.request import Path, RawRequest, Refusal
 from hub.triggers.webhook.scheme import Family, Scheme
 from hub.triggers.webhook.twilio import sorted_fields
@@ -32,10 +34,21 @@ class Signed:
     body: bytes
     #: Added to the URL, with its question mark; "" when nothing is.
     query: str = ""
+    method: str = "POST"
+
+    def request(self, executor: str) -> RawRequest:
+        """As it arrives."""
+        headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in self.headers.items()]
+        return RawRequest(self.method, f"/webhooks/{executor}{self.query}", headers, self.body)
 
 
 def sign(endpoint: Endpoint, body: bytes, now_ms: int, *, event: str | None = None) -> Signed:
-    """A request that `endpoint` accepts at `now_ms`. Raises BadInput where only the sender itself can sign."""
+    """A request whose credential `endpoint` accepts at `now_ms`. Raises BadInput where only the sender itself can sign."""
+    method = "POST" if "POST" in endpoint.methods else min(endpoint.methods)
+    return replace(_signed(endpoint, body, now_ms, event, method), method=method)
+
+
+def _signed(endpoint: Endpoint, body: bytes, now_ms: int, event: str | None, method: str) -> Signed:
     scheme = endpoint.scheme
     verifier = endpoint.verifier
     headers = {"content-type": _content_type(endpoint, body)}
@@ -44,14 +57,17 @@ def sign(endpoint: Endpoint, body: bytes, now_ms: int, *, event: str | None = No
         return Signed(headers | _id_headers(scheme, now_ms), body)
     example = getattr(verifier, "example", None)
     if example is not None:
-        return Signed(headers | _id_headers(scheme, now_ms) | example(), body)
-    if not verifier.keys or not verifier.keys[0].raw:
+        proof, query = example()
+        return Signed(headers | _id_headers(scheme, now_ms) | proof, body, query)
+    if not isinstance(verifier, GraphVerifier) and not (verifier.keys and verifier.keys[0].raw):
         raise BadInput(
             f'executor "{endpoint.name}": the hub only holds what it takes to check this sender\'s signatures, so it cannot make one. '
             "Send a test from the sender's own page, or copy the executor with a preset that has a shared secret."
         )
     try:
-        return _Signer(endpoint, verifier.keys[0].raw, verifier, now_ms).sign(body, headers)
+        if isinstance(verifier, GraphVerifier):
+            return Signed(headers, verifier.stated(body))
+        return _Signer(endpoint, verifier.keys[0].raw, verifier, now_ms, method).sign(body, headers)
     except (Refusal, BadBody) as error:
         raise BadInput(f'executor "{endpoint.name}": this body cannot be signed: {error}.') from None
 
@@ -65,19 +81,20 @@ def usual_event(executor: Executor) -> str | None:
 
 def as_curl(url: str, signed: Signed) -> str:
     """The request as a curl command for a shell."""
-    parts = ["curl", "-sS", "-X", "POST", shlex.quote(url + signed.query)]
+    parts = ["curl", "-sS", "-X", signed.method, shlex.quote(url + signed.query)]
     for name, value in signed.headers.items():
         parts += ["-H", shlex.quote(f"{name}: {value}")]
     return " ".join([*parts, "--data-binary", shlex.quote(signed.body.decode("utf-8", "surrogateescape"))])
 
 
 class _Signer:
-    def __init__(self, endpoint: Endpoint, raw: bytes, verifier: Any, now_ms: int) -> None:
+    def __init__(self, endpoint: Endpoint, raw: bytes, verifier: Any, now_ms: int, method: str) -> None:
         self.scheme = endpoint.scheme
         self.family: Family = endpoint.scheme.families[0]
         self.raw = raw
         self.public_url: str = getattr(verifier, "public_url", "")
         self.now = now_ms
+        self.method = method
         self.path = f"/webhooks/{endpoint.name}"
 
     def sign(self, body: bytes, headers: dict[str, str]) -> Signed:
@@ -97,7 +114,7 @@ class _Signer:
             if part.kind == "json" and (stamp_at is None or part.path != stamp_at.path):
                 body = _put(body, part.path, new_id(self.now))
         request = RawRequest(
-            "POST", self.path, [(name.encode(), value.encode()) for name, value in headers.items()], body
+            self.method, self.path, [(name.encode(), value.encode()) for name, value in headers.items()], body
         )
         content = build_content(scheme, self.family, request, stamp=stamp.encode(), public_url=self.public_url)
         text = scheme.prefix.decode() + self._mac(content)
@@ -128,7 +145,7 @@ class _Signer:
     def _twilio(self, body: bytes, headers: dict[str, str]) -> Signed:
         is_form = headers["content-type"].startswith("application/x-www-form-urlencoded")
         query = "" if is_form or not body else f"?bodySHA256={hashlib.sha256(body).hexdigest()}"
-        url = full_url(self.scheme, RawRequest("POST", self.path + query, (), b""), self.public_url)
+        url = full_url(self.scheme, RawRequest(self.method, self.path + query, (), b""), self.public_url)
         content = url.encode() + (sorted_fields(body) if is_form else b"")
         return Signed(headers | {"x-twilio-signature": self._mac(content)}, body, query)
 
@@ -141,11 +158,16 @@ class _Signer:
 
 
 def _content_type(endpoint: Endpoint, body: bytes) -> str:
-    form = "application/x-www-form-urlencoded"
-    is_json = body.lstrip()[:1] in (b"{", b"[", b"")
-    if form in endpoint.content_types and not is_json:
-        return form
-    return "application/json"
+    """What the body looks like, as far as the executor takes it; else the first type that it does take."""
+    match body.lstrip()[:1]:
+        case b"{" | b"[" | b"":
+            looks = [JSON_TYPE]
+        case b"<":
+            looks = ["application/xml", "text/xml", "text/plain"]
+        case _:
+            looks = [FORM_TYPE, "text/plain"] if b"=" in body else ["text/plain", FORM_TYPE]
+    fitting = [kind for kind in looks if takes(endpoint, kind)]
+    return (fitting or sorted(endpoint.content_types) or [JSON_TYPE])[0]
 
 
 def _event_headers(scheme: Scheme, event: str | None) -> dict[str, str]:

@@ -7,8 +7,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
+from urllib.parse import quote
 
-from hub.model.errors import BadInput
 from hub.triggers.webhook.grammar import read_base64
 from hub.triggers.webhook.handshake import asks_validation
 from hub.triggers.webhook.request import RawRequest, Refusal, Verdict
@@ -32,14 +32,14 @@ class TokenVerifier(Checked):
             raise Refusal("header", "the token is missing")
         return Verdict(ok=True, secret_index=match_hash(given, self._hashes, "the token is another one"))
 
-    def example(self) -> dict[str, str]:
-        """The headers of a request that is accepted."""
+    def example(self) -> tuple[dict[str, str], str]:
+        """The headers of a request that is accepted, and what its address has behind it."""
         header = self.scheme.families[0].headers
         if self.scheme.type == "bearer":
-            return {"authorization": f"Bearer {self._newest}"}
+            return {"authorization": f"Bearer {self._newest}"}, ""
         if header:
-            return {header[0].decode(): self.scheme.prefix.decode() + self._newest}
-        raise BadInput(f"the token of this sender stands in the URL: call it with ?{self.scheme.query}=…")
+            return {header[0].decode(): self.scheme.prefix.decode() + self._newest}, ""
+        return {}, f"?{self.scheme.query}={quote(self._newest, safe='', errors='surrogateescape')}"
 
     def _given(self, request: RawRequest) -> bytes | None:
         found = None
@@ -73,10 +73,10 @@ class BasicVerifier(Checked):
         self._hashes = hashed([pair.encode("utf-8", "surrogateescape") for pair in pairs], weak=weak)
         self._newest = pairs[0]
 
-    def example(self) -> dict[str, str]:
+    def example(self) -> tuple[dict[str, str], str]:
         """The headers of a request that is accepted."""
         pair = self._newest.encode("utf-8", "surrogateescape")
-        return {"authorization": f"Basic {base64.b64encode(pair).decode()}"}
+        return {"authorization": f"Basic {base64.b64encode(pair).decode()}"}, ""
 
     def judge(self, request: RawRequest, _now_ms: int, /) -> Verdict:
         given = credentials(request, b"basic")

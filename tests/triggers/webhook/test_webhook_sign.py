@@ -28,7 +28,7 @@ ONLY_THE_SENDER = {
 @pytest.mark.parametrize("name", sorted(preset_names() - ONLY_THE_SENDER))
 def test_a_test_request_is_accepted(name: str) -> None:
     made = endpoint({"preset": name, "secret": secret_of(name)})
-    signed = sign(made, b'{"id": "x1", "event_code": "T", "webhookTimestamp": 0}', NOW, event="ping")
+    signed = sign(made, b'{"id": "x1", "event_code": "T", "webhookTimestamp": 0, "value": [{}]}', NOW, event="ping")
     desk = Desk(made)
     answer = desk.post(signed.body, signed.headers, url=f"/webhooks/erp-push{signed.query}")
     assert answer.status_code == made.response.status, answer.text
@@ -57,8 +57,7 @@ def test_forms_are_signed_for_twilio() -> None:
     "verify",
     [
         {"preset": "discord", "secret": "ab" * 32},
-        {"preset": "eventgrid", "secret": SECRET},
-        {"preset": "msgraph", "secret": SECRET},
+        {"preset": "telnyx", "secret": "A" * 43 + "="},
     ],
 )
 def test_what_only_the_sender_can_sign_is_said_so(verify: dict[str, Any]) -> None:
@@ -80,3 +79,39 @@ def test_curl_can_be_pasted_into_a_shell() -> None:
     assert words[:5] == ["curl", "-sS", "-X", "POST", f"{PUBLIC_URL}/webhooks/erp-push"]
     assert words[-2:] == ["--data-binary", body.decode()]
     assert any(word.startswith("x-hub-signature-256: sha256=") for word in words)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"value": []}', b'{"value": [1]}', b"no json"])
+def test_a_notification_of_graph_needs_a_place_for_its_client_state(body: bytes) -> None:
+    with pytest.raises(BadInput, match="cannot be signed"):
+        sign(endpoint({"preset": "msgraph", "secret": SECRET}), body, NOW)
+
+
+@pytest.mark.parametrize(
+    ("verify", "limits", "body", "kind"),
+    [
+        ({"preset": "github", "secret": SECRET}, {}, b"{}", "application/json"),
+        ({"preset": "github", "secret": SECRET}, {}, b"payload=%7B%7D", "application/x-www-form-urlencoded"),
+        ({"preset": "docusign", "secret": SECRET}, {}, b"<x/>", "application/xml"),
+        ({"preset": "generic", "secret": SECRET}, {}, b"a=1", "application/x-www-form-urlencoded"),
+        ({"preset": "generic", "secret": SECRET}, {}, b"hello", "text/plain"),
+        ({"preset": "generic", "secret": SECRET}, {"content_types": ["text/xml"]}, b"<x/>", "text/xml"),
+        ({"preset": "generic", "secret": SECRET}, {"content_types": ["text/csv"]}, b"a;b", "text/csv"),
+        ({"preset": "zendesk", "secret": SECRET}, {}, b"<x/>", "application/xml"),
+    ],
+)
+def test_the_content_type_is_one_that_fits_and_is_taken(
+    verify: dict[str, Any], limits: dict[str, Any], body: bytes, kind: str
+) -> None:
+    made = endpoint(verify, limits=limits)
+    signed = sign(made, body, NOW)
+    assert signed.headers["content-type"] == kind
+    assert Desk(made).post(signed.body, signed.headers).status_code == 202
+
+
+def test_an_executor_of_another_method_gets_that() -> None:
+    made = endpoint({"preset": "hubspot", "secret": SECRET}, methods=("PUT",))
+    signed = sign(made, b"[]", NOW)
+    assert signed.method == "PUT"
+    assert Desk(made).post(signed.body, signed.headers, method="PUT").status_code == 202
+    assert shlex.split(as_curl(PUBLIC_URL, signed))[3] == "PUT"

@@ -165,3 +165,28 @@ def test_what_is_not_stored_is_not_accepted(failure: Exception, caplog: pytest.L
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
     assert str(failure) not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "said"),
+    [
+        (
+            (b"content-type", b"text/html"),
+            415,
+            "is text/html, and what is taken is application/json, application/x-www",
+        ),
+        ((b"content-type", b"<b>"), 415, "is of no kind"),
+        ((b"content-encoding", b"gzip"), 415, "compressed"),
+        ((b"content-length", b"9999999"), 413, "more than 1,048,576 bytes"),
+        ((b"content-length", b"-1"), 400, "no number"),
+    ],
+)
+def test_what_is_turned_away_by_its_head_is_kept_with_the_reason(
+    header: tuple[bytes, bytes], status: int, said: str
+) -> None:
+    seen: list[Any] = []
+    desk = Desk(endpoint(GITHUB), on_refused=lambda name, verdict, request: seen.append((name, verdict, request.body)))
+    assert desk.raw(b"{}", [header]).status == status
+    ((name, verdict, body),) = seen
+    assert (name, verdict.step, body) == ("erp-push", "head", b"")
+    assert said in verdict.reason

@@ -150,9 +150,13 @@ def test_executions_are_narrowed_to_an_executor_and_to_the_last_hours(site_root:
             "a status keeps the rest"
         )
         assert "Nothing here with these filters" in words(await site.get("/console/executions?executor=nightly"))
-        both = await site.get("/console/executions?executor=hook&workflow=asking")
-        assert of_hook.id in both.text, "an executor starts one workflow, which need not be asked for"
-        assert 'name="workflow"' not in both.text
+        other = await site.get("/console/executions?executor=hook&workflow=asking")
+        assert "Nothing here with these filters" in words(other)
+        both = await site.get("/console/executions?executor=hook&workflow=greeting")
+        assert of_hook.id in both.text
+        assert by_hand not in both.text
+        gone = await site.get("/console/executions?executor=hook&workflow=gone")
+        assert '<option value="gone" selected>' in gone.text, "the form keeps what the address asks for"
         strange = await site.get("/console/executions?since=1d")
         assert strange.status_code == 404
         assert "24h" in words(strange)

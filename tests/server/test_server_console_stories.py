@@ -283,6 +283,48 @@ def test_a_list_is_followed(project: Project, shop: Hub) -> None:
         assert page.evaluate("window.here") is True, "nobody has loaded the page again"
 
 
+def test_filters_of_executions_are_kept_beside_each_other(project: Project, shop: Hub) -> None:
+    order(project, 500)
+    by_hand = begin(project, "shipping", {"order": 7})
+    failed = begin(project, "restocking", {"sku": "A-1"})
+    assert project.ended(failed) == "FAILED"
+    until(lambda: len(project.run("workflow", "executions", "-s", "RUNNING", "--json").json) == 2)
+    with at_the_console(shop) as (page, _):
+        page.goto("/console/executions")
+        rows = page.locator("#rows tr")
+        expect(rows).to_have_count(3)
+        page.get_by_label("workflow").select_option("shipping")
+        page.wait_for_url("**/executions?*workflow=shipping*")
+        expect(rows).to_have_count(2)
+        page.get_by_label("executor").select_option("orders")
+        page.wait_for_url("**/executions?*executor=orders*")
+        expect(rows).to_have_count(1)
+        expect(page.get_by_label("workflow")).to_have_value("shipping")
+        expect(page.get_by_text("--executor orders")).to_contain_text("-n shipping")
+        page.get_by_role("group", name="status").get_by_role("link", name="running").click()
+        page.wait_for_url("**/executions?*status=RUNNING*")
+        expect(page.get_by_label("workflow")).to_have_value("shipping")
+        expect(page.get_by_label("executor")).to_have_value("orders")
+        expect(rows).to_have_count(1)
+
+        page.get_by_label("workflow").select_option("restocking")
+        page.wait_for_url("**/executions?*workflow=restocking*")
+        expect(page.get_by_text("Nothing here with these filters")).to_be_visible()
+        page.get_by_label("executor").select_option("")
+        page.wait_for_url(lambda url: "executor=orders" not in url)
+        page.get_by_role("group", name="status").get_by_role("link", name="all").click()
+        expect(rows).to_have_count(1)
+
+        page.goto("/console/executors/orders?tab=executions")
+        page.get_by_role("link", name="all of its executions").click()
+        page.wait_for_url("**/executions?executor=orders")
+        expect(rows).to_have_count(1)
+        page.goto(f"/console/executions/{by_hand}")
+        page.get_by_role("link", name="shipping").first.click()
+        page.wait_for_url("**/executions?workflow=shipping")
+        expect(rows).to_have_count(2)
+
+
 def test_the_keyboard_goes_everywhere(project: Project, shop: Hub) -> None:
     order(project, 40)
     with at_the_console(shop) as (page, _):

@@ -50,17 +50,13 @@ async def executions(visit: Visit) -> Response:
         statuses=[one.value for one in Status],
         workflows=[one.name for one in visit.client.workflows()],
         executors=[one.name for one in visit.client.executors()] if visit.may("executor:read") else [],
-        ages=_AGES,
+        ages=list(_AGES),
     )
 
 
 def _filters(asked: Callable[[str], Any]) -> dict[str, str | None]:
-    """What the list is narrowed to, as its links and its form say it.
-
-    An executor starts one workflow, which need not be asked for.
-    """
-    given = {name: asked(name) or None for name in ("workflow", "status", "executor", "since")}
-    return given if given["executor"] is None else {**given, "workflow": None}
+    """What the list is narrowed to, as its links and its form say it."""
+    return {name: asked(name) or None for name in ("workflow", "status", "executor", "since")}
 
 
 async def _page(

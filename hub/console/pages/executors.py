@@ -200,7 +200,7 @@ def _funnel_steps(one: Executor, funnel: Funnel, refused: int) -> list[dict[str,
         {
             "name": "succeeded",
             "count": ended["SUCCESS"],
-            "href": address(f"/console/executors/{one.name}", tab="executions"),
+            "href": address("/console/executions", executor=one.name, status="SUCCESS"),
             "note": ", ".join(
                 [
                     *([f"{ended['FAILED']} failed"] if ended["FAILED"] else []),

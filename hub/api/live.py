@@ -116,7 +116,7 @@ class Live:
 
 
 def _same_state(one: ExecutionRecord, other: ExecutionRecord) -> bool:
-    """Whether they stand alike, their jobs aside."""
+    """Whether nothing has changed between them but jobs and lines."""
     return (one.status, one.attempts, one.reason, one.due_at, one.finished_at) == (
         other.status,
         other.attempts,

@@ -45,7 +45,7 @@ class Snapshot:
 
 
 class Metrics:
-    """Collects, and writes down."""
+    """Collects the metrics, and writes them in the text format."""
 
     def __init__(
         self, store: Store, clock: Clock, counts: Counts, live: Live, troubles: Callable[[], list[str]]

@@ -57,7 +57,7 @@ def after(kind: str, query: Mapping[str, Any]) -> str | None:
 
 
 def numbered(kind: str, query: Mapping[str, Any]) -> int | None:
-    """The same for lists that count."""
+    """The same for lists whose keys are numbers."""
     key = after(kind, query)
     if key is None:
         return None
@@ -78,7 +78,7 @@ def moment(query: Mapping[str, Any], name: str) -> int | None:
 
 
 def page(kind: str, found: Page[T], view: Callable[[T], Any]) -> dict[str, Any]:
-    """A page as it is shown."""
+    """A page as JSON, with the cursor of the next one."""
     cursor = None if found.last is None else base64.b64encode(f"{kind}:{found.last}".encode(), altchars=b"-_").decode()
     return {"items": [view(one) for one in found.items], "next_cursor": cursor}
 

@@ -1,4 +1,4 @@
-"""What a process without a lease goes by, on a machine whose clock may be wrong."""
+"""The time for a process that holds no lease: the one that the nodes share, since its machine's own clock may be wrong."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from hub.store import Store
 
 
 async def go_by_the_nodes(store: Store, clock: SharedClock) -> None:
-    """What a command starts is due now, as the nodes know it; and which of them live, they do not tell by its clock.
+    """Set the clock of a command to the database's, where several nodes share one: nodes set theirs with each heartbeat.
 
-    Nodes themselves have it from their heartbeats.
+    What the command starts is then due at once for them, and it judges by their time which of them are alive.
     """
     if store.shared:
         before = clock.monotonic()

@@ -61,7 +61,7 @@ class Comparing:
         self._said: set[str] = set()
 
     async def run_once(self) -> int:
-        """How many differences were new."""
+        """Compare, and say what is new; how many differences that were."""
         found = set(differences(self._revision(), await self._store.nodes()))
         new = (found & self._seen) - self._said
         for sentence in sorted(new):

@@ -84,7 +84,7 @@ class Planning:
 
 
 def said(plan: Plan) -> str:
-    """A plan in a line, for the record."""
+    """A plan in one line, for the audit log."""
     words = [f"{one.action} {one.kind} {one.name}" for one in plan.changes]
     return ", ".join(words) or "nothing"
 

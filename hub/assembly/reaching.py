@@ -21,7 +21,7 @@ class Reached:
 
     @property
     def here(self) -> str:
-        """Without a look at other processes."""
+        """The address as this process knows it, without asking what others have taken."""
         return self._server.public_url or self.own or address_of(self._server.host, self._server.port)
 
     async def __call__(self) -> str:

@@ -56,7 +56,7 @@ class RecordEvents:
             watching.want(tables.get(name, {}))
 
     def troubles(self) -> list[str]:
-        """Of those that an executor listens to."""
+        """What keeps watched databases from working, of those that an executor listens to."""
         return [one.trouble for one in self._watching.values() if one.is_wanted and one.trouble is not None]
 
     async def close(self) -> None:
@@ -71,7 +71,7 @@ class RecordEvents:
             telling.cancel()
 
     async def _tell(self, name: str, watching: Watching) -> None:
-        """Trouble is said once, and so is its end."""
+        """Log trouble once when it begins, and once when it is over."""
         said: str | None = None
         while True:
             if watching.trouble != said:

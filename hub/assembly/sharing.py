@@ -30,7 +30,7 @@ class Sharing:
         self._dispatcher = dispatcher
 
     async def run_once(self) -> int:
-        """How many nodes share."""
+        """Look which nodes live, and take a part accordingly; how many there are."""
         self._dispatcher.part = part_of(self._node, await self._store.nodes(), self._clock.now())
         return self._dispatcher.part.of
 

@@ -56,7 +56,7 @@ class Dispatcher:
         return ahead + len(events)
 
     async def _dispatch_others(self) -> int:
-        """What did not come from those who flood."""
+        """Dispatch events of the sources that do not flood; how many those were."""
         if not self._crowd:
             return 0
         events, paused, _ = await self._store.undispatched(BATCH, "", self.part, self._crowd)
@@ -91,7 +91,7 @@ class Dispatcher:
                 await self.waker.wait(_POLL_SECONDS)
 
     async def _run_and_rest(self) -> int:
-        """What others send meanwhile does not wait until it has rested."""
+        """Dispatch, then rest as long as `rest` says; meanwhile events of other sources than the flooding ones are dispatched."""
         begun = self._clock.monotonic()
         done = await self.run_once()
         rested = self._clock.monotonic() + (self.rest(self._clock.monotonic() - begun) if done else 0)

@@ -20,7 +20,7 @@ _MOST_TARGETS = 1_000
 
 
 class Budget:
-    """Of one target, by seconds since 1970."""
+    """How many retries one target is sent in each second, which has a number: seconds since 1970."""
 
     def __init__(self) -> None:
         self._firsts: Counter[int] = Counter()
@@ -72,7 +72,7 @@ class Budget:
 
 
 class Budgets:
-    """Of all targets that this process calls. From any thread."""
+    """The budgets of all targets that this process calls. From any thread."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Budget] = OrderedDict()

@@ -21,7 +21,7 @@ _DEEPEST = 1_000
 
 
 class Calls(Part):
-    """Of one run."""
+    """Makes the calls of one run: what is done already is given back, and what is done now is stored before the job goes on."""
 
     def make(self, scope: Scope, job: Job[Any, Any], input: Any) -> Triggered[Any]:
         """A job is triggered at a scope: give back what is stored, or begin."""

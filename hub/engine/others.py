@@ -18,7 +18,7 @@ Invoker = str | Mapping[str, str] | None
 
 
 class Others(Part):
-    """Of one run."""
+    """Starts other executions for one run."""
 
     def start(
         self,

@@ -76,14 +76,14 @@ class Gate:
 
 
 class Doubt:
-    """Whether a cancel may have committed since anybody looked which executions it was for. From any thread.
+    """Whether a cancel may have been committed that this process has not acted upon yet. From any thread.
 
-    Cancels have numbers. Whoever looks, and then hears from the store, behind a write transaction, that an execution is still
-    his, need not ask again until `look` gives another number.
+    Cancels are counted, before they commit. While the count differs from the one that the last sweep began with, no try begins
+    before the store has confirmed its claim, behind any transaction that was under way.
     """
 
     def __init__(self, foretold: Callable[[], int] = lambda: 0) -> None:
-        """`foretold` counts cancels that are about to be committed, in whatever process."""
+        """`foretold` is the count of cancels that are about to be committed, in whatever process."""
         self._foretold = foretold
         self._raised = count(1)
         self._last = 0

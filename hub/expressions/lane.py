@@ -1,4 +1,4 @@
-"""The queue before one child: requests are sent ahead, answers come back in order, and the one that hangs is known by that."""
+"""The queue in front of one child process. Requests are pipelined and answered in order, so the first that is open is the one that hangs."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ class Lane:
                 call.future.set_exception(error)
 
     def _become_idle(self) -> None:
-        """Nothing is under way: let go of the loop."""
+        """Nothing is under way: detach from the loop, and replace a child that has answered enough."""
         self._detach_from_loop()
         self._loop = None
         if self._answered >= _MOST_ANSWERS:

@@ -16,6 +16,7 @@ _BYTES = 32
 #: What a secret begins with, by what it is for.
 MACHINE_USER, SESSION, INVITATION = "hubmu_", "hubse_", "hubin_"
 
+#: What scanners look for.
 SECRET_PATTERN = re.compile(r"hub(?:mu|se|in)_[A-Za-z0-9_-]{43}")
 
 
@@ -24,10 +25,10 @@ def new_secret(prefix: str) -> str:
 
 
 def digest_of(secret: str) -> str:
-    """What is stored of it."""
+    """The SHA-256 of a secret, as hexadecimal text: what is stored of it."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def same_digest(one: str, other: str) -> bool:
-    """In the same time whatever they are."""
+    """Whether two digests are equal, compared in constant time."""
     return hmac.compare_digest(one.encode(), other.encode())

@@ -68,14 +68,14 @@ class Throttle:
             raise TooManyTries(max(1, -(-wait // 1000)))
 
     def failed(self, address: str, name: str) -> None:
-        """They were wrong."""
+        """Count a wrong try."""
         self._count(_address_key(address), FROM_ADDRESS)
         if name:
             self._count(_name_key(name), ABOUT_NAME)
         self._warn(address)
 
     def succeeded(self, address: str, name: str) -> None:
-        """They were right."""
+        """Forgive the address its wrong tries; for a day, what others guess about the name does not keep it out."""
         known, until = _known_key(address, name), self._clock.now() + _KNOWN_FOR
         forgiven = self._free_at.pop(_address_key(address), None) is not None
         news = self._free_at.get(known, 0) < until - _KNOWN_FOR // 24
@@ -85,7 +85,7 @@ class Throttle:
             self._shared.right_try(RightTry(known, until, _address_key(address)))
 
     async def _refresh(self, digests: Sequence[str]) -> None:
-        """Learn what others have counted, now and then."""
+        """Read what other nodes have counted, unless that was done a moment ago."""
         if self._shared is None:
             return
         now = self._clock.monotonic()
@@ -121,7 +121,7 @@ class Throttle:
             self._free_at.popitem(last=False)
 
     def _warn(self, address: str) -> None:
-        """One line a minute, however many there are."""
+        """Log wrong tries, at most once a minute."""
         now = self._clock.monotonic()
         self._unsaid += 1
         if now - self._said >= _SAY_EVERY:

@@ -24,7 +24,7 @@ Check = Callable[[bool], None]
 
 
 def _anything(_write: bool) -> None:
-    """Whoever has it may use it."""
+    """No limits: whoever holds the database may read and write."""
 
 
 class Transaction:

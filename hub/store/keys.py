@@ -203,7 +203,7 @@ def _due_by_priority(tx: Tx, workflow: str, now: int, size: int) -> Iterator[lis
 
 
 def _read_keys(tx: Tx, asked: Sequence[Row], limit: int) -> dict[str, _Key]:
-    """What of these keys may begin."""
+    """Read what runs of these keys, and what is due again: what of them may begin."""
     if not asked:
         return {}
     begun: dict[str, list[Row]] = {key: [] for key, _, _ in asked}

@@ -83,7 +83,7 @@ def _drop_others(tx: Tx, items: Sequence[Farewell]) -> list[int]:
 
 
 def _let_go(tx: Tx, items: Sequence[LetGo]) -> list[int]:
-    """Due at once, and no sign of a crash."""
+    """Make such executions due at once. That is not counted as a crash."""
     answers = []
     for item in items:
         held = tx.rows(

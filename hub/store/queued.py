@@ -15,7 +15,7 @@ _AHEAD = (
 
 
 def queue_behind(tx: Tx, execution_id: str, ahead: str, policy: str) -> None:
-    """It is not due before the other one ends."""
+    """Let an execution wait until the other one has ended."""
     tx.run(
         "UPDATE executions SET after_id = ?, due_at = NULL, reason = ? WHERE id = ?",
         (ahead, f"queued behind execution {ahead} (overlap: {policy})", execution_id),

@@ -114,7 +114,7 @@ class Store(
 
 
 class _Bells:
-    """Who is told of what was committed, here and elsewhere."""
+    """Publishes what was committed, by topic: to listeners in this process, and to those that listen for other processes."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.own: list[Bell] = []

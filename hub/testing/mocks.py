@@ -23,7 +23,7 @@ class Mock:
         vars(self._job)["invoke"] = self._invoke_async if self._job.is_async else self._invoke
 
     def end(self) -> None:
-        """The job is itself again."""
+        """Give the job its own function back."""
         vars(self._job).pop("invoke", None)
 
     def _invoke(self, input: Any, context: Context) -> Any:
@@ -39,7 +39,7 @@ class Mock:
 
 
 def _called(function: Callable[..., Any], input: Any, context: Context) -> Any:
-    """With as much as it takes of: input, context."""
+    """Call the stand-in with as many of input and context as it takes."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:  # some built-in functions do not say

@@ -11,7 +11,7 @@ from hub.model.execution import ENDED, ExecutionRecord, Status
 
 
 class Playing(Protocol):
-    """What an execution asks of the engine that plays it."""
+    """What a run needs of the engine that it runs in."""
 
     async def settle(self) -> None: ...
 

@@ -75,7 +75,7 @@ class VirtualTime:
         return self._timers[0].due if self._timers else None
 
     def move_to(self, now: int) -> None:
-        """It is then; what is due by then goes off, in order."""
+        """Set the time forward, and fire the timers that are due by then, in order."""
         self._now = max(now, self._now)
         while (due := self.next_due()) is not None and due <= self._now:
             heapq.heappop(self._timers).fire()
@@ -130,7 +130,7 @@ class VirtualTime:
         self._loop = loop
 
     def leave(self) -> None:
-        """The loop is as it was."""
+        """Give the loop its own time back."""
         loop, self._loop = self._loop, None
         for name in _PATCHED if loop is not None else ():
             delattr(loop, name)

@@ -31,7 +31,7 @@ def executor_view(executor: Executor, *, paused: bool, invoker: MachineUser | No
 
 
 def state_of(executor: Executor, *, paused: bool) -> str:
-    """In a word."""
+    """What an executor does now: enabled, paused or disabled."""
     return "disabled" if executor.disabled else "paused" if paused else "enabled"
 
 

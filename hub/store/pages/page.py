@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class _OutOfReach(Exception):
-    """Those who were asked before found nobody."""
+    """The database could not be reached for a question that was asked before this one: nobody tries again for this one."""
 
 
 class Page:

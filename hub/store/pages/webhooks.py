@@ -22,7 +22,7 @@ class WebhooksPage(Page):
         return await self._read(refused_one, identifier)
 
     async def drop_refused(self, identifier: int) -> None:
-        """It is not refused any more."""
+        """Forget a refused delivery: it was let in after all."""
         await self._writer.submit(DROP_REFUSED, identifier)
 
     async def offer_token(self, executor: str, token: str) -> str:

@@ -159,7 +159,7 @@ def _in_small_batches(session: Session, statement: Any, key: Any, limit: int) ->
 
 
 def deliveries(session: Session, *, executor: str, before: str | None, limit: int) -> list[Delivery]:
-    """Of one executor."""
+    """The deliveries of one executor."""
     statement = _index_range(select(DeliveryRow), [(DeliveryRow.executor, executor)], DeliveryRow.id, None, before)
     return [delivery_of(row) for row in session.exec(statement.limit(limit))]
 
@@ -209,7 +209,7 @@ def waits(
 
 
 def slots(session: Session, *, executor: str, before: int | None, limit: int) -> list[RecordedSlot]:
-    """Of one schedule."""
+    """The slots of one schedule."""
     statement = _window(select(SlotRow).where(SlotRow.executor == executor), SlotRow.at, None, before)
     return [
         RecordedSlot(row.at, row.event_id, row.outcome, row.reason, row.recorded_at)
@@ -218,7 +218,7 @@ def slots(session: Session, *, executor: str, before: int | None, limit: int) ->
 
 
 def refused(session: Session, *, executor: str | None, before: int | None, limit: int) -> list[RefusedDelivery]:
-    """Of one executor, or of all."""
+    """Refused deliveries of one executor, or of all."""
     statement = _window(select(RefusedRow), RefusedRow.id, None, before)
     if executor is not None:
         statement = statement.where(RefusedRow.executor == executor)

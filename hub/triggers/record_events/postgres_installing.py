@@ -86,7 +86,7 @@ async def remember(connection: Connection, plan: Plan, wanted: Wanted, now: int)
 
 
 async def grant(connection: Connection, role: str) -> None:
-    """What a hub needs that only drains and looks."""
+    """Give a role the rights that a hub needs which only drains and looks."""
     to = sql.Identifier(role)
     for what in (
         f"USAGE ON SCHEMA {SCHEMA}",

@@ -28,7 +28,7 @@ from hub.triggers.webhook.presets import preset
 from hub.triggers.webhook.reading import read_scheme
 from hub.triggers.webhook.responding import read_response
 from hub.triggers.webhook.scheme import Scheme, Source, parse_source, warnings
-from hub.triggers.webhook.secrets import BadSecret, secret_list
+from hub.triggers.webhook.secrets import BadSecret, has_white_space_around, secret_list
 from hub.triggers.webhook.sns import SnsVerifier
 from hub.triggers.webhook.tokens import BasicVerifier, ClosedVerifier, NoVerifier, TokenVerifier
 from hub.triggers.webhook.twilio import TwilioVerifier
@@ -157,6 +157,8 @@ class _Maker:
                 notes.append("no secret is set, so only the sender's handshake is answered and nothing else is taken.")
                 return ClosedVerifier(scheme)
             secrets = _secrets(scheme, verify)
+            if any(has_white_space_around(secret) for secret in secrets):
+                notes.append("there is white space before or behind the secret, and it is taken for a part of it.")
             return self._with_secrets(scheme, secrets)
         except BadSecret as error:
             self.problem(("verify", "secret"), f"{error}.")

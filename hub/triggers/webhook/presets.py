@@ -21,6 +21,13 @@ def _table() -> dict[str, dict[str, Any]]:
     return table
 
 
+@cache
+def credential_headers() -> frozenset[bytes]:
+    """The headers, in lower case, that any sender's credential stands in."""
+    named = (family.get("header") for entry in _table().values() for family in (entry, *entry.get("families", ())))
+    return frozenset(name.lower().encode() for name in named if name is not None)
+
+
 def preset_names() -> frozenset[str]:
     """Every name that `preset:` may hold."""
     return frozenset(_table())

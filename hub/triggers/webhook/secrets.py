@@ -169,8 +169,17 @@ def _decode(scheme: Scheme, secret: str) -> bytes:
         return _base64(text)
     raw = read_hex(text.encode("utf-8", "replace"))
     if raw is None:
-        raise BadSecret("the secret is not hexadecimal, as this sender's secrets are")
+        raise BadSecret(f"the secret is not hexadecimal, as this sender's secrets are{_blemish(text)}")
     return raw
+
+
+def has_white_space_around(secret: str) -> bool:
+    """Whether somebody may have copied a line break or a blank with it: no sender gives such a secret."""
+    return secret != secret.strip()
+
+
+def _blemish(secret: str) -> str:
+    return ": there is white space before or behind it" if has_white_space_around(secret) else ""
 
 
 def _base64(text: str) -> bytes:
@@ -178,5 +187,5 @@ def _base64(text: str) -> bytes:
     bare = re.sub(r"=+\Z", "", text).encode("utf-8", "replace")
     raw = read_base64(bare + b"=" * (-len(bare) % 4))
     if raw is None:
-        raise BadSecret("the secret is not base64, as this sender's secrets are")
+        raise BadSecret(f"the secret is not base64, as this sender's secrets are{_blemish(text)}")
     return raw

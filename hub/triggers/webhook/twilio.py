@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -15,9 +16,11 @@ from hub.triggers.webhook.grammar import read_base64, read_hex
 from hub.triggers.webhook.request import RawRequest, Refusal, Verdict
 from hub.triggers.webhook.scheme import Scheme
 from hub.triggers.webhook.secrets import make_keys
-from hub.triggers.webhook.verify import Checked, full_url
+from hub.triggers.webhook.verify import Checked, full_url, shown_url
 
 _PORTS = {"https": 443, "http": 80}
+#: What a request that is signed with a shared key says of itself. It is told to people, and never followed.
+_ALGORITHM = re.compile(rb"algorithm=HMAC_(SHA1|SHA256)\b", re.IGNORECASE)
 
 
 class TwilioVerifier(Checked):
@@ -31,7 +34,7 @@ class TwilioVerifier(Checked):
     def judge(self, request: RawRequest, _now_ms: int, /) -> Verdict:
         given = request.value(self.scheme.families[0].headers[0])
         if given is None:
-            raise Refusal("header", "the header x-twilio-signature is missing")
+            raise Refusal("header", "the header x-twilio-signature is missing: is it Twilio that calls?")
         signature = read_base64(given)
         if signature is None:
             raise Refusal("form", "the signature is not base64")
@@ -46,8 +49,16 @@ class TwilioVerifier(Checked):
             if any(hits) and matched is None:
                 matched = index
         if matched is None:
-            raise Refusal("signature", "no signature matches: the auth token or server.public_url is another one")
+            raise Refusal("signature", self._mismatch(request))
         return Verdict(ok=True, secret_index=matched)
+
+    def _mismatch(self, request: RawRequest) -> str:
+        named = _ALGORITHM.search(request.value(b"x-twilio-webhooks-signature-settings") or b"")
+        if named is not None and named[1].decode().lower() != self.scheme.algorithm:
+            wanted = named[1].decode().lower()
+            return f"it is signed with a key of its own, by {wanted}: write algorithm: {wanted} beside the preset, and that key as secret"
+        address = shown_url(self.scheme, request, self.public_url)
+        return f"no signature matches: the auth token is another one, or Twilio has another address than {address}"
 
     def _signed_body(self, request: RawRequest) -> bytes:
         """What of the body stands behind the URL; refuses a body that nothing covers."""

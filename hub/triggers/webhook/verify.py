@@ -11,6 +11,7 @@ from typing import Protocol
 
 from hub.model.durations import spoken
 from hub.triggers.webhook.grammar import read_base64, read_hex, read_moment
+from hub.triggers.webhook.presets import credential_headers
 from hub.triggers.webhook.request import RawRequest, Refusal, Verdict, text_of
 from hub.triggers.webhook.scheme import MOST_SIGNATURES, Family, Part, Scheme, Source
 from hub.triggers.webhook.secrets import Key, make_keys
@@ -69,6 +70,8 @@ class SignatureVerifier(Checked):
         else:
             content = build_content(scheme, family, request, stamp=stamp, public_url=self.public_url)
         index = self._match(content, fields)
+        if index is None:
+            raise Refusal("signature", self._mismatch(request))
         if moment is not None and scheme.tolerance is not None:
             check_window(moment, now_ms, scheme.tolerance)
         return Verdict(ok=True, secret_index=index, timestamp=moment)
@@ -79,7 +82,7 @@ class SignatureVerifier(Checked):
             raise Refusal("header", "the timestamp is missing")
         return text
 
-    def _match(self, content: bytes, fields: _Proof) -> int:
+    def _match(self, content: bytes, fields: _Proof) -> int | None:
         matched = None
         for index, key in enumerate(self.keys):
             candidates = [
@@ -90,11 +93,13 @@ class SignatureVerifier(Checked):
             # Every pair is compared: how long it takes says nothing about which one was nearly right.
             if key.check(content, candidates) and matched is None:
                 matched = index
-        if matched is None:
-            raise Refusal(
-                "signature", "no signature matches: the secret is another one, or the body was changed on its way"
-            )
         return matched
+
+    def _mismatch(self, request: RawRequest) -> str:
+        said = "no signature matches: the secret is another one, or the body was changed on its way"
+        if not any(part.kind == "url" for part in self.scheme.content):
+            return said
+        return f"{said}, or the sender has another address than {shown_url(self.scheme, request, self.public_url)}"
 
 
 class _Proof:
@@ -109,7 +114,7 @@ class _Proof:
         else:
             texts = [value for name in family.headers if (value := request.value(name)) is not None]
         if not texts:
-            raise Refusal("header", f"the {_place(scheme, family)} is missing")
+            raise Refusal("header", f"the {_place(scheme, family)} is missing{_instead(request)}")
         if scheme.list is None:
             self._plain = [text[len(scheme.prefix) :] for text in texts if text.startswith(scheme.prefix)]
             if not self._plain:
@@ -209,6 +214,11 @@ def full_url(scheme: Scheme, request: RawRequest, public_url: str) -> str:
     return base
 
 
+def shown_url(scheme: Scheme, request: RawRequest, public_url: str) -> str:
+    """The URL that a signature was held against, for people: without its parameters, which may be secret."""
+    return full_url(scheme, request, public_url).partition("?")[0]
+
+
 def check_window(moment: int, now_ms: int, tolerance: int) -> None:
     """Raise Refusal when a signed time is too far from now, on either side."""
     if abs(now_ms - moment) > tolerance:
@@ -223,3 +233,11 @@ def _place(scheme: Scheme, family: Family) -> str:
     if scheme.signature is not None:
         return "signature in the body"
     return f"header {family.headers[0].decode()}"
+
+
+def _instead(request: RawRequest) -> str:
+    """Which other sender's credential came in its place, so that somebody sees that the preset is the wrong one."""
+    came = sorted(name.decode() for name in credential_headers() & request.index.keys())
+    return (
+        f", and {' and '.join(came)} came: is it the right preset?" if came else ": has the sender been given a secret?"
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from hub.engine.steps import Steps
 
 _making = threading.Lock()
+
+#: An exception, or whether to take the one that is being handled.
+ExcInfo = bool | BaseException
 
 
 class Context:
@@ -182,7 +187,10 @@ class Jobs:
 
 
 class JobLog:
-    """A logger whose lines are stored with the execution: `ctx.log.info("fetched %d rows", count)`."""
+    """A logger whose lines are stored with the execution: `ctx.log.info("fetched %d rows", count)`.
+
+    With `exc_info`, as in the standard library, the exception that is being handled follows, with its traceback; `exception` has it.
+    """
 
     __slots__ = ("_path", "_run")
 
@@ -190,26 +198,30 @@ class JobLog:
         self._run = run
         self._path = path
 
-    def debug(self, message: str, *args: Any) -> None:
-        self._keep(logging.DEBUG, message, args)
+    def debug(self, message: str, *args: Any, exc_info: ExcInfo = False) -> None:
+        self._keep(logging.DEBUG, message, args, exc_info)
 
-    def info(self, message: str, *args: Any) -> None:
-        self._keep(logging.INFO, message, args)
+    def info(self, message: str, *args: Any, exc_info: ExcInfo = False) -> None:
+        self._keep(logging.INFO, message, args, exc_info)
 
-    def warning(self, message: str, *args: Any) -> None:
-        self._keep(logging.WARNING, message, args)
+    def warning(self, message: str, *args: Any, exc_info: ExcInfo = False) -> None:
+        self._keep(logging.WARNING, message, args, exc_info)
 
-    def error(self, message: str, *args: Any) -> None:
-        self._keep(logging.ERROR, message, args)
+    def error(self, message: str, *args: Any, exc_info: ExcInfo = False) -> None:
+        self._keep(logging.ERROR, message, args, exc_info)
 
-    def exception(self, message: str, *args: Any) -> None:
-        self._keep(logging.ERROR, message, args)
+    def exception(self, message: str, *args: Any, exc_info: ExcInfo = True) -> None:
+        self._keep(logging.ERROR, message, args, exc_info)
 
-    def _keep(self, level: int, message: str, args: tuple[Any, ...]) -> None:
+    def _keep(self, level: int, message: str, args: tuple[Any, ...], exc_info: ExcInfo) -> None:
         text = str(message)
         if args:
+            named = len(args) == 1 and isinstance(args[0], Mapping)
             try:
-                text = text % args
-            except (TypeError, ValueError):
+                text = text % (args[0] if named else args)
+            except (TypeError, ValueError, KeyError):
                 text = f"{text} {args!r}"
+        error = exc_info if isinstance(exc_info, BaseException) else sys.exception() if exc_info else None
+        if error is not None:
+            text += "\n" + "".join(traceback.format_exception(error)).rstrip()
         self._run.keep_line(self._path, logging.getLevelName(level), text)

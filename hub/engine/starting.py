@@ -13,6 +13,7 @@ from hub.model.clock import Clock, new_id
 from hub.model.errors import BadInput
 from hub.model.execution import Claimed, StartRequest
 from hub.model.identity import MachineUser
+from hub.model.names import is_label
 from hub.model.pacing import Debounced, Rated
 from hub.model.values import canonical, digest, parse
 
@@ -36,10 +37,12 @@ def start_request(
 ) -> StartRequest:
     """What the store makes an execution of.
 
-    Raises NotFound for the workflow, Refused when the invoker may not start it, NotJson or InvalidArguments when the
-    arguments do not fit its main job.
+    Raises NotFound for the workflow, BadInput for a key that is none, Refused when the invoker may not start it, NotJson or
+    InvalidArguments when the arguments do not fit its main job.
     """
     found = registry.workflow(workflow)
+    if not (idempotency_key is None or is_label(idempotency_key)):
+        raise BadInput(f"{idempotency_key!r} is no idempotency key: it must be a text that is not empty.")
     if invoker is not None:
         surroundings.allow(invoker, "workflow:start", workflow.removeprefix("job."))
     text = checked_args(found, args)

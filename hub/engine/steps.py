@@ -17,6 +17,7 @@ from hub.engine.workflow import Workflow
 from hub.model.clock import from_iso
 from hub.model.durations import milliseconds
 from hub.model.errors import BadInput
+from hub.model.names import is_label
 from hub.model.values import Shape, canonical
 
 if TYPE_CHECKING:
@@ -183,8 +184,10 @@ class _StepJob(Job[Any, Any]):
         at_most_once: bool,
         on_unknown: OnUnknown,
     ) -> None:
-        if not isinstance(name, str) or not name or "/" in name:
-            raise ValueError(f'{name!r} is not a step name: it must be a text that is not empty and holds no "/"')
+        if not is_label(name) or "/" in name:
+            raise ValueError(
+                f'{name!r} is not a step name: it must be a text that is not empty and holds no "/" and no NUL'
+            )
         if not callable(function):
             raise TypeError(
                 f'the step "{name}" is given {type(function).__name__}: give it a function, and its arguments behind'

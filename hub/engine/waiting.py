@@ -21,6 +21,7 @@ from hub.engine.triggered import Triggered
 from hub.model.clock import iso
 from hub.model.errors import BadInput, Conflict, NotChosen
 from hub.model.execution import Checkpoint, JobStatus
+from hub.model.names import is_label
 from hub.model.values import canonical, digest, parse
 from hub.model.wait import Resolution, Signal, WaitAnswer, WaitKind, WaitRequest, WaitState
 from hub.store.waits import Park
@@ -123,6 +124,8 @@ class Waits(Part):
     ) -> Triggered[int]:
         """Send a signal, once; how many waiters it reached at once."""
         run = self._run
+        if not is_label(name):
+            raise BadInput(f'a signal is named by a text such as "paid", and not by {name!r}.')
         path = scope.next_path(f"send:{name}")
         run.surroundings.hiding.refuse("the signal is", canonical(payload))
         signal = Signal(f"{run.claimed.id}/{path}", name, canonical(payload), run.now(), to_all, execution_id)
@@ -163,7 +166,7 @@ class Waits(Part):
         self, scope: Scope, name: str, kind: WaitKind, key: str, args: str, within: int | None, default: str | None
     ) -> WaitRequest:
         self._run.refuse_if_stopped()
-        if not isinstance(name, str) or not name:
+        if not is_label(name):
             raise BadInput(f'a wait is named by a text such as "pause", and not by {name!r}.')
         return self._asked(scope.next_path(f"wait:{name}"), name, kind, key, args, within, default)
 

@@ -20,9 +20,10 @@ from hub.library.declaring import Declaring
 from hub.library.run import Out, WorkflowRun
 from hub.model.clock import Clock, SharedClock, SystemClock, new_id
 from hub.model.durations import milliseconds
-from hub.model.errors import ExecutionNotFound, HubError, NotFound
+from hub.model.errors import BadInput, ExecutionNotFound, HubError, NotFound
 from hub.model.execution import ENDED, ExecutionRecord, Status
 from hub.model.identity import MachineUser, by_namespace
+from hub.model.names import is_label
 from hub.model.values import canonical
 from hub.model.wait import Signal, WaitKind, WaitRecord, WaitState
 from hub.store import Store
@@ -217,6 +218,8 @@ class Client(Declaring):
 
         How many it reached at once.
         """
+        if not is_label(name):
+            raise BadInput(f'a signal is named by a text such as "paid", and not by {name!r}.')
         now = self._clock.now()
         only = None if execution is None else _id(execution)
         return await self._store().signal(Signal(new_id(now), name, canonical(payload), now, to_all, only))

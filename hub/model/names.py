@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
+#: PostgreSQL keeps no NUL, and nothing keeps half a character.
+_LABEL = re.compile(r"[^\0\ud800-\udfff]+")
+
 NAME_RULE = "3 to 63 lower-case letters, digits and hyphens, beginning and ending with a letter or digit"
 
 #: A line's worth of names.
@@ -17,6 +20,11 @@ _SHOWN = 12
 def is_name(text: object) -> bool:
     """Whether `text` may name an executor, workflow, job, machine user or wait point."""
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
+
+
+def is_label(text: object) -> bool:
+    """Whether `text` may be what somebody calls a step, a sleep, a signal or a request: any text that every store can keep."""
+    return isinstance(text, str) and _LABEL.fullmatch(text) is not None
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

@@ -246,7 +246,7 @@ def test_a_signal_may_have_a_path_for_its_name(tell):
     tell(story, workflow("a-path", main), clock=StillClock())
 
 
-@pytest.mark.parametrize("name", ["", 5, None])
+@pytest.mark.parametrize("name", ["", 5, None, "a\0b", "\ud800"])
 def test_a_wait_without_a_name_is_refused(tell, name):
     @job(name="main-job")
     async def main(ctx: Context) -> None:
@@ -254,6 +254,8 @@ def test_a_wait_without_a_name_is_refused(tell, name):
             ctx.step.sleep(name, "1s")
         with pytest.raises(BadInput, match="a wait is named by a text"):
             ctx.step.wait_for_signal(name)
+        with pytest.raises(BadInput, match="a signal is named by a text"):
+            ctx.step.send_signal(name)
         with pytest.raises(ValueError, match="is not a step name"):
             ctx.step.run(name, print)
 

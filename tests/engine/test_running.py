@@ -283,6 +283,7 @@ def test_lines_are_kept_with_the_execution(tell):
     async def main(ctx: Context) -> None:
         ctx.log.info("fetched %d rows", 3)
         ctx.log.warning("a lone \ud800 and 100%", "odd")
+        ctx.log.info("%(count)d rows, and a NUL: \0", {"count": 4})
         await double.trigger(1)
 
     async def story(bench: Bench) -> None:
@@ -293,6 +294,34 @@ def test_lines_are_kept_with_the_execution(tell):
         assert [(line.path, line.level, line.message) for line in lines] == [
             ("main-job", "INFO", "fetched 3 rows"),
             ("main-job", "WARNING", "a lone ? and 100% ('odd',)"),
+            ("main-job", "INFO", "4 rows, and a NUL: ␀"),
         ]
 
     tell(story, workflow("logging", main))
+
+
+def test_a_line_may_hold_the_traceback_of_what_is_handled(tell):
+    @job(name="main-job")
+    async def main(ctx: Context) -> None:
+        try:
+            int("none")
+        except ValueError as error:
+            ctx.log.exception("fetching failed")
+            ctx.log.warning("again", exc_info=True)
+            kept = error
+        always = True
+        ctx.log.info("in peace", exc_info=always)
+        ctx.log.info("later", exc_info=kept)
+
+    async def story(bench: Bench) -> None:
+        record = await bench.run("tracing")
+        assert record.status is Status.SUCCESS
+        await bench.store.flush()
+        told = "ValueError: invalid literal for int() with base 10: 'none'"
+        said = [line.message.splitlines() for _, line in await bench.store.logs(record.id)]
+        assert [lines[0] for lines in said] == ["fetching failed", "again", "in peace", "later"]
+        assert [lines[-1] for lines in said] == [told, told, "in peace", told]
+        assert said[0][1:] == said[1][1:] == said[3][1:]
+        assert "test_running.py" in said[0][2]
+
+    tell(story, workflow("tracing", main))

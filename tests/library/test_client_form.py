@@ -202,6 +202,18 @@ def test_a_job_that_nobody_depends_on_is_added_for_the_older_spelling():
     play(client, story)
 
 
+@pytest.mark.parametrize("key", ["", 5, "a\0b", "\ud800"])
+def test_what_is_no_idempotency_key(client, key):
+    client.workflow(id="greet")(lambda: "Hello")
+
+    async def story():
+        with pytest.raises(BadInput, match="is no idempotency key: it must be a text that is not empty"):
+            await client.start_workflow("greet", idempotency_key=key)
+        assert await client.executions() == []
+
+    play(client, story)
+
+
 def test_a_status_that_there_is_not_is_told(client):
     async def story():
         assert await client.executions(status="FAILED") == []

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from hub.client.reasons import with_reasons
-from hub.client.verbs import Verbs
+from hub.client.verbs import Verbs, subject
 from hub.engine.starting import start_request
 from hub.model.audit import AuditEntry
 from hub.model.errors import Conflict, ExecutionNotFound
@@ -79,22 +79,14 @@ class ExecutionVerbs(Verbs):
     async def _changing_execution(self, action: str, execution_id: str) -> AsyncIterator[AuditEntry]:
         """Whoever changes an execution needs the right for its workflow. Raises ExecutionNotFound."""
         async with self._changing(action, None, f"execution {execution_id}") as entry:
-            self._require(action, await self._workflow_of(execution_id))
+            self._require(action, await self._subject_of(execution_id))
             yield entry
-
-    async def _workflow_of(self, execution_id: str) -> str:
-        """What permissions for an execution name. Raises ExecutionNotFound."""
-        found = await self._store.workflow_of(execution_id)
-        if found is None:
-            raise ExecutionNotFound(execution_id)
-        return subject(found)
 
     async def wait(
         self, execution_id: str, *, seconds: float | None = None, poll: float = _LOOK_AGAIN
     ) -> ExecutionRecord:
         """Until it has ended. Raises TimeoutError, or ExecutionNotFound."""
-        self._require("execution:read")
-        self._require("execution:read", await self._workflow_of(execution_id))
+        await self._require_for_execution("execution:read", execution_id)
         async with asyncio.timeout(seconds):
             while True:
                 status = await self._store.status_of(execution_id)
@@ -106,14 +98,12 @@ class ExecutionVerbs(Verbs):
 
     async def logs(self, execution_id: str, after: int = 0) -> list[tuple[int, LogLine]]:
         """Lines behind number `after`, each with its number."""
-        self._require("execution:logs")
-        self._require("execution:logs", await self._workflow_of(execution_id))
+        await self._require_for_execution("execution:logs", execution_id)
         return await self._store.logs(execution_id, after)
 
     async def follow_logs(self, execution_id: str) -> AsyncIterator[LogLine]:
         """Lines as they come, until the execution has ended."""
-        self._require("execution:logs")
-        self._require("execution:logs", await self._workflow_of(execution_id))
+        await self._require_for_execution("execution:logs", execution_id)
         after, ended = 0, False
         while True:
             lines = await self._store.logs(execution_id, after)
@@ -125,8 +115,3 @@ class ExecutionVerbs(Verbs):
             ended = await self._store.status_of(execution_id) in ENDED
             if not lines and not ended:
                 await self._driver.clock.sleep(_LOOK_AGAIN)
-
-
-def subject(workflow: str) -> str:
-    """What permissions for an execution name: its workflow; where an executor aims at a single job, the job."""
-    return workflow.removeprefix("job.")

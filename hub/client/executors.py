@@ -35,7 +35,7 @@ class ExecutorVerbs(Verbs):
     def executor(self, name: str) -> Executor:
         """Raises NotFound with the closest name."""
         self._require("executor:read", name)
-        return self._known(name)
+        return self._declared(name)
 
     def invoker_of(self, name: str) -> MachineUser | None:
         """Whom an executor's executions act as, with attributes and rights as they are now. None: anonymous."""
@@ -47,11 +47,6 @@ class ExecutorVerbs(Verbs):
         except NotFound:  # `hub check` says so; here it has a name and nothing else
             return MachineUser(ref.auth_namespace, ref.name)
 
-    def _known(self, name: str) -> Executor:
-        if name not in self._driver.executors:
-            raise NotFound("executor", name, self._driver.executors)
-        return self._driver.executors[name]
-
     async def paused(self) -> set[str]:
         """Names of the executors that a person has paused."""
         self._require("executor:read")
@@ -60,7 +55,7 @@ class ExecutorVerbs(Verbs):
     async def pause_executor(self, name: str, *, paused: bool) -> None:
         """Let its events come in and start nothing, or let it go on. Raises NotFound."""
         async with self._changing("executor:pause", name, f"executor {name}") as entry:
-            self._known(name)
+            self._declared(name)
             await self._store.pause(name, paused=paused, entry=entry)
 
     async def trigger_executor(
@@ -77,7 +72,7 @@ class ExecutorVerbs(Verbs):
         schedule {"scheduledTime"}.
         """
         async with self._changing("executor:trigger", name, f"executor {name}") as entry:
-            event = _manual(self._known(name), data, headers or {}, self._driver.clock.now())
+            event = _manual(self._declared(name), data, headers or {}, self._driver.clock.now())
             event = event._replace(key=idempotency_key)
             stored = await self._store.store_manual(event, entry)
         found = await self._store.event(stored.id)
@@ -154,9 +149,10 @@ class ExecutorVerbs(Verbs):
     def next_slots(self, name: str, count: int, after: int | None = None) -> list[Instant]:
         """The next instants of a schedule, with what clock changes do to them; `after` an instant, or now. Raises BadInput."""
         self._require("schedule:read", name)
-        trigger = self._known(name).trigger
+        executor = self._declared(name)
+        trigger = executor.trigger
         if not isinstance(trigger, ScheduleTrigger):
-            raise BadInput(f'executor "{name}" has no schedule: its trigger is of the kind {self._known(name).kind}.')
+            raise BadInput(f'executor "{name}" has no schedule: its trigger is of the kind {executor.kind}.')
         now = self._driver.clock.now()
         if after is not None and after > now + _FARTHEST:
             raise BadInput("nobody knows the clock changes of that time: ask for the next hundred years.")

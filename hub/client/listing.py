@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from hub.client.events import origin
-from hub.client.executions import subject
 from hub.client.reasons import with_reasons
-from hub.client.verbs import Verbs
+from hub.client.verbs import Verbs, subject
 from hub.model.audit import AuditRecord
-from hub.model.errors import BadInput, ExecutionNotFound, NotFound
+from hub.model.errors import BadInput, NotFound
 from hub.model.event import Delivery, Event, Outcome
 from hub.model.execution import ExecutionRecord, LogLine, Status
 from hub.model.executor import Executor, ScheduleTrigger
@@ -59,11 +58,7 @@ class ListingVerbs(Verbs):
 
     async def logs_page(self, execution_id: str, *, after: int = 0, limit: int = 50) -> Page[tuple[int, LogLine]]:
         """Oldest first, behind number `after`, each with its number. Raises ExecutionNotFound."""
-        self._require("execution:logs")
-        workflow = await self._store.workflow_of(execution_id)
-        if workflow is None:
-            raise ExecutionNotFound(execution_id)
-        self._require("execution:logs", subject(workflow))
+        await self._require_for_execution("execution:logs", execution_id)
         found = await self._store.logs(execution_id, after, limit + 1)
         return Page(found[:limit], found[limit - 1][0] if len(found) > limit else None)
 
@@ -147,11 +142,6 @@ class ListingVerbs(Verbs):
         found = [one for _, one in sorted(self._driver.executors.items()) if isinstance(one.trigger, ScheduleTrigger)]
         visible = self._visible("schedule:read", found, lambda one: one.name)
         return await self._store.paused_executors(), [(one, due.get(one.name)) for one in visible]
-
-    def _declared(self, executor: str) -> Executor:
-        if executor not in self._driver.executors:
-            raise NotFound("executor", executor, self._driver.executors)
-        return self._driver.executors[executor]
 
     def _page(
         self, action: str, found: Sequence[T], limit: int, name: Callable[[T], str], key: Callable[[T], Any]

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hub.client.executions import subject
-from hub.client.verbs import Verbs
-from hub.model.errors import NotFound
+from hub.client.verbs import Verbs, subject
 from hub.model.event import Delivery, Outcome
 from hub.model.execution import ExecutionRecord
 from hub.model.executor import Executor, ScheduleTrigger
@@ -129,9 +127,7 @@ class OverviewVerbs(Verbs):
     def clock_change(self, name: str) -> Instant | None:
         """The slot of a schedule that the next clock change within a year touches; None: none does. Raises NotFound."""
         self._require("schedule:read", name)
-        if name not in self._driver.executors:
-            raise NotFound("executor", name, self._driver.executors)
-        trigger = self._driver.executors[name].trigger
+        trigger = self._declared(name).trigger
         if not isinstance(trigger, ScheduleTrigger):
             return None
         now = self._driver.clock.now()
@@ -143,9 +139,7 @@ class OverviewVerbs(Verbs):
     def slots_until(self, name: str, until: int, most: int) -> list[int]:
         """The instants at which a schedule comes due from now to `until`, at most so many. Raises NotFound."""
         self._require("schedule:read", name)
-        if name not in self._driver.executors:
-            raise NotFound("executor", name, self._driver.executors)
-        trigger = self._driver.executors[name].trigger
+        trigger = self._declared(name).trigger
         found: list[int] = []
         at = self._driver.clock.now()
         while isinstance(trigger, ScheduleTrigger) and len(found) < most:
@@ -159,8 +153,7 @@ class OverviewVerbs(Verbs):
     async def funnel(self, name: str) -> Funnel:
         """What became of the latest deliveries of an executor. Raises NotFound."""
         self._require("executor:read", name)
-        if name not in self._driver.executors:
-            raise NotFound("executor", name, self._driver.executors)
+        self._declared(name)
         deliveries = await self._store.list_deliveries(name, None, COUNTED)
         started = [one.execution_id for one in deliveries if one.execution_id is not None]
         statuses = await self._store.statuses(started) if started else {}

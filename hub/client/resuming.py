@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from hub.client.executions import ExecutionVerbs, subject
+from hub.client.executions import ExecutionVerbs
+from hub.client.verbs import subject
 from hub.engine.going_on import Again, Failed, GoingOn
 from hub.engine.points import MISSING, Missing
 from hub.model.errors import Conflict, ExecutionNotFound

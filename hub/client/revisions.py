@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hub.client.executions import subject
-from hub.client.verbs import Verbs
+from hub.client.verbs import Verbs, subject
 from hub.engine.compatibility import Judged, Verdict, judge, not_judged
 from hub.store.revisions import Doubt
 

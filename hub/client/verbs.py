@@ -8,7 +8,8 @@ from typing import Self, TypeVar
 
 from hub.drivers import ProjectDriver
 from hub.model.audit import AuditEntry
-from hub.model.errors import HubError, StoreUnavailable
+from hub.model.errors import ExecutionNotFound, HubError, NotFound, StoreUnavailable
+from hub.model.executor import Executor
 from hub.model.identity import ANONYMOUS, Principal, allows
 from hub.model.rights import require
 
@@ -45,9 +46,28 @@ class Verbs:
             pass
 
     def _require(self, action: str, name: str | None = None) -> None:
+        """Raise Refused unless whoever asks may do `action` to the object called `name`; None: to any object at all."""
         require(self.principal, action, name)
         if self.principal.kind == "machine_user":
             self._driver.uses(self.principal, action, name)
+
+    async def _require_for_execution(self, action: str, execution_id: str) -> None:
+        """The same for an execution, by its workflow. Raises ExecutionNotFound, but only to somebody who may see any at all."""
+        self._require(action)
+        self._require(action, await self._subject_of(execution_id))
+
+    async def _subject_of(self, execution_id: str) -> str:
+        """What permissions for an execution name. Raises ExecutionNotFound."""
+        found = await self._store.workflow_of(execution_id)
+        if found is None:
+            raise ExecutionNotFound(execution_id)
+        return subject(found)
+
+    def _declared(self, executor: str) -> Executor:
+        """The executor as its file has it now. Raises NotFound with the closest name."""
+        if executor not in self._driver.executors:
+            raise NotFound("executor", executor, self._driver.executors)
+        return self._driver.executors[executor]
 
     def _visible(self, action: str, found: Iterable[T], name: Callable[[T], str]) -> list[T]:
         """What they may see of a list. Raises Refused when they could see nothing of any list."""
@@ -76,3 +96,8 @@ class Verbs:
                 with contextlib.suppress(StoreUnavailable):
                     await self._store.record(entry, told)
             raise
+
+
+def subject(workflow: str) -> str:
+    """What permissions for an execution name: its workflow; where an executor aims at a single job, the job."""
+    return workflow.removeprefix("job.")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub.client.executions import subject
-from hub.client.verbs import Verbs
+from hub.client.verbs import Verbs, subject
 from hub.drivers import ProjectDriver
 from hub.engine.resolving import Resolver
 from hub.model.identity import ANONYMOUS, Principal

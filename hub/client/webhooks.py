@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hub.client.events import origin
 from hub.client.verbs import Verbs
-from hub.model.errors import Conflict, NotFound
+from hub.model.errors import Conflict
 from hub.model.event import Event, StoredEvent
 from hub.triggers.webhook.examine import Step
 
@@ -26,10 +26,7 @@ class WebhookVerbs(Verbs):
         wire's, and are not asked. Raises NotFound, BadInput when it cannot be signed, or Conflict with the step that it does not pass.
         """
         async with self._changing("executor:trigger", name, f"executor {name}") as entry:
-            executor = self._driver.executors.get(name)
-            if executor is None:
-                raise NotFound("executor", name, self._driver.executors)
-            examined = await self._driver.sign(executor, body, event)
+            examined = await self._driver.sign(self._declared(name), body, event)
             if examined.event is None:
                 failed = examined.steps[-1]
                 raise Conflict(f"it was not taken: {failed.name}: {failed.detail}.")

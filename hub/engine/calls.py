@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from hub.engine import failures, pausing, replay
 from hub.engine.job import Job
@@ -69,15 +69,15 @@ class Calls(Part):
         scope.unseen[call.path] = error
         raise error from ended.failure
 
-    async def fail(self, scope: Scope, call: Checkpoint, attempts: int, error: str) -> Any:
+    async def fail(self, scope: Scope, call: Checkpoint, attempts: int, error: str) -> NoReturn:
         """A call fails without having been tried: its failure is durable before the caller has it."""
         run = self._run
         now = run.now()
         write = call._replace(status=JobStatus.FAILED, error=error, attempts=attempts, started_at=now, finished_at=now)
         await run.durably(run.tools.store.checkpoint(run.write(write)))
-        return self.raise_stored(scope, call, attempts, error)
+        self.raise_stored(scope, call, attempts, error)
 
-    def raise_stored(self, scope: Scope, call: Checkpoint, attempts: int, error: str) -> Any:
+    def raise_stored(self, scope: Scope, call: Checkpoint, attempts: int, error: str) -> NoReturn:
         """Raise at the caller what the store has as the call's failure."""
         self.note(call, JobStatus.FAILED, attempts=attempts, error=error)
         raised = failures.rebuild(error, call.path)

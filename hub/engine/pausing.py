@@ -36,7 +36,7 @@ async def await_outcome(
     """A job that is at most once was interrupted: it fails, or somebody says what became of it."""
     unknown = failures.dump(failures.describe(_unknown(run, job, call), job.name, call.path))
     if job.on_unknown == "fail" and stored.status is JobStatus.RUNNING:
-        return await run.calls.fail(scope, call, stored.attempts, unknown)
+        await run.calls.fail(scope, call, stored.attempts, unknown)
     fresh = stored.status is JobStatus.RUNNING
     request = _request(run, call, WaitKind.OUTCOME, stored.attempts, unknown, again=fresh)
     answer = await run.waits.until_ended(made, request)
@@ -44,7 +44,7 @@ async def await_outcome(
         run.calls.note(call, JobStatus.SUSPEND)
         return await run.calls.to_its_end(scope, made, job, call, job.input.load(call.args), stored.attempts)
     if answer.error is not None:
-        return run.calls.raise_stored(scope, call, stored.attempts, answer.error)
+        run.calls.raise_stored(scope, call, stored.attempts, answer.error)
     text = answer.result or "null"
     run.calls.note(call, JobStatus.SUCCESS, result=text)
     return job.output.load(text)

@@ -11,6 +11,7 @@ from hub.engine.history import History
 from hub.engine.launching import Launcher
 from hub.engine.patching import PREFIX as PATCHED
 from hub.engine.registry import Registry
+from hub.engine.replay import Decision
 from hub.engine.runner import Run
 from hub.engine.scope import Call, Scope, Unwind, Work, branch_tasks
 from hub.engine.surroundings import Surroundings
@@ -151,7 +152,7 @@ class _DryRun(Run):
         self.dry = _DryLauncher(self.loop, history)
         self.launcher = self.dry
 
-    def decide(self, call: Checkpoint, *, at_most_once: bool = False) -> Any:
+    def decide(self, call: Checkpoint, *, at_most_once: bool = False) -> Decision:
         self.met.add(call.path)
         try:
             return super().decide(call, at_most_once=at_most_once)

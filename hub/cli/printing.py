@@ -55,17 +55,9 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], empty
         for row in rows:
             click.echo("\t".join(clean(row.get(column)).replace("\n", " ").replace("\t", " ") for column in columns))
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from hub.cli.tables import print_on_terminal
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        cells = [clean(row.get(column)) for column in columns]
-        table.add_row(*[Text(cell, style=_COLOURS.get(cell, "")) for cell in cells])
-    Console().print(table)
+    print_on_terminal([[clean(row.get(column)) for column in columns] for row in rows], columns, _COLOURS)
 
 
 def print_fields(row: Mapping[str, Any]) -> None:

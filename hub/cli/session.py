@@ -76,12 +76,17 @@ def project_root() -> Path:
     if (server := _given("server")) is not None:
         raise _not_from_afar(server)
     root = Path(_place("project") or ".").resolve()
-    if not (root / "config" / "hub.yaml").exists() and not (root / "executors").is_dir():
-        raise click.UsageError(
-            f"{root} is no project: it has neither config/hub.yaml nor executors/. "
-            "Make one with `hub init DIR`, or name one with --project DIR."
-        )
-    return root
+    if _is_project(root):
+        return root
+    why = f"{root} is no project: it has neither config/hub.yaml nor executors/. "
+    above = next((folder for folder in root.parents if _is_project(folder)), None)
+    if above is None:
+        raise click.UsageError(f"{why}Make one with `hub init DIR`, or name one with --project DIR.")
+    raise click.UsageError(f"{why}The folder above it, {above}, is one: go there, or name it with --project.")
+
+
+def _is_project(folder: Path) -> bool:
+    return (folder / "config" / "hub.yaml").exists() or (folder / "executors").is_dir()
 
 
 def _not_from_afar(server: str) -> click.UsageError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +38,49 @@ def test_without_a_project_it_says_how_to_get_one(tmp_path: Path) -> None:
     assert "is no project" in ran.err
     assert "hub init DIR" in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_in_a_folder_of_a_project_it_says_where_that_is(hub: Hub) -> None:
+    ran = shell("executor", "list", cwd=hub.root / "executors")
+    assert (ran.status, ran.out) == (2, "")
+    assert f"above it, {hub.root}, is one" in ran.err
+
+
+def test_a_mistyped_command_suggests_the_closest(hub: Hub) -> None:
+    assert "No such command 'serv'. Did you mean 'serve'" in hub("serv").err
+    assert "Did you mean 'list'" in hub("executor", "lst").err
+    assert hub("serv").status == 2
+
+
+@pytest.mark.parametrize("columns", [80, 60, 40])
+def test_on_a_terminal_no_name_is_broken_in_two(hub: Hub, columns: int) -> None:
+    shown = _on_a_terminal(hub.root, columns, "executor", "list")
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in shown.splitlines()]
+    names = ["github-push", "nightly", "number-webhook", "row-created"]
+    assert [line.split()[0] for line in lines if line and line.split()[0] in names] == names, (
+        "a row begins with its name"
+    )
+    assert all(len(line) <= columns for line in lines), lines
+    for name in names:
+        assert f"executors/{name}.yaml" in shown
+    assert (len(lines) == 1 + len(names)) == (columns == 80)
+
+
+def _on_a_terminal(root: Path, columns: int, *args: str) -> str:
+    """What a terminal of so many columns is sent."""
+    ours, theirs = os.openpty()
+    words = [sys.executable, "-m", "hub", *args]
+    process = subprocess.Popen(
+        words, cwd=root, env=environment(COLUMNS=str(columns), TERM="xterm"), stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # what reading says when the other side is closed
+        while piece := os.read(ours, 65_536):
+            shown += piece
+    os.close(ours)
+    assert process.wait(60) == 0
+    return shown.decode()
 
 
 def test_in_a_pipe_a_table_is_plain_text(hub: Hub) -> None:

@@ -55,11 +55,11 @@ class Tx(Protocol):
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]: ...
 
     def many(self, question: Many, params: Sequence[Any] = ()) -> list[Row]:
-        """As `rows`, where there may be hundreds."""
+        """As `rows`, and cheaper where there may be hundreds."""
         ...
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
-        """The number of rows that it changed."""
+        """Run one statement; how many rows it changed."""
         ...
 
     def bulk(self, statement: Bulk, rows: Sequence[Row]) -> list[Row]:
@@ -71,7 +71,7 @@ class Tx(Protocol):
         ...
 
     def put(self, statement: Bulk, rows: Sequence[Row]) -> None:
-        """As `bulk`, where nobody asks what it changed."""
+        """As `bulk`, where nobody asks what it changed: it may be sent together with a later statement."""
         ...
 
     def hold(self, executions: Sequence[str]) -> None:
@@ -131,7 +131,7 @@ class Watch(Protocol):
     """Hears what other processes commit, and tells them what this one did."""
 
     def hear(self) -> None:
-        """Begin to ring, on a thread of its own."""
+        """Begin to listen, on a thread of its own, and ring for what comes."""
         ...
 
     def tell(self, topic: str) -> None:

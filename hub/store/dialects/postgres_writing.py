@@ -53,19 +53,19 @@ class PostgresTx:
         self.changed = False
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        return rows_of(self._ask(Statement(numbered(sql), *bound(params))))
+        return rows_of(self._exchange(Statement(numbered(sql), *bound(params))))
 
     def many(self, question: Many, params: Sequence[Any] = ()) -> list[Row]:
         return self.rows(f"SELECT {', '.join(question.names)} {question.body}", params)
 
     def run(self, sql: str, params: Sequence[Any] = ()) -> int:
-        return int(self._ask(Statement(numbered(sql), *bound(params))).command_tuples or 0)
+        return int(self._exchange(Statement(numbered(sql), *bound(params))).command_tuples or 0)
 
     def bulk(self, statement: Bulk, rows: Sequence[Row]) -> list[Row]:
-        return rows_of(self._ask(self._bulk(statement, rows))) if rows else []
+        return rows_of(self._exchange(self._bulk(statement, rows))) if rows else []
 
     def bulk_count(self, statement: Bulk, rows: Sequence[Row]) -> int:
-        return int(self._ask(self._bulk(statement, rows)).command_tuples or 0) if rows else 0
+        return int(self._exchange(self._bulk(statement, rows)).command_tuples or 0) if rows else 0
 
     def hold(self, executions: Sequence[str]) -> None:
         if executions:
@@ -84,14 +84,14 @@ class PostgresTx:
         return int(self.rows(f"SELECT {_CLOCK}")[0][0])
 
     def put(self, statement: Bulk, rows: Sequence[Row]) -> None:
-        """Sent with the next statement."""
+        """Kept back until the next statement whose answer somebody wants, and sent in the same round trip."""
         if rows:
             self._unsent.append(self._bulk(statement, rows))
             self.changed = True
 
     @property
     def begun(self) -> bool:
-        """Whether the server knows of it."""
+        """Whether its BEGIN has been sent."""
         return _BEGIN not in self._unsent
 
     def unsent(self) -> list[Statement]:
@@ -104,8 +104,8 @@ class PostgresTx:
         text, oids = bulk_text(statement.columns, statement.body)
         return Statement(text, oids, arrays(statement.columns, rows))
 
-    def _ask(self, statement: Statement) -> Any:
-        """Its result."""
+    def _exchange(self, statement: Statement) -> Any:
+        """The result of a statement, sent in one round trip with all that was kept back."""
         result = self._link.exchange([*self.unsent(), statement])[-1]
         if not self.changed and not (result.command_status or b"").startswith(b"SELECT"):
             self.changed = result.command_tuples != 0
@@ -183,15 +183,15 @@ class PostgresConnection:
                 self._link.close()
 
     def savepoint(self) -> None:
-        self._now("SAVEPOINT one")
+        self._run_at_once("SAVEPOINT one")
 
     def release(self) -> None:
-        self._now("RELEASE one")
+        self._run_at_once("RELEASE one")
 
     def rollback_to(self) -> None:
         assert self._tx is not None
         self._tx.unsent()
-        self._now("ROLLBACK TO one; RELEASE one")
+        self._run_at_once("ROLLBACK TO one; RELEASE one")
 
     def close(self) -> None:
         if self._link is not None and self._link.alive:
@@ -209,8 +209,8 @@ class PostgresConnection:
     def _on_waiting(self) -> None:
         self.waiting()
 
-    def _now(self, sql: str) -> None:
-        """What was put before has to be done by then."""
+    def _run_at_once(self, sql: str) -> None:
+        """Send what was kept back, and this behind it; both have been done when it returns."""
         assert self._tx is not None
         assert self._link is not None
         if not self._link.alive:  # another one would know nothing of this transaction

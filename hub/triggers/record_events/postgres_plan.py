@@ -53,7 +53,7 @@ def compare(catalogue: Catalogue, wanted: Wanted, *, now: int, verified: int | N
         if table is None:
             continue
         found = _standing_on(catalogue, table, wish)
-        cause = _one(plan, model, table, wish, found, record)
+        cause = _plan_trigger(plan, model, table, wish, found, record)
         if found is not None:
             kept.add(found.oid)
         if cause is not None:
@@ -106,7 +106,9 @@ def is_right(trigger: Trigger, table: Table, wish: Wish) -> bool:
     return trigger.bits == wish.bits and trigger.enabled == enabled and not trigger.strange
 
 
-def _one(plan: Plan, model: str, table: Table, wish: Wish, found: Trigger | None, record: Record | None) -> str | None:
+def _plan_trigger(
+    plan: Plan, model: str, table: Table, wish: Wish, found: Trigger | None, record: Record | None
+) -> str | None:
     """Plan one trigger that should stand. What was amiss, when changes may have been missed; else None."""
     if found is None:
         anew = record is not None and record.relation != table.oid

@@ -40,7 +40,7 @@ def compare(catalogue: Catalogue, wanted: Wanted, *, now: int, verified: int | N
         name = trigger_name(table, kind)
         expected[name] = table
         if refusal(table, catalogue.relations) is None:
-            cause = _one(plan, catalogue, table, kind, now)
+            cause = _plan_trigger(plan, catalogue, table, kind, now)
             if cause is not None:
                 since = max(verified or 0, catalogue.records[name].at if name in catalogue.records else 0)
                 gaps.setdefault((table, cause), []).append((kind, since))
@@ -58,7 +58,7 @@ def compare(catalogue: Catalogue, wanted: Wanted, *, now: int, verified: int | N
     return plan
 
 
-def _one(plan: Plan, catalogue: Catalogue, table: str, kind: RecordEvent, now: int) -> str | None:
+def _plan_trigger(plan: Plan, catalogue: Catalogue, table: str, kind: RecordEvent, now: int) -> str | None:
     """Plan one trigger that should stand. What was amiss, when changes may have been missed; else None."""
     name, columns = trigger_name(table, kind), catalogue.columns[table]
     sql = trigger_sql(table, kind, columns)

@@ -183,7 +183,12 @@ class Run:
         """The whole execution fails at its deadline, whatever it does then. A restart does not begin the time anew."""
         await self.tools.clock.sleep(max(deadline - self.now(), 0) / 1000)
         allowed = spoken(self._workflow.timeout or 0)
-        self._end_with(ExecutionTimeout(f"the execution did not end within {allowed}, the workflow's timeout."))
+        self._end_with(
+            ExecutionTimeout(
+                f"the execution did not end within {allowed}, the workflow's timeout. To resume it, give the workflow a longer "
+                "one first; a fork has the whole time."
+            )
+        )
 
     async def _fail(self, error: BaseException, main: Checkpoint | None) -> None:
         claimed, job = self.claimed, self._workflow.main_job

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from hub import Context, JobFailed, WaitTimeout, job, wait_point, workflow
+from hub import Context, JobFailed, RetryPolicy, WaitTimeout, job, wait_point, workflow
 from hub.model.errors import Conflict
 from hub.model.execution import Status
 from hub.testing import VirtualEngine
@@ -323,3 +323,34 @@ def test_what_has_just_come_wakes_its_job_before_anything_is_parked(kind):
 
 async def _awaited(call):
     return await call
+
+
+def test_the_time_of_an_execution_counts_its_waits_and_a_resume_does_not_begin_it_anew():
+    @job
+    async def doze(ctx: Context) -> str:
+        await ctx.step.sleep("first", "20m")
+        await ctx.step.sleep("second", "2h")
+        return "rested"
+
+    policy = RetryPolicy(max_retries=5, initial_backoff="1s")
+    dozing = workflow("dozing", doze, timeout="1h", retry_policy=policy)
+
+    async def story(engine):
+        run = await engine.start(dozing)
+        await engine.advance("59m")
+        assert await run.status() is Status.WAITING
+        await engine.advance("1m")
+        for attempts in (1, 2):
+            found = await engine.execution(run.id)
+            assert (found.status, found.attempts) == (Status.FAILED, attempts), "another try would have no time either"
+            assert found.error["type"] == "ExecutionTimeout"
+            assert (
+                "within 1h, the workflow's timeout. To resume it, give the workflow a longer" in found.error["message"]
+            )
+            await engine.resume(run.id)
+            await engine.settle()
+        fork = await engine.fork(run.id, "doze/wait:second")
+        await engine.advance("30m")
+        assert await fork.status() is Status.WAITING, "it has a time of its own"
+
+    play(story, dozing)

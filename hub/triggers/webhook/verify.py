@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Protocol
 
 from hub.model.durations import spoken
@@ -53,6 +54,8 @@ class SignatureVerifier(Checked):
         self.public_url = public_url
         self._decode = read_hex if scheme.encoding == "hex" else read_base64
         self._whole_body = len(scheme.content) == 1 and scheme.content[0].kind == "body"
+        kinds = [part.kind for part in scheme.content]
+        self._after_url = scheme.type == "hmac" and ("url", "body") in pairwise(kinds)
 
     def judge(self, request: RawRequest, now_ms: int, /) -> Verdict:
         scheme = self.scheme
@@ -65,6 +68,9 @@ class SignatureVerifier(Checked):
         moment = None if stamp is None else read_moment(stamp, scheme.unit)
         if stamp is not None and moment is None:
             raise Refusal("form", "the timestamp is not written as this sender writes it")
+        if self._after_url and not request.body and request.method != "GET":
+            # Whoever captured a delivery could write its body behind the address, and have nothing signed twice.
+            raise Refusal("content", "the body is empty, and nothing parts it from the address that is signed")
         if self._whole_body:
             content = request.body
         else:

@@ -50,7 +50,7 @@ def test_whose_address_is_signed_is_told_which_one_was_meant(preset: str, header
     algorithm = "sha1" if preset == "twilio" else "sha256"
     stamp = (b"x-hubspot-request-timestamp", b"%d" % NOW)
     verdict = judged(
-        {"preset": preset, "secret": SECRET}, FORM, stamp, (header, mac(b"x", SECRET, algorithm)), body=b""
+        {"preset": preset, "secret": SECRET}, FORM, stamp, (header, mac(b"x", SECRET, algorithm)), body=b"a=1"
     )
     assert verdict.step == "signature"
     assert f"has another address than {PUBLIC_URL}/webhooks/erp-push" in verdict.reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,8 @@ Duration = str | float | timedelta
 #: One class of exceptions, or several.
 Kinds = type[BaseException] | Iterable[type[BaseException]]
 
+_INDEX = re.compile(r"\[([0-9]{1,9})\]")
+_KEY = re.compile(rf"input(?:\.[^.\[\]]+|{_INDEX.pattern})+")
 _MOST_RETRIES = 10
 _LONGEST_INITIAL = 3_600_000
 _USUAL_BACKOFF = 30_000
@@ -195,6 +198,13 @@ def _refuse_length(name: str, given: int) -> None:
         raise ValueError(f"{name} is {spoken(given)}: it must be from 1ms to 31d")
 
 
+def path_into_input(key: str) -> list[str]:
+    """The names to follow: of "input.items[0].id", which may be written "input.items.0.id" too, ["items", "0", "id"]."""
+    return _INDEX.sub(r".\1", key).split(".")[1:]
+
+
 def _refuse_no_path(key: str | None) -> None:
-    if key is not None and (not isinstance(key, str) or not key.startswith("input.") or not all(key.split("."))):
-        raise ValueError(f'key is "{key}": write a path into the input, such as "input.customer_id"')
+    if key is not None and (not isinstance(key, str) or _KEY.fullmatch(key) is None):
+        raise ValueError(
+            f'key is "{key}": write a path into the input, such as "input.customer_id" or "input.items[0].id"'
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub.engine.policies import Debounce, RateLimit, checked_priority
+from hub.engine.policies import Debounce, RateLimit, checked_priority, path_into_input
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
 from hub.engine.workflow import Workflow
@@ -141,7 +141,13 @@ def _key(key: str | None, args: str) -> str:
 def _value_at(key: str, args: str) -> str:
     """The value that a path into the input has in these arguments, as JSON text; a missing one is null."""
     value = parse(args)
-    for name in key.split(".")[1:]:
-        value = value.get(name) if isinstance(value, dict) else None
+    for name in path_into_input(key):
+        match value:
+            case dict():
+                value = value.get(name)
+            case list() if name.isdecimal() and int(name) < len(value):
+                value = value[int(name)]
+            case _:
+                value = None
     text = canonical(value)
     return text if len(text) <= _LONGEST_KEY else digest(text)

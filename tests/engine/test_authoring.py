@@ -205,7 +205,7 @@ def test_limits_of_concurrency_policies():
     for wrong in (0, 1001, 1.5, "5", True):
         with pytest.raises(ValueError, match="from 1 to 1000"):
             ConcurrencyPolicy(max_concurrent_executions=wrong)
-    for key in ("customer", "input", "input.", "input..x", len):
+    for key in ("customer", "input", "input.", "input..x", "input.a[", "input.a[b]", "input[]", 'input["a"]', len):
         with pytest.raises(ValueError, match="write a path into the input"):
             ConcurrencyPolicy(5, key=key)
 

@@ -9,6 +9,7 @@ from kit import PATIENCE, Bench, until
 
 from hub import ConcurrencyPolicy, job, workflow
 from hub.model.execution import Status
+from hub.model.values import canonical
 
 
 @pytest.mark.parametrize("key", [None, "input.customer"])
@@ -33,6 +34,32 @@ def test_never_more_at_once_than_allowed_and_all_come_to_their_end(tell, key):
         assert most == ({"c0": 2, "c1": 2, "c2": 2} if key else {"all": 2})
 
     tell(story, workflow("limited", main, concurrency_policy=ConcurrencyPolicy(2, key=key)))
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("input.items[0].id", '"a"'),
+        ("input.items.0.id", '"a"'),
+        ("input.items[1].id[0]", "5"),
+        ("input.items[2].id", "null"),
+        ("input.items.id", "null"),
+        ("input.items", None),
+        ("input.a b.0", "true"),
+        ("input.none.at.all", "null"),
+    ],
+)
+def test_a_key_is_what_stands_at_its_path(tell, path, found):
+    @job(name="main-job")
+    async def main(input: dict) -> None: ...
+
+    async def story(bench: Bench) -> None:
+        given = {"items": [{"id": "a"}, {"id": [5]}], "a b": {"0": True}}
+        record = await bench.run("keyed", given)
+        assert record.concurrency_key == (canonical(given["items"]) if found is None else found)
+
+    policy = ConcurrencyPolicy(1, key=path)
+    tell(story, workflow("keyed", main, concurrency_policy=policy))
 
 
 def test_a_long_queue_does_not_starve_another_workflow(tell):

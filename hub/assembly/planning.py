@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from hub.assembly.files import Files
 from hub.model.audit import AuditEntry
@@ -12,6 +13,7 @@ from hub.model.clock import Clock, iso
 from hub.model.errors import HubError
 from hub.model.executor import Executor, ScheduleTrigger
 from hub.model.plan import Plan, PlannedChange
+from hub.model.schedule import StoredSchedule
 from hub.model.values import digest
 from hub.store import Store
 from hub.triggers.record_events.choosing import watched_at
@@ -20,7 +22,7 @@ from hub.triggers.record_events.watched import Watched
 from hub.triggers.schedule.loop import Scheduler, definition
 from hub.triggers.schedule.upcoming import upcoming
 
-_DOES = {"create": "add", "replace": "change", "drop": "remove"}
+_DOES: Mapping[str, Literal["add", "change", "remove"]] = {"create": "add", "replace": "change", "drop": "remove"}
 
 
 def executor_hash(executor: Executor) -> str:
@@ -77,7 +79,7 @@ class Planning:
                     troubles += [str(error)] if name in tables else []
                     continue
                 found += [
-                    PlannedChange("trigger", _DOES[one.action], f"{name}.{one.table}", f"{one.kind}: {one.reason}")  # type: ignore[arg-type]  # the three words
+                    PlannedChange("trigger", _DOES[one.action], f"{name}.{one.table}", f"{one.kind}: {one.reason}")
                     for one in planned.changes
                 ]
         return found, troubles
@@ -108,8 +110,8 @@ def _target(executor: Executor) -> str:
     return f"{executor.kind}, acts as {acting}" + (", disabled" if executor.disabled else "")
 
 
-def _schedules(executors: Sequence[Executor], stored: Sequence[object], now: int) -> list[PlannedChange]:
-    rows = {row.executor: row.definition for row in stored}  # type: ignore[attr-defined]  # StoredSchedule
+def _schedules(executors: Sequence[Executor], stored: Sequence[StoredSchedule], now: int) -> list[PlannedChange]:
+    rows = {row.executor: row.definition for row in stored}
     found = []
     due = {one.name: one.trigger for one in executors if isinstance(one.trigger, ScheduleTrigger) and not one.disabled}
     for name, trigger in due.items():

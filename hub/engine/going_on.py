@@ -15,6 +15,7 @@ from hub.engine.points import MISSING, Missing
 from hub.engine.registry import Registry
 from hub.engine.starting import checked_args, concurrency_key
 from hub.model.audit import AuditEntry
+from hub.model.call_errors import call_error
 from hub.model.clock import Clock, new_id
 from hub.model.errors import BadInput, ExecutionNotFound, NotFound
 from hub.model.execution import Checkpoint, ExecutionRecord, JobStatus, Started, StartRequest, Status
@@ -126,9 +127,8 @@ class GoingOn:
         call = _call_at(found.jobs, path)
         result = error = None
         if isinstance(said, Failed):
-            error = canonical(
-                {"type": "JobFailed", "message": said.message, "job": call.name, "path": path, "class": ""}
-            )
+            canonical(said.message)  # NotJson, for text that is not Unicode
+            error = call_error("JobFailed", said.message, job=call.name, path=path)
         elif not isinstance(said, Again):
             job = self._job(found.workflow, call.name)
             result = canonical(said) if job is None else job.output.dump(said)[0]

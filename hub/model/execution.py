@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
+from hub.model.call_errors import call_error
 from hub.model.pacing import Debounced, Rated
-from hub.model.values import canonical
 
 
 class Status(StrEnum):
@@ -137,8 +137,7 @@ def as_seen(calls: Iterable[Checkpoint], ended: Status | None) -> tuple[Checkpoi
 def _cut_off(call: Checkpoint, ended: Status) -> Checkpoint:
     kind, what = ("ExecutionCanceled", "canceled") if ended is Status.CANCELED else ("Interrupted", "over")
     message = f"the execution was {what} before this had ended"
-    error = {"type": kind, "message": message, "job": call.name, "path": call.path, "class": ""}
-    return call._replace(status=JobStatus.FAILED, error=canonical(error))
+    return call._replace(status=JobStatus.FAILED, error=call_error(kind, message, job=call.name, path=call.path))
 
 
 _OPEN = frozenset({JobStatus.RUNNING, JobStatus.SUSPEND, JobStatus.WAITING})

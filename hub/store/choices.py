@@ -9,24 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from hub.model.errors import Fenced
+from hub.model.call_errors import call_error
+from hub.model.errors import Fenced, NotChosen
 from hub.model.values import canonical, parse
 from hub.model.wait import Choice
 from hub.store.dialects.base import Tx
+from hub.store.fence import claim_stands
 from hub.store.verbs import Verb
 
 
 def not_chosen(path: str, name: str) -> str:
     """What a wait fails with that was not the first."""
-    return json.dumps(
-        {
-            "type": "NotChosen",
-            "message": f"{name} was not the first of several",
-            "job": name,
-            "path": path,
-            "class": "hub.model.errors:NotChosen",
-        }
-    )
+    return call_error(NotChosen, f"{name} was not the first of several", job=name, path=path)
 
 
 def close_choice(tx: Tx, execution_id: str, choice: str, chosen: str, now: int) -> None:
@@ -62,9 +56,7 @@ def _choose(tx: Tx, items: Sequence[Choice]) -> list[str | Exception | None]:
 
 def _choose_one(tx: Tx, item: Choice) -> str | Exception | None:
     """Bind the waits together, and say which ended first; None: none has."""
-    if not tx.rows(
-        "SELECT 1 FROM executions WHERE id = ? AND epoch = ? AND status = 'RUNNING'", (item.execution_id, item.epoch)
-    ):
+    if not claim_stands(tx, item.execution_id, item.epoch):
         return Fenced(item.execution_id)
     stored = tx.rows(
         "SELECT status, result FROM checkpoints WHERE execution_id = ? AND path = ?", (item.execution_id, item.path)
@@ -107,7 +99,7 @@ def _ended(tx: Tx, item: Choice) -> list[str]:
             "AND status IN ('SUCCESS', 'FAILED') AND finished_at IS NOT NULL",
             (item.execution_id, path),
         )
-        if rows and (rows[0][1] is None or json.loads(rows[0][1])["type"] != "NotChosen"):
+        if rows and (rows[0][1] is None or json.loads(rows[0][1])["type"] != NotChosen.__name__):
             found.append((rows[0][0], place, path))
     return [path for _, _, path in sorted(found)]
 

@@ -12,6 +12,7 @@ from hub.store.checkpoints import CallWrite, finish_calls
 from hub.store.contents import Content, keep
 from hub.store.dialects.base import Tx
 from hub.store.executions import insert_executions, settle_executions
+from hub.store.fence import claim_stands
 from hub.store.verbs import Verb
 
 
@@ -51,10 +52,7 @@ def _start_nested(tx: Tx, items: Sequence[NestedStart]) -> list[Started | Except
     tx.hold([item.call.execution_id for item in items])
     for item in items:
         call = item.call
-        if not tx.rows(
-            "SELECT 1 FROM executions WHERE id = ? AND epoch = ? AND status = 'RUNNING'",
-            (call.execution_id, call.epoch),
-        ):
+        if not claim_stands(tx, call.execution_id, call.epoch):
             answers.append(Fenced(call.execution_id))
             continue
         (started,) = insert_executions(tx, [item.request])

@@ -7,10 +7,11 @@ execution due.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hub.model.call_errors import call_error
+from hub.model.errors import WaitTimeout
 from hub.model.execution import ENDED, Status
 from hub.model.wait import WaitState
 from hub.store.choices import close_choice
@@ -34,15 +35,7 @@ class Ending:
 
 def timed_out(path: str, name: str) -> str:
     """The failure of a wait that has no default."""
-    return json.dumps(
-        {
-            "type": "WaitTimeout",
-            "message": f"nobody answered {name} in time",
-            "job": name,
-            "path": path,
-            "class": "hub.model.errors:WaitTimeout",
-        }
-    )
+    return call_error(WaitTimeout, f"nobody answered {name} in time", job=name, path=path)
 
 
 def deadline_passed(path: str, name: str, default: str | None, now: int) -> Ending:
@@ -60,9 +53,7 @@ def end_of_other(row: Row, execution_id: str, now: int) -> Ending | None:
     if status == Status.SUCCESS:
         return Ending(WaitState.RESOLVED, now, result=result or "null", by=execution_id)
     if error is None:
-        error = json.dumps(
-            {"type": "ExecutionCanceled", "message": f"execution {execution_id} was canceled", "job": "", "path": ""}
-        )
+        error = call_error("ExecutionCanceled", f"execution {execution_id} was canceled", job="", path="")
     return Ending(WaitState.RESOLVED, now, error=error, by=execution_id)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from hub.model.errors import Fenced
+from hub.model.call_errors import call_error
+from hub.model.errors import ExecutionNotFound, Fenced
 from hub.model.wait import WaitAnswer, WaitKind, WaitRequest, WaitState
 from hub.store.contents import whole
 from hub.store.dialects.base import Tx
+from hub.store.fence import claim_stands
 from hub.store.verbs import Verb
 from hub.store.wait_endings import Ending, deadline_passed, end_of_other, end_wait
 
@@ -49,9 +50,7 @@ def signal_lock(name: str) -> str:
 
 def _wait_one(tx: Tx, item: WaitRequest) -> WaitAnswer | Exception:
     """Open the wait unless it is there, and look at once whether it has ended: what came first counts."""
-    if not tx.rows(
-        "SELECT 1 FROM executions WHERE id = ? AND epoch = ? AND status = 'RUNNING'", (item.execution_id, item.epoch)
-    ):
+    if not claim_stands(tx, item.execution_id, item.epoch):
         return Fenced(item.execution_id)
     if item.again:
         tx.run(
@@ -164,14 +163,8 @@ def _take_sent_signal(tx: Tx, item: WaitRequest) -> Ending | None:
 
 def _unknown_execution(item: WaitRequest) -> Ending:
     """There is none of that id, or it was forgotten: nothing would ever end the wait."""
-    error = {
-        "type": "ExecutionNotFound",
-        "message": f'there is no execution "{item.key}".',
-        "job": item.name,
-        "path": item.path,
-        "class": "hub.model.errors:ExecutionNotFound",
-    }
-    return Ending(WaitState.RESOLVED, item.now, error=json.dumps(error))
+    error = call_error(ExecutionNotFound, f'there is no execution "{item.key}".', job=item.name, path=item.path)
+    return Ending(WaitState.RESOLVED, item.now, error=error)
 
 
 def _park(tx: Tx, items: Sequence[Park]) -> list[bool | Exception]:

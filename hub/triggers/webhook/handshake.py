@@ -134,7 +134,8 @@ def _cloudevents(scheme: Scheme, _keys: Sequence[Key], request: RawRequest) -> A
     origin = (request.value(b"webhook-request-origin") or b"").decode("latin-1")
     if _ORIGIN.fullmatch(origin) is None:
         return problem(405, (b"allow", b"POST"))
-    allowed = scheme.options.get("origins", [])
+    named = scheme.options.get("origins", [])
+    allowed = [named] if isinstance(named, str) else named
     if "*" not in allowed and origin.lower() not in (str(one).lower() for one in allowed):
         return problem(403, reason=f"the origin {origin} is not one of origins")
     rate = request.value(b"webhook-request-rate") or _ALL_RATE

@@ -161,9 +161,13 @@ def _texts(options: Mapping[str, Any], name: str) -> frozenset[str]:
 
 
 def _key_set(value: Any) -> list[Mapping[str, Any]]:
-    listed = value.get("keys") if isinstance(value, dict) else value
+    """A JWK set, a list of keys, a single one, or keys by their ids. Raises BadSecret."""
+    listed = value.get("keys", value) if isinstance(value, dict) else value
+    if isinstance(listed, dict) and listed:
+        named = {} if "kty" in listed else listed
+        listed = [{"kid": kid, **key} if isinstance(key, dict) else key for kid, key in named.items()] or [listed]
     if not isinstance(listed, list) or not all(isinstance(key, dict) for key in listed):
-        raise BadSecret("keys must be a list of JSON Web Keys")
+        raise BadSecret("keys must be JSON Web Keys: a list or a mapping of them, or a set")
     return listed
 
 

@@ -36,7 +36,8 @@ class SnsVerifier(Checked):
     """Raises BadSecret when no topic is named. `certs` of the file maps addresses to PEM texts, for senders like AWS."""
 
     def __init__(self, scheme: Scheme, documents: Documents) -> None:
-        topics = scheme.options.get("topic_arns")
+        named = scheme.options.get("topic_arns")
+        topics = [named] if isinstance(named, str) else named
         if not isinstance(topics, list) or not topics or not all(isinstance(topic, str) for topic in topics):
             raise BadSecret(
                 "sns needs topic_arns, a list of the topics that may send: anyone can have AWS sign for their own"

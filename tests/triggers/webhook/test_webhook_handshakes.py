@@ -168,6 +168,9 @@ def test_cloudevents_asks_for_consent() -> None:
     assert (answer.headers["webhook-allowed-rate"], answer.headers["allow"]) == ("60", "POST")
     stranger = desk.post(b"", {"WebHook-Request-Origin": "evil.example.com"}, method="OPTIONS")
     assert stranger.status_code == 403
+    alone = Desk(endpoint({"preset": "cloudevents", "secret": SECRET, "origins": "Events.example.com"}))
+    assert alone.post(b"", {"WebHook-Request-Origin": "events.example.com"}, method="OPTIONS").status_code == 200
+    assert alone.post(b"", {"WebHook-Request-Origin": "e"}, method="OPTIONS").status_code == 403
     assert "webhook-allowed-origin" not in stranger.headers
     assert desk.post(b"", method="OPTIONS").status_code == 405
     assert (

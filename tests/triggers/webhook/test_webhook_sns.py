@@ -153,7 +153,7 @@ def test_a_certificate_that_cannot_be_fetched_asks_to_come_again() -> None:
         raise OSError("no route")
 
     documents = Documents(fetch)
-    desk = Desk(endpoint({"preset": "sns", "topic_arns": [TOPIC]}, documents=documents), documents=documents)
+    desk = Desk(endpoint({"preset": "sns", "topic_arns": TOPIC}, documents=documents), documents=documents)
     answer = desk.post(_message(), SNS_HEADERS)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
 

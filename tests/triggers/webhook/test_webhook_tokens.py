@@ -13,7 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from webhook_kit import NOW, Desk, endpoint
+from webhook_kit import NOW, Desk, endpoint, problems
 
 from hub.triggers.webhook.documents import BETWEEN, KEPT, Documents
 from hub.triggers.webhook.request import Wanted
@@ -232,3 +232,23 @@ def test_cloudevents_brings_its_token_in_either_place_and_never_two_different_on
         answer = desk.post(b"{}", headers | {"content-type": "application/json"}, url=f"/webhooks/erp-push{query}")
         assert answer.status_code == status, (headers, query)
     assert all(token not in json.dumps(event.payload) for event in desk.store.events)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [_jwk(EC_KEY, "k2")],
+        {"keys": [_jwk(EC_KEY, "k2")]},
+        _jwk(EC_KEY, "k2"),
+        {"k2": {name: value for name, value in _jwk(EC_KEY, "k2").items() if name != "kid"}, "k1": _jwk(RSA_KEY, "k1")},
+    ],
+)
+def test_keys_are_written_as_people_have_them(keys: Any) -> None:
+    desk = Desk(endpoint({"preset": "plaid", "keys": keys}))
+    assert desk.post(b"{}", _plaid(b"{}")).status_code == 202
+    assert desk.post(b"{ }", _plaid(b"{}")).status_code == 401
+
+
+@pytest.mark.parametrize("keys", ["k", 7, {}, ["k"], {"keys": "k"}, {"k2": "k"}, {"keys": [7]}, {"keys": {}}])
+def test_what_is_no_key_is_said_so(keys: Any) -> None:
+    assert "must be JSON Web Keys" in problems({"preset": "plaid", "keys": keys})[0]

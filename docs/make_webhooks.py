@@ -37,6 +37,7 @@ trigger:
 ```
 
 Several signatures in one header are a list: `list: {separator: ",", key: v1}`; the timestamp may stand there too: `timestamp: {from: "signature:t"}`.
+A place in the body is `json:a.b`: numbers index into lists, and `*` in an id is every item of one, `json:events.*.id`.
 Every key can also be laid over a preset. `{url}` is `server.public_url` with the path as received, never what the request says of its host.
 
 ## Beside verify

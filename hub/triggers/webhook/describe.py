@@ -108,6 +108,18 @@ def example(name: str) -> dict[str, Any]:
     return {key: value for key, value in written.items() if value is not None}
 
 
+#: What an example has to say of the answer, where the sender's pages name a status or a body of their own.
+_ANSWERS: Mapping[str, Mapping[str, Any]] = {
+    "slack": {"status": 200, "body": ""},
+    "zoom": {"status": 200},
+}
+
+
+def example_response(name: str) -> Mapping[str, Any]:
+    """The `response` mapping of an example for one preset; mostly it needs none."""
+    return _ANSWERS.get(name, {})
+
+
 def describe_examples() -> str:
     """Markdown: a section for each preset with the lines of YAML that it takes, and what is worth knowing."""
     sections = []
@@ -117,6 +129,8 @@ def describe_examples() -> str:
         lines = [f"### {name}", "", f"{_sentence(preset(name)['description'])}{_notes(name, scheme)}", "", "```yaml"]
         lines += ["trigger:", "  webhook:", "    verify:"]
         lines += [f"      {key}: {_yaml(value)}" for key, value in example(name).items()]
+        if answer := example_response(name):
+            lines += ["    response:", *(f"      {key}: {_yaml(value)}" for key, value in answer.items())]
         sections.append("\n".join([*lines, "```"]))
     return "\n\n".join(sections) + "\n"
 
@@ -132,6 +146,8 @@ def _notes(name: str, scheme: Scheme) -> str:
         notes.append(f"Deliveries are remembered for {data['window']}.")
     if "status" in data.get("response", {}):
         notes.append(f"It is answered with {data['response']['status']}.")
+    if name in _ANSWERS:
+        notes.append("Its pages ask for the answer that is written here.")
     if "budget" in data:
         notes.append(f"It waits {data['budget']} for an answer.")
     return "".join(f" {note}" for note in notes)

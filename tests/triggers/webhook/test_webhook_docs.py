@@ -11,7 +11,7 @@ import pytest
 from webhook_kit import executor, secret_of
 
 from hub.triggers.webhook.building import build
-from hub.triggers.webhook.describe import describe_presets, example
+from hub.triggers.webhook.describe import describe_presets, example, example_response
 from hub.triggers.webhook.endpoint import Endpoint
 from hub.triggers.webhook.presets import preset_names
 
@@ -30,7 +30,8 @@ def load(name: str) -> Any:
             return {"sendgrid": SENDGRID, "telnyx": "A" * 43 + "="}.get(name) or secret_of(name)
         return value
 
-    return build(executor(example(name)), fill, public_url="https://hub.example.com")
+    written = executor(example(name), response=example_response(name))
+    return build(written, fill, public_url="https://hub.example.com")
 
 
 @pytest.mark.parametrize("name", sorted(preset_names()))

@@ -143,6 +143,20 @@ def play(story: Callable[[Bench], Awaitable[Any]], bench: Callable[[], Bench]) -
     return asyncio.run(whole())
 
 
+def play_on_store(url: str, story: Callable[[Store, FakeClock], Awaitable[None]]) -> None:
+    """Run a story on a store alone, with a clock that it moves, in a loop of its own."""
+
+    async def whole() -> None:
+        clock = FakeClock()
+        store = open_store(url, clock)
+        try:
+            await story(store, clock)
+        finally:
+            await store.close()
+
+    asyncio.run(whole())
+
+
 def unbalanced(url: str) -> list[str]:
     """What does not add up in the books of a store that nobody works on any more: whatever a test did, nothing may."""
 

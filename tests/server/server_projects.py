@@ -49,6 +49,16 @@ echoing = workflow("echoing", echo)
 """
 
 
+#: Gives back one part of what it is given: the least that a webhook can start.
+PASSING = """
+@job
+async def passing_on(input):
+    return input["delivery"]
+
+passing = workflow("passing", passing_on)
+"""
+
+
 def lay_out(project: Project, workflows: str = "", **executors: Mapping[str, Any] | str) -> None:
     """Config, one file of workflows (with `echoing`), and executors: a file's text, or trigger and more as a dict."""
     project.write("config/hub.yaml", CONFIG)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from flooding import answer, request
 from hub_process import Hub, Project, Zygote, until
-from server_projects import lay_out, start
+from server_projects import PASSING, lay_out, start
 
 SECRET = "a-secret-of-enough-bytes-000000"
 EXECUTORS = {
@@ -23,13 +23,6 @@ EXECUTORS = {
         "target": start("passing", "({ delivery: args.body.delivery })"),
     }
 }
-WORKFLOWS = """
-@job
-async def passing_on(input):
-    return input["delivery"]
-
-passing = workflow("passing", passing_on)
-"""
 JOINED = "webhooks come in a flood: they are checked in a process of their own"
 SENDERS = 8
 
@@ -37,7 +30,7 @@ SENDERS = 8
 @pytest.fixture
 def project(quick_path: Path, zygote: Zygote) -> Project:
     made = Project(quick_path, zygote, {"GITHUB": SECRET})
-    lay_out(made, WORKFLOWS, **EXECUTORS)
+    lay_out(made, PASSING, **EXECUTORS)
     return made
 
 

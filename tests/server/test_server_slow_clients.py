@@ -14,17 +14,10 @@ import httpx
 import pytest
 from flooding import answer, request
 from hub_process import Hub, Project, Zygote
-from server_projects import lay_out, start
+from server_projects import PASSING, lay_out, start
 
 SECRET = "a-secret-of-enough-bytes-000000"
 GITHUB = {"preset": "github", "secret": "${secret:GITHUB}"}
-WORKFLOWS = """
-@job
-async def passing_on(input):
-    return input["delivery"]
-
-passing = workflow("passing", passing_on)
-"""
 #: Until when each kind has to be gone: the head's ten seconds, the body's patience, the answer's ten; and the look once a second.
 HEAD, BODY, UNREAD = 10.0, 30.0, 30.0
 _LOOK = 2.5
@@ -37,7 +30,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[Hu
     for_all = {"verify": GITHUB, "limits": {"concurrency": 400}}
     lay_out(
         project,
-        WORKFLOWS,
+        PASSING,
         push={"trigger": {"webhook": for_all}, "target": target},
         quiet={"trigger": {"webhook": {"verify": GITHUB}}, "target": target},
     )

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from flooding import Flood, flood, plan
 from hub_process import Hub, Project, Zygote, until
-from server_projects import lay_out, start
+from server_projects import PASSING, lay_out, start
 
 SECRET = "a-secret-of-enough-bytes-000000"
 GITHUB = {"preset": "github", "secret": "${secret:GITHUB}"}
@@ -24,19 +24,12 @@ EXECUTORS = {
         "target": start("passing", "({ delivery: args.body.delivery })"),
     },
 }
-WORKFLOWS = """
-@job
-async def passing_on(input):
-    return input["delivery"]
-
-passing = workflow("passing", passing_on)
-"""
 
 
 @pytest.fixture
 def hub(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[Hub]:
     project = Project(tmp_path_factory.mktemp("flood"), zygote, {"GITHUB": SECRET})
-    lay_out(project, WORKFLOWS, **EXECUTORS)
+    lay_out(project, PASSING, **EXECUTORS)
     with project.serving() as running:
         yield running
 

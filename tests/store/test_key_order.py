@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
-from kit import FakeClock
+from kit import FakeClock, play_on_store
 
 from hub.model.execution import Settled, StartRequest, Status
-from hub.store import Store, keys, open_store
+from hub.store import Store, keys
 from hub.store.claims import Claimable, ClaimRequest
-
-
-def play(url: str, story: Callable[[Store, FakeClock], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        clock = FakeClock()
-        store = open_store(url, clock)
-        try:
-            await story(store, clock)
-        finally:
-            await store.close()
-
-    asyncio.run(whole())
 
 
 async def start(store: Store, clock: FakeClock, *names: str, priority: int = 0) -> None:
@@ -50,14 +36,14 @@ async def _overtaken(store: Store, clock: FakeClock) -> None:
 
 
 def test_what_had_begun_is_not_overtaken(store_url: str) -> None:
-    play(store_url, _overtaken)
+    play_on_store(store_url, _overtaken)
 
 
 def test_that_it_is_overtaken_is_found(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     forgets = replace(keys._BEGUN_OF, body=keys._BEGUN_OF.body.replace("e.epoch > 0", "e.epoch < 0"))
     monkeypatch.setattr(keys, "_BEGUN_OF", forgets)
     with pytest.raises(AssertionError, match="what had begun"):
-        play(store_url, _overtaken)
+        play_on_store(store_url, _overtaken)
 
 
 def test_the_key_is_taken_while_what_had_begun_waits_for_its_turn(store_url: str) -> None:
@@ -70,4 +56,4 @@ def test_the_key_is_taken_while_what_had_begun_waits_for_its_turn(store_url: str
         assert await claim(store, clock, "n3", limit=2) == ["a1"]
         assert await claim(store, clock, "n3", limit=2) == []
 
-    play(store_url, story)
+    play_on_store(store_url, story)

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
-
-from kit import FakeClock
+from kit import FakeClock, play_on_store
 
 from hub.model.clock import new_id
 from hub.model.event import Delivery, NewEvent, Outcome, delivery_id
 from hub.model.execution import StartRequest
 from hub.model.schedule import StoredSchedule
-from hub.store import Store, open_store
+from hub.store import Store
 from hub.store.events import Dispatched
 
 HOUR = 3_600_000
-
-
-def tell(url: str, story: Any) -> None:
-    async def whole() -> None:
-        clock = FakeClock()
-        store = open_store(url, clock)
-        try:
-            await story(store, clock)
-        finally:
-            await store.close()
-
-    asyncio.run(whole())
 
 
 async def happen(store: Store, clock: FakeClock, source: str, outcome: Outcome) -> tuple[str, str]:
@@ -54,7 +39,7 @@ def test_counts_are_of_their_stretch_of_time(store_url: str) -> None:
         second = await store.outcomes_between(begin + HOUR, begin + 2 * HOUR)
         assert {name: count for name, count in second.items() if count} == {"failed": 1}
 
-    tell(store_url, story)
+    play_on_store(store_url, story)
 
 
 def test_failures_are_the_latest_first_and_within_bounds(store_url: str) -> None:
@@ -69,7 +54,7 @@ def test_failures_are_the_latest_first_and_within_bounds(store_url: str) -> None
         assert [one.event_id for one in await store.failed_deliveries(begin + HOUR, 10)] == [new]
         assert await store.failed_executions(begin, 10) == []
 
-    tell(store_url, story)
+    play_on_store(store_url, story)
 
 
 def test_executions_are_found_by_their_ids(store_url: str) -> None:
@@ -82,7 +67,7 @@ def test_executions_are_found_by_their_ids(store_url: str) -> None:
         assert [found.id for found in await store.executions_with_ids([one, other, "none"])] == [other, one]
         assert await store.children_of(one, 10) == []
 
-    tell(store_url, story)
+    play_on_store(store_url, story)
 
 
 def test_the_oldest_event_that_waits_and_the_schedules_that_come_next(store_url: str) -> None:
@@ -106,4 +91,4 @@ def test_the_oldest_event_that_waits_and_the_schedules_that_come_next(store_url:
             ("next", 200, False),
         ]
 
-    tell(store_url, story)
+    play_on_store(store_url, story)

@@ -90,5 +90,10 @@ class Job(Generic[In, Out]):
     def _call(self, input: Any, context: Context) -> Any:
         return self.function(*[input if wanted == "input" else context for wanted in self.takes])
 
+    @property
+    def where(self) -> str:
+        """`file:line` of its function."""
+        return where(self.function)
+
     def __repr__(self) -> str:
         return f"<job {self.name}>"

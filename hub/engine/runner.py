@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextvars import Context as Variables
 from itertools import count
 from typing import Any, TypeVar
 
-from hub.engine import failures, replay, retry
+from hub.engine import failures, replay, retry, strays
 from hub.engine.calls import Calls
 from hub.engine.launching import Launcher
 from hub.engine.others import Others
@@ -68,6 +69,9 @@ class Run:
         #: An error that no job may catch: the execution fails with it.
         self._fatal: BaseException | None = None
         self._main: asyncio.Task[Ended] | None = None
+        #: What waits for the main job's end; and until when, once that has been told to end.
+        self._ended: asyncio.Future[Ended] | None = None
+        self._patience: asyncio.TimerHandle | None = None
         #: It may be what took its worker down, more than once. After a while, or once it has stored something, it is not.
         self.suspected = claimed.crashes > 1
         self._clearing: asyncio.TimerHandle | None = None
@@ -99,11 +103,17 @@ class Run:
         except Exception as error:  # noqa: BLE001 - arguments that do not fit any more, or a fault of ours
             await self._fail(error, None)
         finally:
-            self.stopped = True
-            if self._clearing is not None:
-                self._clearing.cancel()
-            # The one holds the exception that took it down, and with that every frame; each of those, and the other, holds this.
-            self._main = self.root = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self.stopped = True
+        for timer in (self._clearing, self._patience):
+            if timer is not None:
+                timer.cancel()
+        if self._main is not None:
+            self._main.cancel()
+        # It holds the exception that took it down, and with that every frame; each of those, and the root, holds this run.
+        self._main = self._ended = self.root = None
 
     def _outlive(self) -> None:
         """It has stored nothing yet, and its worker lives all the same."""
@@ -128,6 +138,16 @@ class Run:
         self.stopped = True
         if self._main is not None:
             self._main.cancel()
+            if self._patience is None:
+                self._patience = self.loop.call_later(strays.GRACE, self._leave_main, context=Variables())
+
+    def _leave_main(self) -> None:
+        """A job does not let itself be taken down: go on without it."""
+        if self._main is not None and self._ended is not None and not self._main.done():
+            if self.root is not None:
+                strays.leave(self.root)
+            self._main.add_done_callback(lambda left: left.cancelled() or left.exception())  # whatever it is by then
+            self._ended.cancel()
 
     async def _park(self) -> None:
         try:
@@ -168,8 +188,9 @@ class Run:
         self._main = asyncio.Task(
             self.trying.until_ended(None, None, main, call, args, claimed.attempt - 1), loop=self.loop
         )
+        self._ended = asyncio.shield(self._main)
         try:
-            ended = await self._main
+            ended = await self._ended
         finally:
             if limit is not None:
                 limit.cancel()

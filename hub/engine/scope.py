@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hub.model.errors import HubError, JobFailed
 
 if TYPE_CHECKING:
+    from hub.engine.job import Job
     from hub.engine.runner import Run
 
 #: What begins a call.
@@ -94,10 +95,12 @@ class Scope:
         "depth",
         "failures",
         "held",
+        "job",
         "once",
         "path",
         "plain",
         "run",
+        "stray",
         "task",
         "unseen",
     )
@@ -105,6 +108,8 @@ class Scope:
     def __init__(self, run: Run, path: str, above: Scope | None = None) -> None:
         self.run = run
         self.path = path
+        #: The job that it is opened for; None: it is a branch.
+        self.job: Job[Any, Any] | None = None
         #: Its job runs in a thread.
         self.plain = False
         #: The task that its job runs in, and how many calls that runs, one inside the other. None: it is a branch.
@@ -134,6 +139,8 @@ class Scope:
         self.branches: set[Scope] = set()
         #: The job was given up before its end: a thread that still runs it is taken down at its next call.
         self.abandoned = False
+        #: And it goes on all the same: nobody waits for it, and nothing that it does is taken.
+        self.stray = False
 
     @property
     def closed(self) -> bool:

@@ -12,6 +12,7 @@ from hub.engine.job import Job, OnUnknown
 from hub.engine.points import MISSING, Missing
 from hub.engine.policies import Duration, RetryPolicy
 from hub.engine.scope import current
+from hub.engine.signature import where
 from hub.engine.triggered import Triggered
 from hub.engine.workflow import Workflow
 from hub.model.clock import from_iso
@@ -205,6 +206,10 @@ class _StepJob(Job[Any, Any]):
         self.input = self.output = Shape()
         self._step = function
         self.is_async = function.is_async if isinstance(function, Job) else inspect.iscoroutinefunction(function)
+
+    @property
+    def where(self) -> str:
+        return where(self._step)
 
     def _call(self, input: Any, context: Context) -> Any:
         given = () if self.transaction is None else (context.transaction,)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Coroutine
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hub.engine import failures, pausing, retry
+from hub.engine import failures, pausing, retry, strays
 from hub.engine.context import Context
 from hub.engine.job import Job
 from hub.engine.part import Part
 from hub.engine.scope import Call, Scope, Unwind, enter
 from hub.engine.stepping import stepped
-from hub.model.durations import spoken
 from hub.model.errors import BadInput, JobTimeout
 from hub.model.execution import Checkpoint, JobStatus
 from hub.store.results import ResultKnown
@@ -87,8 +85,10 @@ class Trying(Part):
                 text, result = await self._try(made, job, mark, value)
             except (Unwind, KeyboardInterrupt):
                 raise
-            except BaseException as error:  # noqa: BLE001 - whatever a job raises is its failure, sys.exit() too
-                self._raise_if_taken_down(error)
+            except BaseException as error:  # whatever a job raises is its failure, sys.exit() too
+                if self._was_taken_down(error):
+                    raise
+                self._refuse_if_over(parent)
                 run.calls.raised_after_all(error, path)
                 if parent is not None and not parent.closed and retry.may_retry(job.retry, error, attempts - 1):
                     assert made is not None
@@ -97,7 +97,7 @@ class Trying(Part):
                     continue
                 described = failures.dump(run.hidden(failures.describe(error, job.name, path)))
                 return Ended(_ended(mark, JobStatus.FAILED, None, described, clock.now()), failure=error)
-            run.refuse_if_stopped()
+            self._refuse_if_over(parent)
             return Ended(_ended(mark, JobStatus.SUCCESS, text, None, clock.now()), result)
 
     def _may_begin(self) -> bool:
@@ -150,29 +150,33 @@ class Trying(Part):
         """What was called last by the call at `path`, or by one below with whose error it failed."""
         return next((self._targets[one] for one in (path, *failures.calls_behind(error)) if one in self._targets), None)
 
-    def _raise_if_taken_down(self, error: BaseException) -> None:
-        """Go on unwinding when it was not the job that failed, but somebody who took it down."""
+    def _refuse_if_over(self, parent: Scope | None) -> None:
+        """How a job ended does not count when the claim is over, or its caller has been left alone."""
         self._run.refuse_if_stopped()
-        if isinstance(error, GeneratorExit) and not self._run.loop.is_running():
-            raise error  # what is left of a loop that has ended is being closed
+        if parent is not None and parent.stray:
+            raise Unwind
+
+    def _was_taken_down(self, error: BaseException) -> bool:
+        """Whether it was not the job that failed, but somebody who took it down."""
+        if isinstance(error, GeneratorExit):
+            return not self._run.loop.is_running()  # what is left of a loop that has ended is being closed
         task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-            raise error
+        return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
     async def _try(self, made: Call | None, job: Job[Any, Any], mark: Checkpoint, value: Any) -> tuple[str, Any]:
         """One try of a job; its result as JSON text, and as a replay would rebuild it."""
         run, path = self._run, mark.path
         scope = Scope(run, path)
-        scope.once = job.at_most_once
+        scope.job, scope.once = job, job.at_most_once
         if made is None:
             run.root = scope
         else:
-            made.scope, scope.depth = scope, made.depth
+            made.scope, scope.depth = scope, made.depth if job.timeout is None else 0
 
         context = Context(run, job, mark, value)
         try:
             body = self._body(job, scope, value, context, mark)
-            result = await (body if job.timeout is None else _within(job.timeout, body))
+            result = await (body if job.timeout is None else strays.within(job.timeout, scope, body))
             committed = context.committed
             text, rebuilt = self.dump(job, result) if committed is None else (committed, job.output.load(committed))
         except ResultKnown as known:
@@ -210,7 +214,10 @@ class Trying(Part):
                 child.cancel()
         try:
             while scope.children:
-                await asyncio.wait(scope.children)
+                await asyncio.wait(scope.children, timeout=strays.GRACE if taken_down else None)
+                if taken_down and scope.children:
+                    strays.leave(scope)
+                    break
         except asyncio.CancelledError:
             for child in scope.children:
                 child.cancel()
@@ -236,7 +243,7 @@ class Trying(Part):
                         asyncio.run_coroutine_threadsafe(self._until_it_may(mark), loop).result()
                     return variables.run(_invoked, job, value, context)
 
-                result = await loop.run_in_executor(self._run.tools.threads, in_thread)
+                result = await strays.on_thread(scope, in_thread)
                 if inspect.iscoroutine(result):  # of an async function that it called, as a lambda does
                     scope.plain = False
                     result = await stepped(scope, result, variables)
@@ -261,19 +268,6 @@ def _invoked(job: Job[Any, Any], value: Any, context: Context) -> Any:
     except (StopIteration, GeneratorExit, KeyboardInterrupt) as error:
         # In the loop each of them would mean something else. Python itself does so for coroutines (PEP 479).
         raise RuntimeError(f"the job raised {type(error).__name__}") from error
-
-
-async def _within(timeout: int, body: Coroutine[Any, Any, Any]) -> Any:  # noqa: ASYNC109 - it is the job's, in milliseconds
-    limit = asyncio.timeout(timeout / 1000)
-    try:
-        async with limit:
-            result = await body
-    except TimeoutError:
-        if not limit.expired():  # the job's own
-            raise
-    if limit.expired():  # also when the job has caught that it was taken down
-        raise JobTimeout("JobTimeout", f"it ran longer than {spoken(timeout)}")
-    return result
 
 
 def _begun(call: Checkpoint, attempts: int, now: int, epoch: int) -> Checkpoint:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-
 import click
 
 from hub.cli.printing import note, print_json
-from hub.cli.session import FAILED, json_option, project_option, project_root
+from hub.cli.session import FAILED, command, json_option, project_option, project_root
 from hub.model.counted import counted
 from hub.model.hiding import too_short
 
@@ -16,7 +13,8 @@ from hub.model.hiding import too_short
 @click.command()
 @json_option
 @project_option
-def check(as_json: bool) -> None:
+@command
+async def check(as_json: bool) -> int:
     """Validate config, executors, workflows and expressions; exit 1 with every problem.
 
     Executions that began before their workflow was changed are held against the present code, and are a problem when
@@ -28,14 +26,14 @@ def check(as_json: bool) -> None:
     from hub.assembly.tables import table_problems
 
     files = read_files(project_root())
-    for sentence in asyncio.run(other_nodes(files)):
+    for sentence in await other_nodes(files):
         click.echo(sentence, err=True)
     for name in sorted(files.hiding.short):
         click.echo(too_short(name), err=True)
     for warning in files.warnings:
         click.echo(str(warning), err=True)
-    judged = asyncio.run(changed_executions(files))
-    problems = sorted([*files.problems, *asyncio.run(table_problems(files)), *as_problems(files, judged)])
+    judged = await changed_executions(files)
+    problems = sorted([*files.problems, *await table_problems(files), *as_problems(files, judged)])
     if as_json:
         print_json(
             [
@@ -59,7 +57,7 @@ def check(as_json: bool) -> None:
             )
             note(f"{began} changed: see `hub workflow changed`")
         note(f"{said}: {counted(len(files.executors), 'executor')}, {counted(workflows, 'workflow')}")
-    sys.exit(FAILED if problems else 0)
+    return FAILED if problems else 0
 
 
 @click.command()

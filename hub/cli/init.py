@@ -11,7 +11,7 @@ from typing import Literal
 import click
 
 from hub.cli.printing import note
-from hub.cli.session import FAILED, as_called
+from hub.cli.session import FAILED, as_called, said_of
 
 _TEMPLATES = Path(__file__).parent / "new_project"
 
@@ -42,7 +42,8 @@ def init(directory: Path) -> None:
     try:
         _write(directory)
     except OSError as error:
-        click.echo(f"error: {directory}: {error.strerror}", err=True)
+        error.filename = error.filename or directory
+        click.echo(f"error: {said_of(error)}", err=True)
         sys.exit(FAILED)
     for name in (*_FILES, *_SCHEMAS):
         note(f"made {directory / name}")

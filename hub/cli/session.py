@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import os
 import shlex
@@ -151,6 +152,26 @@ async def _told(work: Coroutine[Any, Any, int | None]) -> int | None:
         return FAILED
     except BrokenPipeError:  # `hub … | head` has seen enough; click ends quietly
         raise
-    except (HubError, OSError) as error:
+    except HubError as error:
         click.echo(clean(f"error: {error}"), err=True)
         return FAILED
+    except OSError as error:
+        click.echo(clean(f"error: {said_of(error)}"), err=True)
+        return FAILED
+
+
+#: What to do about what the system says most often.
+_HOW = {
+    errno.ENOSPC: ": make room, and try again",
+    errno.EDQUOT: ": make room, and try again",
+    errno.EROFS: ": the hub has to be able to write there",
+    errno.EACCES: ": whoever runs the hub has to be able to use it",
+}
+
+
+def said_of(error: OSError) -> str:
+    """What the system refused, and where."""
+    if error.strerror is None:
+        return str(error)
+    where = f"{error.filename}: " if error.filename is not None else ""
+    return f"{where}{error.strerror}{_HOW.get(error.errno or 0, '')}."

@@ -49,7 +49,7 @@ class KeyFile:
         self._read: tuple[tuple[int, int, int], Keys] | None = None
 
     def load(self) -> Keys:
-        """The keys; a first one is made when there is no file. Raises BadInput when others can read it, or it is damaged."""
+        """The keys; a first one is made when there is no file. Raises BadInput when others can read it, it is damaged, or cannot be made."""
         try:
             status = self._path.stat()
         except FileNotFoundError:
@@ -75,7 +75,13 @@ class KeyFile:
         return Key(secrets.token_hex(8), secrets.token_bytes(_KEY_BYTES), self._clock.now())
 
     def _write(self, keys: Keys, *, fresh: bool) -> None:
-        """Put into place whole. Of two processes that make the first one, one wins and both use it."""
+        """Put into place whole. Of two processes that make the first one, one wins and both use it. Raises BadInput."""
+        try:
+            self._put(keys, fresh=fresh)
+        except OSError as error:
+            raise BadInput(f"{self._path} cannot be written: {error.strerror}.") from error
+
+    def _put(self, keys: Keys, *, fresh: bool) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         made = self._path.with_name(f"{self._path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         listed = [

@@ -1,4 +1,4 @@
-"""A time in which the store cannot be read: the log has a line when it begins, and one when it is over."""
+"""A time in which the store cannot be used: the log has a line when it begins, and one when it is over."""
 
 from __future__ import annotations
 
@@ -7,33 +7,39 @@ import threading
 
 from hub.model.clock import Clock
 from hub.model.durations import spoken
-from hub.model.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
 
 class Outage:
-    """Told what becomes of every question."""
+    """Told what becomes of every try."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, used: str, meanwhile: str, *, patience: float = 0) -> None:
+        """`used`: what it is after all, such as "read". What is over within `patience` seconds is not told of."""
         self._clock = clock
+        self._used = used
+        self._meanwhile = meanwhile
+        self._patience = patience
         self._lock = threading.Lock()
         #: In monotonic seconds; None: all is well.
         self._since: float | None = None
+        self._said = False
 
-    def refused(self, error: StoreUnavailable) -> StoreUnavailable:
-        """A question that came to nothing; the error, to be raised."""
-        error.said = True
+    def refused(self, error: object) -> None:
         with self._lock:
-            began, self._since = self._since is None, self._since or self._clock.monotonic()
-        if began:
-            log.warning("%s (whoever asks is told to come again, and a line says when it is read again)", error)
-        return error
+            now = self._clock.monotonic()
+            self._since = now if self._since is None else self._since
+            due = not self._said and now - self._since >= self._patience
+            self._said = self._said or due
+        if due:
+            log.warning("%s (%s, and a line says when that is over)", error, self._meanwhile)
 
     def answered(self) -> None:
         if self._since is None:
             return
         with self._lock:
-            since, self._since = self._since, None
-        if since is not None:
-            log.info("the store is read again, after %s.", spoken(round((self._clock.monotonic() - since) * 1000)))
+            since, said = self._since, self._said
+            self._since, self._said = None, False
+        if since is not None and said:
+            lasted = spoken(round((self._clock.monotonic() - since) * 1000))
+            log.info("the store is %s again, after %s.", self._used, lasted)

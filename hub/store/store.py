@@ -147,13 +147,19 @@ def open_store(
     `inline` writes on the caller's thread; a store in memory always does. `checkpoints` is for the one process that
     serves. `allow_unsafe`: also where acknowledged commits can get lost. Raises BadInput, or StoreUnavailable when the database cannot be used.
     """
-    dialect = dialect_for(url, checkpoints=checkpoints)
+    try:
+        dialect = dialect_for(url, checkpoints=checkpoints)
+    except OSError as error:
+        raise _untouchable(error) from error
     try:
         check_ground(dialect, allow_unsafe=allow_unsafe)
         connection = dialect.connect()
     except (StoreBusy, StoreBroken) as error:
         dialect.close()
         raise StoreUnavailable(f"{dialect.shown} cannot be opened: {error}") from error
+    except OSError as error:
+        dialect.close()
+        raise _untouchable(error) from error
     except BaseException:
         dialect.close()
         raise
@@ -171,3 +177,11 @@ def open_store(
     else:
         writer = ThreadWriter(committer, clock, on_broken=on_broken)
     return Store(dialect, writer, clock, bells, committer.witnesses)
+
+
+def _untouchable(error: OSError) -> StoreUnavailable:
+    """Only of a file."""
+    return StoreUnavailable(
+        f"{error.filename} cannot be used: {error.strerror}. Whoever runs the hub has to be able to write the store's file, "
+        "and in its folder."
+    )

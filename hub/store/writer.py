@@ -15,6 +15,7 @@ from hub.model.clock import Clock
 from hub.model.errors import StoreUnavailable
 from hub.store.committing import Committer, Operation
 from hub.store.dialects.base import StoreBroken, StoreBusy
+from hub.store.outage import Outage
 from hub.store.signal import Signal
 from hub.store.verbs import Verb
 
@@ -30,6 +31,8 @@ _WORTH_A_BATCH = 32
 #: With no more than so many the guest is asked: with more, whoever waits for them is not kept waiting for him as well.
 _FEW = 8
 _AGAIN_AFTER = 0.05
+#: Another process may hold a SQLite file for so many seconds before the log has a line about it.
+_USUAL = 2.0
 _RIDE_AFTER = 0.02
 
 _NOTHING: Verb[None, None] = Verb("flush", lambda _tx, items: [None for _ in items])
@@ -156,6 +159,7 @@ class ThreadWriter:
     def __init__(self, committer: Committer, clock: Clock, *, on_broken: Callable[[Exception], None]) -> None:
         self._committer = committer
         self._clock = clock
+        self._outage = Outage(clock, "written", "it is tried again and again", patience=_USUAL)
         self._on_broken = on_broken
         self._queue: deque[Operation] = deque()
         self._riders: dict[tuple[Verb[Any, Any], Hashable], Any] = {}
@@ -262,6 +266,7 @@ class ThreadWriter:
             try:
                 self._committer.commit(pending)
             except StoreBusy as error:
+                self._outage.refused(f"the store cannot be written now: {error}")
                 pending = self._expire(pending, error)
                 if self._closing:
                     self._refuse(pending, StoreUnavailable(f"the store is busy: {error}"))
@@ -275,6 +280,7 @@ class ThreadWriter:
             except Exception as error:  # noqa: BLE001 - the one caller gets it
                 self._refuse(pending, error)
             else:
+                self._outage.answered()
                 _deliver(pending)
             pending = []
 

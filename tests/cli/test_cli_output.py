@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from cli_kit import Hub, environment, shell
 from click.testing import CliRunner
 
 from hub.cli import cli
+from hub.cli.session import said_of
 
 
 def test_a_project_is_named_before_and_behind_the_command_and_by_the_environment(
@@ -128,6 +130,23 @@ def test_problems_of_the_configuration_are_all_told(hub: Hub) -> None:
     checked = hub("check", "--json")
     assert checked.status == 1
     assert {(one["file"], one["line"]) for one in checked.json} >= {("config/hub.yaml", 1), ("config/hub.yaml", 2)}
+
+
+def test_a_store_that_may_not_be_touched_is_a_sentence_and_no_traceback(hub: Hub) -> None:
+    (hub.root / "var").mkdir()
+    (hub.root / "var/hub.db").symlink_to("/proc/self/status")  # whose mode nobody may change
+    assert shell("check", cwd=hub.root).status == 0, "it looks at the files all the same"
+    for words in (["executor", "list"], ["serve", "--port", "0"]):
+        ran = shell(*words, cwd=hub.root)
+        assert ran.status == 1
+        assert re.fullmatch(r"error: \S+ cannot be used: .+\n", ran.err), ran.err
+
+
+def test_what_the_system_refuses_is_said_with_what_to_do() -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "var/hub.db")
+    assert said_of(full) == "var/hub.db: No space left on device: make room, and try again."
+    assert said_of(OSError(errno.EIO, "it broke")) == "it broke."
+    assert said_of(OSError("without a number")) == "without a number"
 
 
 @pytest.mark.parametrize("kind", ["executor", "config"])

@@ -1,11 +1,14 @@
-"""The log has a line when the store cannot be read, and one when it is read again, however many ask meanwhile."""
+"""The log has a line when the store cannot be used, and one when it is used again, however many ask meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
-from kit import PATIENCE
+from kit import PATIENCE, FakeClock, until
 from postgres_proxy import Proxy
 
 from hub.model.clock import SystemClock
@@ -29,8 +32,45 @@ def test_an_outage_is_told_of_once_and_so_is_its_end(proxy: Proxy, caplog: pytes
 
     with caplog.at_level("INFO", "hub.store.outage"):
         asyncio.run(story())
-    lines = [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "hub.store.outage"]
+    lines = _lines(caplog)
     assert [level for level, _ in lines] == ["WARNING", "INFO"] * 2
     assert all(text.startswith("the store cannot be read") for _, text in lines[::2]), lines
     assert all(text.startswith("the store is read again, after ") for _, text in lines[1::2]), lines
     assert not any("\n" in text for _, text in lines)
+
+
+def test_a_file_that_others_hold_for_long_is_told_of_and_for_a_moment_is_not(
+    quick_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def held(clock: FakeClock, seconds: float) -> None:
+        store = open_store(f"sqlite:///{quick_path}/hub.db", clock)
+        with closing(sqlite3.connect(quick_path / "hub.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            pausing = asyncio.create_task(store.pause("nightly", paused=True))
+            outage = store._writer._outage  # type: ignore[attr-defined]  # whose clock is moved once it has begun
+            await until(lambda: outage._since is not None)
+            clock.advance(seconds)
+            if seconds > 2:
+                await until(lambda: bool(_lines(caplog)))
+            other.execute("ROLLBACK")
+        await asyncio.wait_for(pausing, PATIENCE)
+        await store.close()
+
+    with caplog.at_level("INFO", "hub.store.outage"):
+        asyncio.run(held(FakeClock(), 1))
+        assert _lines(caplog) == []
+        asyncio.run(held(FakeClock(), 3))
+    (told, over) = _lines(caplog)
+    why = "it is tried again and again, and a line says when that is over"
+    assert told == ("WARNING", f"the store cannot be written now: database is locked ({why})")
+    assert over == ("INFO", "the store is written again, after 3s.")
+
+
+def test_a_file_that_may_not_be_written_is_told_of_with_its_path(quick_path: Path) -> None:
+    (quick_path / "var").write_text("no folder")
+    with pytest.raises(StoreUnavailable, match=r"/var cannot be used: .*has to be able to write"):
+        open_store(f"sqlite:///{quick_path}/var/hub.db", FakeClock())
+
+
+def _lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "hub.store.outage"]

@@ -43,7 +43,7 @@ class Page:
         self.shared = shared
         #: When a question was asked, in monotonic seconds, for which the database could not be reached.
         self._out_of_reach = float("-inf")
-        self._outage = Outage(clock)
+        self._outage = Outage(clock, "read", "whoever asks is told to come again")
 
     async def _change(
         self,
@@ -78,14 +78,19 @@ class Page:
             else:
                 found = await asyncio.get_running_loop().run_in_executor(self._readers, ask)
         except _OutOfReach as error:
-            raise self._outage.refused(StoreUnavailable("the store cannot be reached now.")) from error
+            raise self._unread(StoreUnavailable("the store cannot be reached now.")) from error
         except DatabaseError as error:
             if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
                 raise  # a fault of ours; the two are a database that is locked, gone or damaged
             why = " ".join(str(error.orig).split())
-            raise self._outage.refused(StoreUnavailable(f"the store cannot be read now: {why}")) from error
+            raise self._unread(StoreUnavailable(f"the store cannot be read now: {why}")) from error
         self._outage.answered()
         return found
+
+    def _unread(self, error: StoreUnavailable) -> StoreUnavailable:
+        self._outage.refused(error)
+        error.said = True
+        return error
 
     def _answered(self, asked: float, question: Callable[[Session], R], *, again: bool = False) -> R:
         """On a reader's thread, which takes one question after the other."""

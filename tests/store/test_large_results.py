@@ -9,7 +9,6 @@ from kit import Bench, of
 from sqlalchemy import text
 
 from hub import Context, RetryPolicy, job, workflow
-from hub.engine.going_on import fork as fork_from
 from hub.engine.trying import MOST_RESULT
 from hub.model.audit import AuditEntry
 from hub.model.execution import Status
@@ -162,9 +161,7 @@ def test_a_fork_keeps_it_when_its_origin_has_gone(tell: Any) -> None:
         origin = await bench.run("main-one", 4_000)
         bench.clock.advance(100)
         entry = AuditEntry(bench.clock.now(), "test", "execution:fork", origin.id)
-        fork = await fork_from(
-            bench.store, bench.registry, bench.clock, origin.id, "main-job/last", requested_by="test", entry=entry
-        )
+        fork = await bench.going_on.fork(origin.id, "main-job/last", requested_by="test", entry=entry)
         now = (await bench.record(fork.id)).created_at
         await bench.store.prune(Prune(now, now))
         assert await bench.store.execution(origin.id) is None

@@ -13,7 +13,7 @@ from hub.expressions.lane import CRASHED, TOO_SLOW, Lane
 from hub.expressions.process import Limits
 from hub.expressions.request import Evaluated, Request
 from hub.expressions.sources import Source, advice, sources, unusable
-from hub.expressions.templates import UNDEFINED, Unclosed, fill
+from hub.expressions.templates import UNDEFINED, Detour, Unclosed, fill
 from hub.model.errors import ExpressionError
 
 #: Deeper values are refused: every part of the hub that reads them later has such a limit.
@@ -147,6 +147,8 @@ def _read(prepared: _Prepared, answer: bytes, limits: Limits) -> Evaluated:
             return Evaluated(matched=False, condition_value=condition_value)
         variables = _variables(prepared.request.variables, values)
     except _NotUsable as error:
+        return _failed("variables", str(error))
+    except Detour as error:
         return _failed("variables", str(error))
     except RecursionError:
         return _failed("variables", _TOO_DEEP)

@@ -7,7 +7,8 @@ is never looked at again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -36,6 +37,15 @@ class Piece:
 UNDEFINED = object()
 
 
+class AddressTemplate(str):
+    """A text that becomes an address. A value inside it is a piece of one part, and never leads to another place.
+
+    Only what stands at its very beginning may be more: the address of a server, or all of it.
+    """
+
+    __slots__ = ()
+
+
 def pieces(value: Any, path: Path = ()) -> Iterator[tuple[Path, Piece]]:
     """Every expression in a value, in the order in which `fill` wants the values. Raises Unclosed."""
     if isinstance(value, str):
@@ -52,20 +62,45 @@ def pieces(value: Any, path: Path = ()) -> Iterator[tuple[Path, Piece]]:
 
 
 def fill(value: Any, values: Iterator[Any]) -> Any:
-    """The value with its expressions replaced. Those inside a text come as strings."""
+    """The value with its expressions replaced. Those inside a text come as strings. Raises Detour."""
     if isinstance(value, str):
         if OPENING not in value:
-            return value
+            return str(value)  # no AddressTemplate: what becomes of one is a text
         parts = split(value)
         if isinstance(parts[0], Piece) and parts[0].kind == "v":
             return next(values)
-        return "".join([next(values) if isinstance(part, Piece) else part for part in parts])
+        texts: list[str] = [next(values) if isinstance(part, Piece) else part for part in parts]
+        if isinstance(value, AddressTemplate):
+            _refuse_detours(parts, texts)
+        return "".join(texts)
     if isinstance(value, Mapping):
         filled = ((key, fill(item, values)) for key, item in value.items())
         return {key: item for key, item in filled if item is not UNDEFINED}
     if isinstance(value, list | tuple):
         return [None if item is UNDEFINED else item for item in [fill(item, values) for item in value]]
     return value
+
+
+#: Of the characters of RFC 3986 those that separate nothing: not / ? # & \ @ and brackets, while %2F stands for itself.
+_INSIDE = re.compile(r"(?:[A-Za-z0-9._~!$'()*+,;=:-]|%[0-9A-Fa-f]{2})*")
+_DOTS = re.compile(r"(?:\.|%2[Ee]){1,2}")
+
+
+def _refuse_detours(parts: Sequence[str | Piece], texts: Sequence[str]) -> None:
+    """Expressions stand at the odd places, between literal texts; the first one may have nothing before it."""
+    for number in range(1 if parts[0] else 3, len(parts), 2):
+        piece = parts[number]
+        assert isinstance(piece, Piece)
+        source = piece.source.strip()
+        if _DOTS.fullmatch(texts[number]):
+            raise Detour(f"the value of {source} would lead to another address than the one that is written")
+        if not _INSIDE.fullmatch(texts[number]):
+            advice = f"write encodeURIComponent({source}), or one expression for the whole address"
+            raise Detour(f"the value of {source} does not fit inside an address: {advice}")
+
+
+class Detour(ExpressionError):
+    """A value that would change where an address leads."""
 
 
 class Unclosed(ExpressionError):

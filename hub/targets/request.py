@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.declare.secrets import references
+from hub.expressions.templates import AddressTemplate
 from hub.model.errors import BadInput, HubError
 from hub.model.executor import GraphqlTarget, HttpTarget
 from hub.model.values import canonical
@@ -57,12 +58,13 @@ class CallRefused(BadInput):
 
 def template(target: HttpTarget | GraphqlTarget) -> dict[str, Any]:
     """What is evaluated for each event; the value is the arguments of the execution."""
+    url = AddressTemplate(target.url)
     if isinstance(target, HttpTarget):
-        return {"method": target.method, "url": target.url, "headers": dict(target.headers), "body": target.body}
+        return {"method": target.method, "url": url, "headers": dict(target.headers), "body": target.body}
     variables = target.variables
     if isinstance(variables, str):
         variables = {"": "${{" + variables + "}}"}  # the value may be undefined, and then is left out
-    return {"url": target.url, "headers": dict(target.headers), "query": target.query, "variables": variables}
+    return {"url": url, "headers": dict(target.headers), "query": target.query, "variables": variables}
 
 
 def request_of(target: HttpTarget | GraphqlTarget, args: Mapping[str, Any], fill: Fill, key: str) -> OutgoingRequest:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.expressions.templates import Detour
 from hub.expressions.templates import fill as evaluated
 from hub.model.errors import BadInput
 from hub.model.executor import GraphqlTarget, HttpTarget
@@ -56,16 +57,69 @@ def test_no_value_of_an_event_becomes_a_secret(before: str, after: str) -> None:
     value = f"{before}${{secret:ERP}}{after}"
     for place in range(3):
         values = ["17", "120", "y"]
-        values[place] = value
         args = args_for(ORDER, *values)
         if place == 0:  # a text that has references of its own cannot tell them apart
+            with pytest.raises(Detour):
+                args_for(ORDER, value, *values[1:])
+            args["url"] = f"${{env:BASE}}/orders/{value}"  # as somebody who resumes may write it
             with pytest.raises(BadInput, match="looks like a reference"):
                 request_of(ORDER, args, reveal, "k")
             continue
+        values[place] = value
+        args = args_for(ORDER, *values)
         request = request_of(ORDER, args, reveal, "k")
         assert request.url.count(SECRET) == 0
         assert request.headers["x-total"].count(SECRET) == 0
         assert json.loads(request.body)["order"] == values[2]
+
+
+BEYOND = [
+    "a/b",
+    "/",
+    "..",
+    ".",
+    "%2e%2E",
+    "a?b=c",
+    "a&b=c",
+    "#",
+    "x y",
+    "é",
+    "@evil.example",
+    "\\",
+    "[::1]",
+    "%",
+    "%zz",
+    "\n",
+]
+WITHIN = ["17", "", "a-b_c.d~e", "2026-03-29T01:00:00Z", "a%2Fb", "...", "x,y", "-5", "null", "q=="]
+
+
+@pytest.mark.parametrize("value", BEYOND)
+@pytest.mark.parametrize(
+    "url", ["https://x.example/a/${{ v }}", "https://x.example/?q=${{ v }}", "https://${{ v }}.x.example"]
+)
+def test_a_value_does_not_change_where_an_address_leads(url: str, value: str) -> None:
+    for target in (HttpTarget(url), GraphqlTarget(url, "{ x }")):
+        with pytest.raises(Detour, match="the value of v "):
+            args_for(target, value)
+
+
+@pytest.mark.parametrize("value", WITHIN)
+def test_a_value_that_is_a_part_of_an_address_stands_there(value: str) -> None:
+    assert args_for(HttpTarget("https://x.example/a/${{ v }}?q=1"), value)["url"] == f"https://x.example/a/{value}?q=1"
+
+
+def test_what_becomes_of_an_address_is_a_text_and_nothing_else() -> None:
+    for url in ("https://x.example/a", "https://x.example/${{ v }}", "${{ v }}"):
+        assert type(args_for(HttpTarget(url), "a")["url"]) is str
+
+
+def test_what_an_address_begins_with_may_be_more_than_a_part_of_it() -> None:
+    assert args_for(HttpTarget("${{ v }}"), "https://x.example/a?b=c")["url"] == "https://x.example/a?b=c"
+    both = HttpTarget("${{ base }}/orders/${{ v }}")
+    assert args_for(both, "https://x.example/api", "17")["url"] == "https://x.example/api/orders/17"
+    with pytest.raises(Detour, match="the value of v "):
+        args_for(both, "https://x.example/api", "../orders/17")
 
 
 @pytest.mark.parametrize(

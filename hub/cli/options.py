@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from hub.cli.session import json_option, project_option
+from hub.cli.session import json_option, project_option, said_of
 from hub.model.clock import Clock, from_iso
 from hub.model.durations import milliseconds
 
@@ -77,7 +77,11 @@ def parse_json(text: str, option: str) -> Any:
             f"{option} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         ) from None
     except OSError as error:
-        raise click.UsageError(f"{option}: {error}") from None
+        raise click.UsageError(f"{option}: {said_of(error)}") from None
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{option}: {text[1:]} is not text in UTF-8") from None
+    except (ValueError, RecursionError):
+        raise click.UsageError(f"{option} is not JSON that the hub takes: too deep, or a number too long") from None
 
 
 def instant(text: str, option: str) -> int:

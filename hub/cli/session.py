@@ -64,7 +64,9 @@ def server_and_token() -> tuple[str | None, str | None]:
         try:
             token = Path(token[1:]).read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise click.UsageError(f"--token: {error}") from None
+            raise click.UsageError(f"--token: {said_of(error)}") from None
+        except UnicodeDecodeError:
+            raise click.UsageError(f"--token: {token[1:]} is not text in UTF-8") from None
     return server, token
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from contextlib import redirect_stdout
 from typing import Any
@@ -26,6 +27,9 @@ async def finish(desk: Desk, execution_id: str, waiting: Waiting) -> int:
     except TimeoutError as error:
         note(str(error))
         return TIMED_OUT
+    except asyncio.CancelledError:  # Ctrl-C
+        note(f"execution {execution_id} is not cancelled: `hub workflow wait {execution_id}` goes on with this.")
+        raise
     succeeded = view["status"] == Status.SUCCESS.value
     await show_execution(desk, view, as_json=waiting.as_json, logs=False, quiet_logs=waiting.logs)
     return 0 if succeeded else FAILED

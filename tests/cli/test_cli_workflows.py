@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from cli_kit import Hub
+from cli_kit import Hub, environment
 
 FIELDS = {
     "id", "workflow", "status", "invoker", "args", "result", "error", "cause", "attempts",
@@ -147,6 +150,36 @@ def test_wrong_usage_is_exit_2(hub: Hub, args: list[str], said: str) -> None:
     ran = hub("workflow", *args)
     assert (ran.status, ran.out) == (2, "")
     assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "-a: args.json: No such file or directory."),
+        (b"\xff\xfe{}", "-a: args.json is not text in UTF-8"),
+        (b"[" * 100_000, "-a is not JSON that the hub takes"),
+        (b"9" * 5_000, "-a is not JSON that the hub takes"),
+        (b"{", "-a is not JSON: "),
+    ],
+)
+def test_a_file_that_holds_no_json_is_told_of(hub: Hub, content: bytes | None, said: str) -> None:
+    if content is not None:
+        (hub.root / "args.json").write_bytes(content)
+    ran = hub("workflow", "start", "adding", "-m", "bot", "-a", "@args.json")
+    assert (ran.status, ran.out) == (2, "")
+    assert said in ran.err
+
+
+def test_who_stops_waiting_is_told_that_the_execution_is_there(hub: Hub) -> None:
+    words = [sys.executable, "-m", "hub", "workflow", "start", "sleeping", "-m", "bot", "-W"]
+    with subprocess.Popen(words, cwd=hub.root, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        identifier = process.stderr.readline().removeprefix("execution ").strip()
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+        assert process.wait(60) == 130
+    assert told == f"execution {identifier} is not cancelled: `hub workflow wait {identifier}` goes on with this.\n"
+    assert hub.json("workflow", "executions", identifier)["status"] in ("PENDING", "RUNNING")
 
 
 def test_args_may_come_from_a_file(hub: Hub) -> None:

@@ -37,7 +37,8 @@ trigger:
 ```
 
 Several signatures in one header are a list: `list: {separator: ",", key: v1}`; the timestamp may stand there too: `timestamp: {from: "signature:t"}`.
-A place in the body is `json:a.b`: numbers index into lists, and `*` in an id is every item of one, `json:events.*.id`.
+A place in the body is `json:a.b`: numbers index into lists, and `*` in an id is every item of one, `json:events.*.id`. An id may be
+looked for in several places, `from: [header:X-Id, json:id]`; with `joined: true` it is all of them together.
 Every key can also be laid over a preset. `{url}` is `server.public_url` with the path as received, never what the request says of its host.
 
 ## Beside verify

@@ -141,7 +141,7 @@ def _notes(name: str, scheme: Scheme) -> str:
     if scheme.handshake != "none":
         notes.append("Its handshake is answered.")
     if data.get("body_unique"):
-        notes.append("The same body under another id is a repetition.")
+        notes.append("The same body is a repetition, under whatever id it comes.")
     if "window" in data:
         notes.append(f"Deliveries are remembered for {data['window']}.")
     if "status" in data.get("response", {}):

@@ -82,6 +82,11 @@ def _headers(given: Mapping[str, Any], problem: Callable[[tuple[str, ...], str],
             problem(("response", "headers"), "response.headers must map names to texts in ASCII.")
         elif name.lower() in _NOT_OURS_TO_GIVE:
             problem(("response", "headers"), f"response.headers cannot set {name.lower()}: the hub sees to it.")
+        elif _OPENING in text:
+            problem(
+                ("response", "headers"),
+                f"response.headers are the same in every answer; {name} cannot hold ${{{{ }}}}.",
+            )
         else:
             headers[str(name).lower().encode()] = text.encode()
     return headers

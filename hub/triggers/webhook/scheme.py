@@ -129,6 +129,7 @@ class Flaw:
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _NUMBERED = re.compile(r"(.+)\{([0-9]{1,3})\.\.([0-9]{1,3})\}")
 _SOURCE = re.compile(r"(header|signature|json|query|special):(.{1,200})", re.DOTALL)
+_INDEX = re.compile(r"\[([0-9]{1,3})\]")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _SIMPLE: Mapping[str, PartKind] = {
     "body": "body",
@@ -162,8 +163,9 @@ def is_unicode(text: str) -> bool:
 
 
 def parse_path(text: str) -> Path:
-    """`events.0.id` as ("events", 0, "id")."""
-    return tuple(int(part) if part.isascii() and part.isdigit() and len(part) < 4 else part for part in text.split("."))  # noqa: PLR2004 - a list has at most a thousand items worth naming
+    """`events.0.id`, or `events[0].id`, as ("events", 0, "id")."""
+    parts = _INDEX.sub(r".\1", text).split(".")
+    return tuple(int(part) if part.isascii() and part.isdigit() and len(part) < 4 else part for part in parts)  # noqa: PLR2004 - a list has at most a thousand items worth naming
 
 
 def parse_headers(text: object) -> tuple[bytes, ...] | None:

@@ -69,6 +69,13 @@ def test_a_file_may_say_what_is_the_same(dedupe: dict[str, str], key: str | None
     assert desk.store.events[0].key == key
 
 
+@pytest.mark.parametrize("path", ["items.1.id", "items[1].id"])
+def test_an_id_may_stand_in_a_list(path: str) -> None:
+    desk = Desk(endpoint(OPEN, dedupe={"key": f"json:{path}"}))
+    desk.post(b'{"items": [{"id": "a"}, {"id": "b"}]}', {"Content-Type": "application/json"})
+    assert desk.store.events[0].key == "b"
+
+
 def test_long_and_odd_ids_become_hashes() -> None:
     desk = Desk(endpoint(OPEN))
     for identity in (b"x" * 300, b"a\x00b", b"\xff\x01"):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from hub.model.errors import BadInput
 from hub.model.executor import Executor, JobTarget, Problem
 from hub.model.hiding import Hiding
 from hub.store.databases import Database
-from hub.targets.calling import retry_flaws
+from hub.targets.calling import call_flaws
 from hub.targets.job_client import job_client
 from hub.targets.target import add_workflows
 from hub.triggers.schedule.cron import parse
@@ -84,14 +85,19 @@ def read_files(
     discovered = discovered or discover(root)
     revealing = Revealing(environment, project.secrets, hiding or Hiding())
     revealing.tell_of_short_ones()
-    flawed = _flawed_retries(project)
+    flawed = _flawed_calls(project)
     executors = tuple(executor for executor in project.loaded.executors if executor.name not in flawed)
     fetching = Fetching(project.config)
     documents = documents or Documents(fetching.document)
     public_url = "" if project.config is None else project.config.server.public_url or ""
     endpoints, in_endpoints = build_endpoints(project.loaded.executors, revealing, documents, public_url=public_url)
     _, in_unfinished = build_endpoints(project.loaded.unfinished, revealing, documents, public_url=public_url)
-    problems = {*project.problems, *discovered.problems, *_between(project, discovered), *flawed.values()}
+    problems = {
+        *project.problems,
+        *discovered.problems,
+        *_between(project, discovered),
+        *chain.from_iterable(flawed.values()),
+    }
     problems.update(in_endpoints, in_unfinished)
     return Files(
         root=root,
@@ -110,12 +116,13 @@ def read_files(
     )
 
 
-def _flawed_retries(project: Project) -> dict[str, Problem]:
-    """Executors whose target cannot be tried again as their file says, by name."""
-    return {
-        executor.name: Problem(executor.at("target", executor.target_kind, "retry"), why)
-        for executor, why in retry_flaws((*project.loaded.executors, *project.loaded.unfinished))
-    }
+def _flawed_calls(project: Project) -> dict[str, list[Problem]]:
+    """Executors whose target cannot be called as their file says, by name."""
+    found: dict[str, list[Problem]] = {}
+    for executor, place, why in call_flaws((*project.loaded.executors, *project.loaded.unfinished)):
+        problem = Problem(executor.at("target", executor.target_kind, *place), why)
+        found.setdefault(executor.name, []).append(problem)
+    return found
 
 
 def _with_targets(

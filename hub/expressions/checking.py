@@ -83,11 +83,17 @@ def _compile(texts: list[str]) -> list[ExpressionError | None]:
     return [_fault(text, found) for text, found in zip(texts, json.loads(answer[1:]), strict=True)]
 
 
+_TOO_SHORT = "SyntaxError: the expression ends where more of it has to come"
+
+
 def _fault(text: str, found: list[Any] | None) -> ExpressionError | None:
     if found is None:
         return None
     line, column = placed(text, 1, 1, found[0], found[1])
-    return ExpressionError(f"{found[2]}{advice(text)}", line=line, column=column)
+    message, hint = found[2], advice(text)
+    if not hint and found[0] > text.count("\n") + 1:
+        message = _TOO_SHORT  # the engine names the bracket that the hub has put behind it
+    return ExpressionError(f"{message}{hint}", line=line, column=column)
 
 
 def _ask(request: bytes) -> bytes:

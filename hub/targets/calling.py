@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from hub.engine.context import Context
@@ -12,7 +12,7 @@ from hub.engine.workflow import Workflow
 from hub.model.durations import spoken
 from hub.model.executor import Executor, GraphqlTarget, HttpTarget
 from hub.targets.outgoing import Outgoing, read_url
-from hub.targets.request import Fill, answer_of, graphql_answer, request_of, template
+from hub.targets.request import OURS, Fill, answer_of, graphql_answer, request_of, template
 
 SCHEMES = ("http", "https")
 #: Bytes of an answer; a result is kept with the execution.
@@ -67,13 +67,22 @@ def _policy(target: HttpTarget | GraphqlTarget) -> RetryPolicy | None:
     return RetryPolicy(**target.retry)
 
 
-def retry_flaws(executors: Sequence[Executor]) -> list[tuple[Executor, str]]:
-    """Executors whose retry policy goes beyond the limits, and how."""
-    flaws = []
-    for executor in executors:
-        if isinstance(executor.target, HttpTarget | GraphqlTarget):
-            try:
-                _policy(executor.target)
-            except ValueError as error:
-                flaws.append((executor, str(error)))
-    return flaws
+def call_flaws(executors: Sequence[Executor]) -> list[tuple[Executor, Sequence[str], str]]:
+    """Executors whose target could never be called as their file says; for each the place inside the target, and why."""
+    return [
+        (executor, place, why)
+        for executor in executors
+        if isinstance(executor.target, HttpTarget | GraphqlTarget)
+        for place, why in _flaws(executor.target)
+    ]
+
+
+def _flaws(target: HttpTarget | GraphqlTarget) -> Iterator[tuple[Sequence[str], str]]:
+    if not target.timeout:
+        yield ("timeout",), "a timeout of nothing ends every call before it begins; leave it out for 30s"
+    for name in sorted(name for name in target.headers if name.lower() in OURS):
+        yield ("headers", name), f"the header {name} is the hub's own matter; leave it out"
+    try:
+        _policy(target)
+    except ValueError as error:
+        yield ("retry",), str(error)

@@ -21,7 +21,7 @@ from hub.model.values import canonical
 from hub.targets.outgoing import Fetched
 
 #: Headers that belong to the connection, or to the client.
-_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 #: Headers of answers that are as good as a password.
 _HIDDEN = frozenset({"set-cookie", "authorization", "proxy-authorization", "www-authenticate"})
 _AGAIN = frozenset({408, 425, 429})
@@ -145,7 +145,7 @@ def _headers(given: Mapping[str, Any]) -> dict[str, str]:
         if value is None:
             continue
         text = value if isinstance(value, str) else canonical(value)
-        if name.lower() in _OURS:
+        if name.lower() in OURS:
             raise BadInput(f"the header {name} is the hub's own matter; leave it out.")
         if not text.isascii() or not text.replace("\t", " ").isprintable():
             raise BadInput(f"the header {name} did not come out as one line of ASCII.")

@@ -211,6 +211,24 @@ def test_an_unknown_workflow_is_told_when_all_of_python_was_read(tmp_path: Path)
     ]
 
 
+def test_what_would_end_every_call_is_told_before_the_first(tmp_path: Path) -> None:
+    files = project(
+        tmp_path,
+        {
+            "executors/call.yaml": (
+                "name: call\ntrigger: {webhook: {}}\ntarget:\n  http:\n    url: https://a.example\n    timeout: 0s\n"
+                "    headers:\n      X-A: a\n      Host: b.example\n    retry: {initial_backoff: 2h}\n"
+            )
+        },
+    )
+    assert said(files) == [
+        "executors/call.yaml:6:14: a timeout of nothing ends every call before it begins; leave it out for 30s",
+        "executors/call.yaml:9:13: the header Host is the hub's own matter; leave it out",
+        "executors/call.yaml:10:12: initial_backoff is 2h: it must be at most 1h",
+    ]
+    assert "http.call" not in files.registry.workflows
+
+
 def test_a_job_target_brings_its_workflow_along(tmp_path: Path) -> None:
     target = f"target: {{job: {{job_name: lonely, invoker: {BOT}}}}}\n"
     files = project(tmp_path, {"executors/hook.yaml": f"name: hook\ntrigger: {{webhook: {{}}}}\n{target}"})

@@ -71,6 +71,8 @@ def test_the_place_is_that_of_the_text():
     assert (error.line, error.column) == (2, 11)
     end = check_expression("foo(")
     assert (end.line, end.column) == (1, 5)
+    assert str(end) == "SyntaxError: the expression ends where more of it has to come"
+    assert "')'" in str(check_expression("foo(1 +)")), "that one is the author's own"
 
 
 def test_a_mapping_is_checked_string_by_string():

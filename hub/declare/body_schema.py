@@ -121,10 +121,17 @@ def _rule(error: ValidationError) -> str:
             known = [] if "patternProperties" in rule else list(rule.get("properties", ()))
             told = 0 < len(known) <= _MOST_LISTED
             return f"has other members than {', '.join(known)}" if told else "has members that it may not have"
+        case "anyOf", list():
+            return f"has none of the forms that it may have ({', '.join(dict.fromkeys(map(_kind, says)))})"
         case keyword, (int() | float() | str()) if not isinstance(says, bool):
             return f"{keyword} {says}"
         case keyword, _:
             return f"{keyword} does not hold"
+
+
+def _kind(rule: Any) -> str:
+    named = rule.get("type", "other") if isinstance(rule, Mapping) else "other"
+    return named if isinstance(named, str) else " or ".join(map(str, named))
 
 
 def _path(where: Where) -> str:

@@ -25,6 +25,10 @@ def test_bodies_are_judged_without_being_repeated():
     assert schema.problems([]) == ["$: must be object"]
     assert BodySchema({}).problems({"a": 1}) == []
     assert BodySchema({"enum": ["push", 1, None]}).problems("c4nary") == ['$: must be one of "push", 1, null']
+    forms = {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "string"}, {"type": ["null", "boolean"]}, True]}
+    assert BodySchema(forms).problems(5) == []
+    forms["anyOf"].pop()
+    assert BodySchema(forms).problems(5) == ["$: has none of the forms that it may have (string, null or boolean)"]
     assert BodySchema({"enum": list(range(13))}).problems("c4nary") == ["$: enum does not hold"]
 
 

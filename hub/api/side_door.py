@@ -38,17 +38,16 @@ class _Asking(NamedTuple):
 
     visitor: Visitor
     endpoint: Endpoint
-    row: list[Any]
-    data: bytes
+    row: tuple[Any, ...]
 
 
 class SideDoor:
     """Serves in its process until the main one is gone. It is the `Host` of its visitors."""
 
     def __init__(
-        self, intake: Intake, clock: SharedClock, row_of: Callable[[NewEvent], tuple[list[Any], bytes]], read: Read
+        self, intake: Intake, clock: SharedClock, row_of: Callable[[NewEvent], tuple[Any, ...]], read: Read
     ) -> None:
-        """`row_of` makes of an event what the store writes: values and bytes. `clock` is kept to the main process' time, `read` is called when the main process asks for it."""
+        """`row_of` makes of an event what the store writes. `clock` is kept to the main process' time, `read` is called when the main process asks for it."""
         self._intake = intake
         self._clock = clock
         self._row_of = row_of
@@ -100,7 +99,7 @@ class SideDoor:
             # At the end of this turn of the loop: what else is asked in the same turn goes into the same message.
             self._loop.call_soon(self._send)
         endpoint, event = found
-        self._next.append(_Asking(visitor, endpoint, *self._row_of(event)))
+        self._next.append(_Asking(visitor, endpoint, self._row_of(event)))
 
     def left(self, visitor: Visitor) -> None:
         self._visitors.discard(visitor)
@@ -146,10 +145,9 @@ class SideDoor:
         self._number += 1
         asking, self._next = self._next, []
         self._asking[self._number] = asking
-        rows = [(one.endpoint.name, one.row, len(one.data)) for one in asking]
-        self._values.send(("events", self._number, self._files, rows), b"".join([one.data for one in asking]))
+        self._values.send(("events", self._number, self._files, [(one.endpoint.name, one.row) for one in asking]))
 
-    def _told(self, value: tuple[str, Any, int], _data: bytes) -> None:
+    def _told(self, value: tuple[str, Any, int]) -> None:
         kind, what, now = value
         self._clock.correct(now - self._clock.now(), _CLOSE_ENOUGH)
         if kind == "answers":

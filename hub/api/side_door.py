@@ -24,6 +24,8 @@ from hub.triggers.webhook.guard import HeadLimits, look
 from hub.triggers.webhook.intake import Intake
 
 _LOOK = 1.0
+#: Requests of one message: what is checked is stored while the next ones are being checked.
+_TOGETHER = 16
 #: Milliseconds by which the time that the main process tells may be old.
 _CLOSE_ENOUGH = 100.0
 #: What the main process says of an event. The first three: it is stored, and how.
@@ -100,6 +102,8 @@ class SideDoor:
             self._loop.call_soon(self._send)
         endpoint, event = found
         self._next.append(_Asking(visitor, endpoint, self._row_of(event)))
+        if len(self._next) == _TOGETHER:
+            self._send()
 
     def left(self, visitor: Visitor) -> None:
         self._visitors.discard(visitor)
@@ -142,6 +146,8 @@ class SideDoor:
         return (admitted.endpoint, decided) if isinstance(decided, NewEvent) else None
 
     def _send(self) -> None:
+        if not self._next:  # what there was has gone already
+            return
         self._number += 1
         asking, self._next = self._next, []
         self._asking[self._number] = asking

@@ -7,8 +7,10 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +27,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlmodel import SQLModel
 
 from hub.model.errors import StoreUnavailable
+from hub.model.event import NewEvent, StoredEvent
 from hub.model.execution import Settled, StartRequest, Status
 from hub.store import Store, open_store, opening
 from hub.store.claims import Claimable, ClaimRequest
@@ -33,6 +36,9 @@ from hub.store.dialects.choosing import dialect_for
 from hub.store.dialects.postgres import PostgresDialect
 from hub.store.migrations.types import WORD
 from hub.store.tables import SCHEMA_VERSION
+from hub.triggers.webhook.endpoint import Endpoint
+from hub.triggers.webhook.request import RawRequest
+from hub.triggers.webhook.scheme import Scheme
 
 SCHEMAS = Path(__file__).parent / "schemas"
 
@@ -66,7 +72,7 @@ def url(request: pytest.FixtureRequest, quick_path: Path) -> str:
     return str(request.getfixturevalue("new_postgres_url"))
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=[1, 2, 3])
 def old(request: pytest.FixtureRequest, url: str) -> str:
     """A store of an earlier version with an execution in it."""
     kind = "sqlite" if url.startswith("sqlite") else "postgres"
@@ -115,6 +121,7 @@ def test_the_steps_lead_to_the_tables_that_are_declared(old: str) -> None:
     assert run(old, "SELECT id, workflow, after_id FROM executions") == [("E1", "orders", None)]
 
 
+@pytest.mark.parametrize("old", [1, 2], indirect=True)  # the third takes it back itself
 def test_what_an_earlier_version_cancelled_asks_nothing_any_more(old: str) -> None:
     asked = (
         "INSERT INTO waits (execution_id, path, name, kind, key, args, state, created_at) "
@@ -125,6 +132,26 @@ def test_what_an_earlier_version_cancelled_asks_nothing_any_more(old: str) -> No
     open_and_close(old)
     found = run(old, "SELECT execution_id, state, resolved_at FROM waits ORDER BY execution_id")
     assert found == [("E1", "WAITING", None), ("E2", "DROPPED", 7)]
+
+
+def test_a_body_that_an_earlier_version_took_is_known(old: str) -> None:
+    """Another id for a captured request does not make it another delivery, whichever version has taken the first one."""
+    body = b'{"ref": "main"}'
+    run(
+        old,
+        "INSERT INTO events (id, source, type, namespace, model, time, received_at, payload, executors, state, body_key) VALUES "
+        f"('V1', 'webhook:push', 'push', '', '', 5, 5, '{{}}', '[]', 1, '{b64encode(sha256(body).digest()).decode()}')",
+    )
+    receiver = Endpoint("push", Scheme("none", ()), None, body_unique=True)
+    key = receiver.body_key(RawRequest("POST", "/webhooks/push", [], body))
+
+    async def story() -> None:
+        store = open_store(old, FakeClock(), checkpoints=False)
+        again = NewEvent("webhook:push", "another", "push", 5, {}, body=body, body_key=key)
+        assert await store.store_event(again) == StoredEvent("V1", duplicate=True)
+        await store.close()
+
+    asyncio.run(story())
 
 
 def test_a_new_store_is_no_different_from_an_old_one_that_was_led_there(
@@ -218,7 +245,7 @@ KILLED = textwrap.dedent(
     from sqlalchemy.engine import Engine
     from hub.store.dialects.choosing import dialect_for
     from hub.store import opening, tables
-    import hub.store.migrations, hub.store.migrations.step_2, hub.store.migrations.step_3
+    import hub.store.migrations, hub.store.migrations.step_2, hub.store.migrations.step_3, hub.store.migrations.step_4
 
     def once(at):
         seen = 0

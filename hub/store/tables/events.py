@@ -31,7 +31,7 @@ class EventRow(SQLModel, table=True):
     executors: str = "[]"
     #: NEW or DISPATCHED.
     state: int = NEW
-    #: Hash of the body, where that is unique with the source too. NULL: bodies may repeat.
+    #: Beginning of the body's hash, where that is unique with the source too. NULL: bodies may repeat.
     body_key: str | None = None
     #: Until when the keys are taken; a later event may use them again. NULL: for ever.
     key_until: int | None = Field(default=None, sa_column=big(nullable=True))

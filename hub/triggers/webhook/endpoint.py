@@ -25,6 +25,9 @@ DEFAULT_WINDOW = 14 * 86_400_000
 DEFAULT_CONCURRENCY = 256
 
 _LONGEST_ID = 200
+#: Bytes of a body's hash. Each hash falls on another page of its index, so a short one makes the store quicker; and of a thousand
+#: million bodies of one source no two have the same 72 bits, but for one case in ten thousand.
+_HASH = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,9 @@ class Endpoint:
         return "id-sha256:" + hashlib.sha256(found.encode("utf-8", "surrogateescape")).hexdigest()
 
     def body_key(self, request: RawRequest) -> str | None:
-        """The body's hash, for senders whose bodies never repeat: whoever replays a captured request can change its unsigned id."""
+        """The beginning of the body's hash, for senders whose bodies never repeat: whoever replays a captured request can change
+        its unsigned id.
+        """
         if not self.body_unique or not request.body:
             return None
-        return binascii.b2a_base64(hashlib.sha256(request.body).digest(), newline=False).decode()
+        return binascii.b2a_base64(hashlib.sha256(request.body).digest()[:_HASH], newline=False).decode()

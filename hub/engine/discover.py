@@ -25,6 +25,9 @@ _PACKAGE = "workflows"
 #: How messages begin that say where in a file something was declared.
 _PLACED = re.compile(r"/[^:\n]+\.py:\d+: ")
 
+#: Folders that were put on the import path.
+_discovered: set[str] = set()
+
 #: What a file can declare.
 _Declared = Job[Any, Any] | Workflow[Any, Any] | WaitPoint[Any, Any]
 
@@ -46,7 +49,7 @@ def discover(root: Path) -> Discovered:
     """
     folder = root / _PACKAGE
     _forget_modules()
-    sys.path[:] = [str(root), *(entry for entry in sys.path if entry != str(root))]
+    _come_first(root)
     importlib.invalidate_caches()
     registry = Registry()
     problems: list[Problem] = []
@@ -65,6 +68,12 @@ def discover(root: Path) -> Discovered:
     missed = () if problems else tuple(overlooked(root, modules, declared))
     _register(registry, declared, root, problems)
     return Discovered(registry, tuple(sorted(problems)), missed)
+
+
+def _come_first(root: Path) -> None:
+    """On the import path. Another project's folder leaves it: a `workflows/__init__.py` there would hide this one's files."""
+    sys.path[:] = [str(root), *(entry for entry in sys.path if entry not in _discovered and entry != str(root))]
+    _discovered.add(str(root))
 
 
 def _register(registry: Registry, found: list[_Declared], root: Path, problems: list[Problem]) -> None:

@@ -310,3 +310,15 @@ def test_a_short_secret_is_a_problem_and_still_verifies_but_a_published_one_does
     said = [problem.message for problem in files.problems]
     assert len(said) == (0 if len(secret) == 16 else 1)
     assert all("secret is" in message and secret not in message for message in said)
+
+
+def test_a_package_of_another_project_hides_nothing(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    assert said(project(first, {"workflows/__init__.py": ""})) == []
+    shared = "from hub import job\n\n@job\ndef shared():\n    return 1\n"
+    uses = "from hub import workflow\nfrom workflows.jobs.used import shared\n\nusing = workflow('using', shared)\n"
+    files = project(second, {"workflows/jobs/used.py": shared, "workflows/uses.py": uses})
+    assert said(files) == []
+    assert "using" in files.registry.workflows

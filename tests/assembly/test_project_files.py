@@ -319,6 +319,6 @@ def test_a_package_of_another_project_hides_nothing(tmp_path: Path) -> None:
     assert said(project(first, {"workflows/__init__.py": ""})) == []
     shared = "from hub import job\n\n@job\ndef shared():\n    return 1\n"
     uses = "from hub import workflow\nfrom workflows.jobs.used import shared\n\nusing = workflow('using', shared)\n"
-    files = project(second, {"workflows/jobs/used.py": shared, "workflows/uses.py": uses})
+    files = project(second, {"workflows/a_flow.py": uses, "workflows/jobs/used.py": shared})
     assert said(files) == []
     assert "using" in files.registry.workflows

@@ -60,6 +60,7 @@ async def _serve(
     for warning in files.warnings:
         log.warning("%s", warning)
     if files.config is None:
+        click.echo("nothing is served: config/hub.yaml or config/secrets.yaml cannot be used as it is.", err=True)
         raise ConfigError(())
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()

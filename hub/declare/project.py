@@ -21,7 +21,7 @@ class Project:
     """The files of one folder, before they are held against workflows and expressions (`cross_check`)."""
 
     root: Path
-    #: None when config/hub.yaml or config/secrets.yaml has a problem.
+    #: None when config/hub.yaml or config/secrets.yaml cannot be used.
     config: Config | None
     #: What executors are held against: the same, or what can be read of one with problems.
     names: Config | None
@@ -40,4 +40,4 @@ def load_project(root: Path, environment: Mapping[str, str] | None = None) -> Pr
     loaded = load_executors(root, sources)
     everything = sorted({*problems, *in_config, *loaded.problems})
     names = config or legible_config(read_file(root / CONFIG_FILE, CONFIG_FILE))
-    return Project(root, None if problems else config, names, loaded, secrets, tuple(everything))
+    return Project(root, None if secrets.spoiled else config, names, loaded, secrets, tuple(everything))

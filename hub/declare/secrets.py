@@ -74,6 +74,8 @@ class Secrets:
 
     environment: Mapping[str, str]
     file: Mapping[str, str]
+    #: Whether the file has a mistake that leaves none of it to be trusted. An empty secret is missing, and no such mistake.
+    spoiled: bool = False
 
     def find(self, name: str) -> Secret | None:
         """The secret of that name; None when there is none or it is empty."""
@@ -114,6 +116,7 @@ def load_secrets(root: Path, environment: Mapping[str, str] | None = None) -> tu
             Problem(document.at(()), "expected a mapping with one line for each secret, such as NAME: text")
         )
     found: dict[str, str] = {}
+    empty: list[Problem] = []
     for name, value in document.value.items() if isinstance(document.value, dict) else ():
         if not isinstance(value, str):
             if (name,) not in document.holes:
@@ -124,12 +127,12 @@ def load_secrets(root: Path, environment: Mapping[str, str] | None = None) -> tu
             rule = "letters, digits and _, not beginning with a digit"
             problems.append(Problem(document.key_at((name,)), f"this is not a secret's name: use {rule}"))
         elif not value:
-            problems.append(
-                Problem(document.key_at((name,)), f"the secret {shown(name)} is empty; give it a value or remove it")
-            )
+            text = f"the secret {shown(name)} is empty; give it a value or remove it"
+            empty.append(Problem(document.key_at((name,)), text))
         else:
             found[name] = value
-    return Secrets(environment, found), sorted([*problems, *document.problems])
+    problems += document.problems
+    return Secrets(environment, found, spoiled=bool(problems)), sorted([*problems, *empty])
 
 
 def fill(value: Any, env: Mapping[str, str], secrets: Secrets, *, at: Callable[[Where], Position]) -> Any:

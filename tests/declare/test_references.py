@@ -246,3 +246,15 @@ def test_a_problem_with_secrets_keeps_the_configuration_from_being_used(tmp_path
     assert found.config is None
     assert len(found.problems) == 1
     assert Sources({}, found.secrets).secrets.get("A").reveal() == "b"
+
+
+def test_an_empty_secret_is_missing_to_those_that_name_it_and_to_nobody_else(tmp_path):
+    write(tmp_path, "A: ''\nB: a-secret-of-enough-bytes\n")
+    found = project.load_project(tmp_path, {})
+    assert found.config is not None
+    assert [problem.message for problem in found.problems] == ['the secret "A" is empty; give it a value or remove it']
+    write(tmp_path, "A: ''\nB: [x]\n")
+    assert project.load_project(tmp_path, {}).config is None, "this is no file of secrets"
+    write(tmp_path, "A: ''\n")
+    (tmp_path / "config" / "hub.yaml").write_text("store: ${secret:A}\n")
+    assert project.load_project(tmp_path, {}).config is None, "the store cannot do without"

@@ -23,9 +23,9 @@ def _table() -> dict[str, dict[str, Any]]:
 
 @cache
 def credential_headers() -> frozenset[bytes]:
-    """The headers, in lower case, that any sender's credential stands in."""
+    """The headers, in lower case, that some sender's credential stands in; Authorization is everybody's, and names none."""
     named = (family.get("header") for entry in _table().values() for family in (entry, *entry.get("families", ())))
-    return frozenset(name.lower().encode() for name in named if name is not None)
+    return frozenset(name.lower().encode() for name in named if name is not None) - {b"authorization"}
 
 
 def preset_names() -> frozenset[str]:

@@ -29,6 +29,7 @@ def mac(content: bytes, secret: str, algorithm: str = "sha256") -> bytes:
     ("preset", "came", "said"),
     [
         ("github", [], "x-hub-signature-256 is missing: has the sender been given a secret?"),
+        ("github", [b"Authorization"], "x-hub-signature-256 is missing: has the sender been given a secret?"),
         ("github", [b"X-Hub-Signature"], "x-hub-signature-256 is missing, and x-hub-signature came: is it the right"),
         ("openai", [b"svix-signature", b"svix-id"], "webhook-signature is missing, and svix-signature came: is it the"),
         ("slack", [b"Stripe-Signature", b"x-line-signature"], "and stripe-signature and x-line-signature came"),

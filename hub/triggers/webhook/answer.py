@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
@@ -40,8 +39,7 @@ _DETAILS: Mapping[int, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A response, ready to be sent."""
 
     status: int
@@ -49,7 +47,7 @@ class Answer:
     content_type: bytes = JSON
     headers: tuple[tuple[bytes, bytes], ...] = ()
     #: For the operator; never sent.
-    reason: str = field(default="", compare=False)
+    reason: str = ""
 
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
         if self.status == HTTPStatus.NO_CONTENT:

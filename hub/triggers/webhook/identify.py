@@ -13,11 +13,15 @@ _EVERY = "*"
 
 def delivery_id(scheme: Scheme, request: RawRequest, value: object) -> str | None:
     """The sender's id of this delivery, or None. `value` is the parsed body."""
-    found = [_text_at(source, request, value) for source in pick_family(scheme, request).id]
+    sources = pick_family(scheme, request).id
     if scheme.id_joined:
-        texts = [text for text in found if text]
-        return " ".join(texts) if texts and len(texts) == len(found) else None
-    return next((text for text in found if text), None)
+        texts = [_text_at(source, request, value) for source in sources]
+        return " ".join(text for text in texts if text) if texts and all(texts) else None
+    for source in sources:
+        found = _text_at(source, request, value)
+        if found:
+            return found
+    return None
 
 
 def event_name(scheme: Scheme, request: RawRequest, value: object) -> str | None:

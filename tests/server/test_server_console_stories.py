@@ -383,6 +383,37 @@ def test_reading_needs_no_script_and_fits_a_phone(project: Project, shop: Hub) -
         assert project.ended(failed) == "SUCCESS"
 
 
+def test_long_names_and_texts_without_a_space_fit_a_phone(project: Project) -> None:
+    name, word = "a-name-of-" + "z" * 53, "nospace" * 300
+    code = f"""
+@job(name={name!r})
+async def stumble(input, ctx: Context):
+    ctx.log.info({word!r})
+    raise RuntimeError({word!r})
+
+failing = workflow({name!r}, stumble)
+"""
+    lay_out(project, WORKFLOWS + code, **{name: {**ORDERS, "description": word, "target": start(name, "{}")}})
+    with project.serving() as hub:
+        order(project, 500)
+        (failed,) = until(lambda: project.run("workflow", "executions", "-s", "FAILED", "--json").json)
+        with at_the_console(hub) as (page, _):
+            page.set_viewport_size({"width": 360, "height": 740})
+            for path in [
+                "", "/events", f"/events/{failed['cause']['event_id']}", "/executions",
+                f"/executions?workflow={name}&executor={name}", f"/executions/{failed['id']}",
+                f"/executions/{failed['id']}?job={name}", "/executors", f"/executors/{name}",
+                f"/executors/{name}?tab=executions", "/machine-users", "/audit",
+            ]:  # fmt: skip
+                page.goto(f"/console{path}")
+                expect(page.locator("main")).to_be_visible()
+                assert page.evaluate("document.documentElement.scrollWidth") <= 360, f"{path} is wider than a phone"
+            page.goto(f"/console/executions/{failed['id']}")
+            told = page.locator(".said").bounding_box()
+            assert told is not None
+            assert told["height"] < 370, "a long error leaves room for the rest"
+
+
 def test_a_refused_delivery_is_let_in_once_the_secret_is_mended(project: Project) -> None:
     wrong, right = "0123456789abcdef" * 2, "fedcba9876543210" * 2
     body = b'{"ref": "main"}'

@@ -10,12 +10,12 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hub.model.clock import Clock
-from hub.model.errors import HubError, StoreUnavailable
+from hub.model.errors import StoreUnavailable
 from hub.model.event import NewEvent, StoredEvent
 from hub.triggers.webhook.answer import Answer, problem, retry_later
 from hub.triggers.webhook.body import JSON_TYPE, BadBody, read_body
@@ -27,9 +27,9 @@ from hub.triggers.webhook.head import check_head, received_url, route, unread
 from hub.triggers.webhook.peer import may_send, peer_address
 from hub.triggers.webhook.receiving import Budget, Gone, Pace, TurnedAway, read_body_bytes
 from hub.triggers.webhook.recording import accepted, make_event
+from hub.triggers.webhook.refusals import Refusals
 from hub.triggers.webhook.request import RawRequest, Refusal, Verdict, Wanted
-from hub.triggers.webhook.sns import is_aws_address
-from hub.triggers.webhook.telling import Telling
+from hub.triggers.webhook.subscribing import Subscription, subscribe, subscription
 
 log = logging.getLogger(__name__)
 
@@ -79,14 +79,6 @@ class Lacking:
     wanted: Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """SNS asks, with a signature that holds, whether its topic may send here."""
-
-    address: str
-    topic: str
-
-
 #: An answer at once, an event to be stored, or something that has to be fetched first.
 Decided = Answer | NewEvent | Lacking | Subscription
 
@@ -127,12 +119,11 @@ class Intake:
         self._documents = documents or Documents()
         self._settings = settings
         self._confirm = confirm
-        self._on_refused = on_refused
         self._on_first_token = on_first_token
         self.gates = Gates(clock, settings.concurrency)
         self._budget = Budget(settings.unfinished)
         self._old_secrets: set[tuple[str, int]] = set()
-        self._telling = Telling(log)
+        self._refusals = Refusals(clock, on_refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -182,7 +173,7 @@ class Intake:
         admitted = Admitted(endpoint, gate, RawRequest(scope["method"], received_url(scope), scope["headers"], b""))
         away = self._look_at_head(admitted, scope)
         if away is not None:
-            self._keep(endpoint, Verdict(ok=False, step="head", reason=away.reason), admitted.request)
+            self._refusals.note(endpoint, Verdict(ok=False, step="head", reason=away.reason), admitted.request)
             self.leave(admitted)
             return unread(scope, away)
         return admitted
@@ -207,7 +198,8 @@ class Intake:
         try:
             return self._decide(endpoint, request, admitted.content_type)
         except Refusal as refusal:
-            return self._refuse(endpoint, Verdict(ok=False, step=refusal.step, reason=refusal.reason), request)
+            verdict = Verdict(ok=False, step=refusal.step, reason=refusal.reason)
+            return self._refusals.answer(endpoint, verdict, request)
 
     def _decide(self, endpoint: Endpoint, request: RawRequest, content_type: str | None) -> Decided:
         scheme = endpoint.scheme
@@ -224,8 +216,13 @@ class Intake:
         verdict = _PROVEN if endpoint.verifier is None else endpoint.verifier.verify(request, now)
         if not verdict.ok:
             return self._unverified(endpoint, verdict, request, now)
-        if verdict.secret_index:
-            self._note_old_secret(endpoint, verdict.secret_index)
+        if verdict.secret_index and (endpoint.name, verdict.secret_index) not in self._old_secrets:
+            self._old_secrets.add((endpoint.name, verdict.secret_index))
+            log.warning(
+                "webhook %s: the sender still uses secret number %d of the list",
+                endpoint.name,
+                verdict.secret_index + 1,
+            )
         return self._read(endpoint, verdict, request, content_type, now)
 
     def _unverified(self, endpoint: Endpoint, verdict: Verdict, request: RawRequest, now: int) -> Decided:
@@ -234,7 +231,7 @@ class Intake:
                 return Lacking(verdict.needs)
             if self._documents.get(verdict.needs, now) is None:
                 return retry_later(503, 60, verdict.reason)
-        return self._first_token(endpoint, request) or self._refuse(endpoint, verdict, request)
+        return self._first_token(endpoint, request) or self._refusals.answer(endpoint, verdict, request)
 
     def _read(
         self, endpoint: Endpoint, verdict: Verdict, request: RawRequest, content_type: str | None, now: int
@@ -245,17 +242,22 @@ class Intake:
             # SNS sends JSON as text/plain.
             body = read_body(JSON_TYPE if scheme.type == "sns" else content_type, request.body)
         except BadBody as error:
-            self._keep(endpoint, Verdict(ok=False, step="body", reason=f"the body cannot be read: {error}"), request)
+            self._refusals.note(
+                endpoint, Verdict(ok=False, step="body", reason=f"the body cannot be read: {error}"), request
+            )
             return problem(400, detail=f"The body cannot be read: {error}.")
         if scheme.handshake != "none":
             keys = () if endpoint.verifier is None else endpoint.verifier.keys
-            special = self._proven(endpoint, keys, verdict, request, body.value)
+            if scheme.handshake == "sns":
+                special = subscription(body.value)
+            else:
+                special = proven(scheme, keys, verdict.secret_index, request, body.value)
             if special is not None:
                 return special
         event = make_event(endpoint, request, body, now, verdict)
         validate = endpoint.shape_of(event.type)
         if validate is not None and (wrong := validate(body.value)) is not None:
-            self._keep(endpoint, Verdict(ok=False, step="schema", reason=wrong), request)
+            self._refusals.note(endpoint, Verdict(ok=False, step="schema", reason=wrong), request)
             return problem(422, detail=wrong)
         return event
 
@@ -268,7 +270,7 @@ class Intake:
             if isinstance(decided, Lacking):
                 return retry_later(503, 60)
         if isinstance(decided, Subscription):
-            return await self._subscribe(endpoint, decided)
+            return await subscribe(endpoint, decided, self._confirm)
         if isinstance(decided, Answer):
             return decided
         try:
@@ -308,36 +310,6 @@ class Intake:
             )
             return None
 
-    def _proven(
-        self, endpoint: Endpoint, keys: Sequence[Any], verdict: Verdict, request: RawRequest, value: Any
-    ) -> Answer | Subscription | None:
-        if endpoint.scheme.handshake != "sns":
-            return proven(endpoint.scheme, keys, verdict.secret_index, request, value)
-        if value.get("Type") == "UnsubscribeConfirmation":
-            return Answer(200)
-        if value.get("Type") != "SubscriptionConfirmation":
-            return None
-        address = value.get("SubscribeURL")
-        if not isinstance(address, str) or not is_aws_address(address):
-            return self._refuse(
-                endpoint, Verdict(ok=False, step="key", reason="SubscribeURL is not an address of SNS"), request
-            )
-        return Subscription(address, str(value.get("TopicArn")))
-
-    async def _subscribe(self, endpoint: Endpoint, subscription: Subscription) -> Answer:
-        if self._confirm is None:
-            log.warning(
-                "webhook %s: SNS asks to confirm a subscription, and nothing here may fetch its address", endpoint.name
-            )
-            return retry_later(503, 60)
-        try:
-            await self._confirm(subscription.address)
-        except HubError as error:
-            log.warning("webhook %s: SNS asks to confirm a subscription, and that failed: %s", endpoint.name, error)
-            return retry_later(503, 60)
-        log.info("webhook %s: the subscription to %s is confirmed", endpoint.name, subscription.topic)
-        return Answer(200)
-
     def _first_token(self, endpoint: Endpoint, request: RawRequest) -> Answer | None:
         """Notion's first call, while no secret is set: its key goes to the operator, and nothing else happens."""
         if endpoint.verifier is None or endpoint.verifier.keys or self._on_first_token is None:
@@ -348,20 +320,6 @@ class Intake:
         self._on_first_token(endpoint.name, token)
         return Answer(200)
 
-    def _refuse(self, endpoint: Endpoint, verdict: Verdict, request: RawRequest) -> Answer:
-        self._keep(endpoint, verdict, request)
-        challenge = {"basic": b'Basic realm="hub"', "bearer": b"Bearer", "jwt": b"Bearer"}.get(endpoint.scheme.type)
-        return problem(401, *([(b"www-authenticate", challenge)] if challenge else []))
-
-    def _keep(self, endpoint: Endpoint, verdict: Verdict, request: RawRequest) -> None:
-        """Say and keep a refusal, so that somebody can look at it later."""
-        self._telling.refused(endpoint.name, verdict, self._clock.monotonic())
-        if self._on_refused is not None:
-            try:
-                self._on_refused(endpoint.name, verdict, request)
-            except Exception:
-                log.exception("a refused webhook could not be kept")
-
     def _token_holds(self, endpoint: Endpoint, token: str | None) -> bool:
         """Whether the URL's token is right, or not needed. A wrong one looks like an unknown executor."""
         if token is None:
@@ -370,8 +328,3 @@ class Intake:
         wanted = hashlib.sha256(known or b"").digest()
         given = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         return hmac.compare_digest(wanted, given) and bool(known)
-
-    def _note_old_secret(self, endpoint: Endpoint, index: int) -> None:
-        if (endpoint.name, index) not in self._old_secrets:
-            self._old_secrets.add((endpoint.name, index))
-            log.warning("webhook %s: the sender still uses secret number %d of the list", endpoint.name, index + 1)

@@ -40,7 +40,8 @@ async def list_events(executor: str | None, outcome: str | None, since: str | No
             {**row, "became": ", ".join(f"{one['executor']}: {one['outcome']}" for one in row["deliveries"]) or "-"}
             for row in rows
         ]
-        print_table(flat, ("id", "type", "source", "received_at", "became"), "no events yet")
+        empty = "no such events" if executor or outcome or since else "no events yet"
+        print_table(flat, ("id", "type", "source", "received_at", "became"), empty)
 
 
 @event.command("show")

@@ -117,7 +117,8 @@ async def executions(
         if execution_id is None:
             filters = {"workflow": workflow_name, "status": status, "executor": executor}
             found = await listed(here, "listExecutions", limit, **filters)
-            show(found, as_json=waiting.as_json, columns=_COLUMNS, empty="no executions yet")
+            empty = "no such executions" if any(filters.values()) else "no executions yet"
+            show(found, as_json=waiting.as_json, columns=_COLUMNS, empty=empty)
             return 0
         view = await here.ask("getExecution", id=execution_id)
         if waiting.wait:

@@ -97,6 +97,9 @@ def test_an_empty_list_is_an_empty_output(hub: Hub) -> None:
     ran = hub("workflow", "executions")
     assert (ran.status, ran.out, ran.err) == (0, "", "no executions yet\n")
     assert hub("workflow", "executions", "--json").json == []
+    assert hub("workflow", "executions", "-n", "addin").err == "no such executions\n"
+    assert hub("event", "list").err == "no events yet\n"
+    assert hub("event", "list", "--outcome", "failed").err == "no such events\n"
 
 
 def test_who_reads_on_no_more_is_not_told_of_it(hub: Hub) -> None:

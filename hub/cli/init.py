@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Literal
@@ -39,9 +40,12 @@ def init(directory: Path) -> None:
     if why is not None:
         click.echo(f"error: {why}", err=True)
         sys.exit(FAILED)
+    is_new = not directory.exists()
     try:
         _write(directory)
     except OSError as error:
+        if is_new:  # what is half made would be in the way of the next try
+            shutil.rmtree(directory, ignore_errors=True)
         error.filename = error.filename or directory
         click.echo(f"error: {said_of(error)}", err=True)
         sys.exit(FAILED)

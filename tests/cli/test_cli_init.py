@@ -140,3 +140,14 @@ def test_a_file_is_left_alone(tmp_path: Path) -> None:
         assert (ran.status, ran.out) == (1, ""), name
         assert ran.err.startswith("error: ")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_what_could_not_be_made_whole_is_not_left_in_the_way(tmp_path: Path) -> None:
+    words = f"ulimit -f 1; exec {sys.executable} -m hub init made"  # no file may be longer than a kilobyte
+    done = subprocess.run(
+        ["bash", "-c", words], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: made: File too large.\n"
+    assert list(tmp_path.iterdir()) == []
+    assert _init(tmp_path / "made").status == 0

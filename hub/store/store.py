@@ -11,6 +11,7 @@ from hub.model.errors import StoreUnavailable
 from hub.store.committing import Committer
 from hub.store.dialects.base import Dialect, OpenTransaction, StoreBroken, StoreBusy
 from hub.store.dialects.choosing import dialect_for
+from hub.store.inline_writer import InlineWriter
 from hub.store.opening import check_ground, prepare
 from hub.store.pages.audit import AuditPage
 from hub.store.pages.books import BooksPage
@@ -26,9 +27,10 @@ from hub.store.pages.schedules import SchedulesPage
 from hub.store.pages.upkeep import UpkeepPage
 from hub.store.pages.waits import WaitsPage
 from hub.store.pages.webhooks import WebhooksPage
+from hub.store.thread_writer import ThreadWriter
 from hub.store.verbs import Bell, Probe, no_probe
 from hub.store.witness import Witness
-from hub.store.writer import InlineWriter, ThreadWriter, Writer
+from hub.store.writer import Writer
 
 _READERS = 4
 

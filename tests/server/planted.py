@@ -111,7 +111,7 @@ def storage_fails_at(nth: int) -> None:
 def acknowledge_early(seconds: float) -> None:
     """The bug: a webhook is answered so long before its event is durable."""
     from hub.model.event import StoredEvent
-    from hub.store.writer import ThreadWriter
+    from hub.store.thread_writer import ThreadWriter
 
     submit, hand_in = ThreadWriter.submit, ThreadWriter.hand_in
 
@@ -184,7 +184,7 @@ def flood_at_once(_: bool) -> None:
 
 def epoch_goes_back(_: bool) -> None:
     """The bug: whoever claims an execution after the first one does so under a lower epoch."""
-    import hub.store.executions as verbs
+    import hub.store.claims as verbs
     from hub.store.dialects.base import Tx
 
     lease = verbs._lease

@@ -19,7 +19,7 @@ from hub.store.dialects.sqlite import SqliteDialect
 from hub.store.opening import prepare
 from hub.store.store import _Bells
 from hub.store.suspects import DEATHS
-from hub.store.writer import _NOTHING, Guest
+from hub.store.writer import NOTHING, Guest
 
 #: What happens to one batch.
 FINE, DIE_BEFORE, DIE_AFTER, FREEZE_BEFORE, FREEZE_AFTER, REFUSED, LOST_REPLY = (
@@ -149,7 +149,7 @@ class SimulatedWriter:
         await asyncio.sleep(0.001)
 
     async def close(self) -> None:
-        await self.submit(_NOTHING, None)
+        await self.submit(NOTHING, None)
 
     # --- inside
 

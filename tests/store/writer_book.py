@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from kit import PATIENCE, FakeClock
 
 from hub.store.committing import Committer
+from hub.store.inline_writer import InlineWriter
+from hub.store.thread_writer import ThreadWriter
 from hub.store.verbs import Verb
-from hub.store.writer import InlineWriter, ThreadWriter, Writer
+from hub.store.writer import Writer
 
 
 class Book:

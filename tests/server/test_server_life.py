@@ -182,6 +182,7 @@ def test_a_config_that_cannot_be_used_stops_the_start_with_every_problem(project
     assert refused.err.splitlines() == [
         'config/hub.yaml:1:10: unknown key "prot". Did you mean "port"?',
         'config/hub.yaml:2:1: unknown key "stores". Did you mean "store"?',
+        "nothing is served: config/hub.yaml or config/secrets.yaml cannot be used as it is.",
     ]
 
 

@@ -56,6 +56,8 @@ class Calls(Part):
     ) -> Any:
         """A call that is not stored yet: its checkpoint is durable before the caller goes on."""
         run = self._run
+        if job.at_most_once:  # its caller's next try finds that it has begun, as it would after a crash
+            run.history[call.path] = call._replace(attempts=attempts + 1)
         ended = await run.trying.until_ended(scope, made, job, call, value, attempts)
         # Before it is durable: should this task be taken down meanwhile, its write goes on, before any later one.
         run.history[call.path] = ended.checkpoint

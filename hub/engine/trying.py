@@ -49,6 +49,8 @@ class Trying(Part):
         self._resting: set[asyncio.Task[Any] | None] = set()
         #: The store has said that the claim holds, after the cancel of this number.
         self._undoubted = -1
+        #: How many tries of each call have begun. One that its caller's timeout took down has not ended, and counts.
+        self._tries: dict[str, int] = {}
         #: Of calls whose last try has failed: what that called.
         self._targets: dict[str, str] = {}
 
@@ -66,6 +68,7 @@ class Trying(Part):
         stored = run.history.get(path)
         if made is not None and stored is not None and stored.status is JobStatus.WAITING:
             await pausing.rest_on(run, made, call, stored)
+        attempts = max(attempts, self._tries.get(path, 0))
         while True:
             attempts += 1
             # The main job's tries are counted by the claim. Where no policy says how many there may be, a first one is noted soon
@@ -74,6 +77,7 @@ class Trying(Part):
             if not noted and not run.tools.gate.open:
                 await self._until_it_may(None)
             mark = _begun(call, attempts, clock.now(), run.claimed.epoch)
+            self._tries[path] = attempts
             if noted:
                 run.tools.store.mark(run.write(mark))
             else:
@@ -86,7 +90,7 @@ class Trying(Part):
             except (Unwind, KeyboardInterrupt):
                 raise
             except BaseException as error:  # whatever a job raises is its failure, sys.exit() too
-                if self._was_taken_down(error):
+                if self._was_taken_down(parent, error):
                     raise
                 self._refuse_if_over(parent)
                 run.calls.raised_after_all(error, path)
@@ -152,14 +156,16 @@ class Trying(Part):
 
     def _refuse_if_over(self, parent: Scope | None) -> None:
         """How a job ended does not count when the claim is over, or its caller has been left alone."""
-        self._run.refuse_if_stopped()
-        if parent is not None and parent.stray:
+        if self._is_over(parent):
             raise Unwind
 
-    def _was_taken_down(self, error: BaseException) -> bool:
+    def _is_over(self, parent: Scope | None) -> bool:
+        return self._run.stopped or (parent is not None and parent.stray)
+
+    def _was_taken_down(self, parent: Scope | None, error: BaseException) -> bool:
         """Whether it was not the job that failed, but somebody who took it down."""
-        if isinstance(error, GeneratorExit):
-            return not self._run.loop.is_running()  # what is left of a loop that has ended is being closed
+        if isinstance(error, GeneratorExit):  # what is left of a loop that has ended, or of a stray, is being closed
+            return self._is_over(parent) or not self._run.loop.is_running()
         task = asyncio.current_task()
         return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 

@@ -47,7 +47,11 @@ _TRIGGERS = {
     "a node that does not hold it wrote a checkpoint": _NOT_THE_OWNER.format(
         "UPDATE OF status, result, error, attempts"
     ),
-    "a node that does not hold it made a checkpoint": _NOT_THE_OWNER.format("INSERT"),
+    "a node that does not hold it made a checkpoint": (
+        # A fork is given what another one had done, before anybody has claimed it.
+        _NOT_THE_OWNER.format("INSERT")
+        + " AND NOT EXISTS (SELECT 1 FROM executions WHERE id = NEW.execution_id AND forked_from IS NOT NULL AND attempts = 0)"
+    ),
     "a node that does not hold it ended an execution": (
         "UPDATE OF status ON executions WHEN OLD.status = 'RUNNING' AND NEW.status IN ('SUCCESS', 'FAILED', 'WAITING') "
         "AND OLD.owner IS NOT audit_host()"

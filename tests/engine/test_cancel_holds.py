@@ -176,11 +176,11 @@ def test_nothing_begins_after_the_cancel_of_another_node(postgres_url):
 
 def test_calls_that_begin_after_the_cancel_of_another_process_would_be_seen(monkeypatch, quick_path):
     _trusting(monkeypatch)
-    assert Elsewhere(f"sqlite:///{quick_path}/hub.db").late(300)
+    assert Elsewhere(f"sqlite:///{quick_path}/hub.db").late(1_500)
 
 
 def test_calls_that_begin_after_the_cancel_of_another_node_would_be_seen(postgres_url):
-    assert Elsewhere(postgres_url).late(300, "hasty")
+    assert Elsewhere(postgres_url).late(1_500, "hasty")
 
 
 def test_others_go_on(tell):

@@ -236,7 +236,8 @@ class Trying(Part):
         scope.task = asyncio.current_task()
         try:
             if job.is_async:
-                if self._run.tools.doubt.open and not self._may_begin():  # the last thing before the job's first line
+                # The last thing before the job's first line. A task of its own begins a turn of the loop later.
+                if (self._run.tools.doubt.open or job.timeout is not None) and not self._may_begin():
                     await self._until_it_may(mark)
                 result = await stepped(scope, job.invoke(value, context), variables)
             else:

@@ -13,11 +13,13 @@ from stories_of_races import RACES
 from hub.engine import strays
 
 _IN_THE_SUITE = 60
+#: A process freezes between the last look at its lease and the first turn of a job that has a task of its own.
+_FROZEN_AT_THE_BEGIN = 2_377
 
 
 @pytest.mark.timeout(300)
 def test_whatever_a_seed_brings_all_ends_well(store: Database) -> None:
-    for seed in range(_IN_THE_SUITE):
+    for seed in (*range(_IN_THE_SUITE), _FROZEN_AT_THE_BEGIN):
         assert _faults_of(store, seed) == [], f"seed {seed}, {RACES[seed % len(RACES)].name}"
 
 

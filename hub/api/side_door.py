@@ -131,7 +131,7 @@ class SideDoor:
     def _decide(self, visitor: Visitor) -> tuple[Endpoint, NewEvent] | None:
         """The event of a request that is to be stored and nothing else; None: it is not for here."""
         scope = visitor.scope()
-        if scope is None or look(scope, self._limits)[0] is not None:
+        if scope is None or look(scope, self._limits, at_most=visitor.size)[0] is not None:
             return None
         admitted = self._intake.admit(scope)
         if isinstance(admitted, Answer):
@@ -175,8 +175,7 @@ class SideDoor:
         elif fate == NOT_STORED:
             visitor.answer(self._intake.not_stored())
         else:
-            stored = StoredEvent(name, duplicate=fate != NEW, conflict=fate == CONFLICT)
-            visitor.answer(self._intake.stored(endpoint, stored))
+            visitor.answer(self._intake.stored(endpoint, StoredEvent(name, fate != NEW, fate == CONFLICT)))
 
     async def _read_again(self) -> None:
         files, endpoints = await asyncio.to_thread(self._read)

@@ -140,6 +140,11 @@ class Visitor(asyncio.Protocol):
             "client": self._client,
         }
 
+    @property
+    def size(self) -> int:
+        """Bytes of the request, head and body."""
+        return len(self._raw)
+
     def answer(self, answer: Answer) -> None:
         if self._gone:
             return

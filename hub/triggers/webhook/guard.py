@@ -65,12 +65,21 @@ class Guard:
             await self._app(scope, receive, send)
 
 
-def look(scope: MutableMapping[str, Any], limits: HeadLimits) -> tuple[Answer | None, bool]:
-    """An answer for a head that is not taken, else None; and whether a body follows it."""
+def look(
+    scope: MutableMapping[str, Any], limits: HeadLimits, *, at_most: int | None = None
+) -> tuple[Answer | None, bool]:
+    """An answer for a head that is not taken, else None; and whether a body follows it.
+
+    `at_most`: bytes that the head surely has no more of. None: they are counted.
+    """
     headers = scope["headers"]
     if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > limits.url:
         return problem(414, _CLOSE), False
-    if len(headers) > limits.headers or sum(map(len, chain.from_iterable(headers))) > limits.size:
+    if len(headers) > limits.headers:
+        return problem(431, _CLOSE), False
+    if at_most is None or at_most > limits.size:
+        at_most = sum(map(len, chain.from_iterable(headers)))
+    if at_most > limits.size:
         return problem(431, _CLOSE), False
     given: dict[bytes, bytes] = dict(headers)
     if len(given) == len(headers) and b"transfer-encoding" not in given:

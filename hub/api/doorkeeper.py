@@ -27,8 +27,8 @@ _MOST = 512
 #: Seconds for the last answers, when the hub stops.
 _PATIENCE = 2.0
 
-#: Stores rows, and calls back with what became of them in their order.
-HandIn = Callable[[Sequence[tuple[Any, ...]], Callable[[Sequence[StoredEvent] | Exception], None]], None]
+#: Stores rows, each of values and bytes, and calls back with what became of them in their order.
+HandIn = Callable[[Sequence[tuple[Sequence[Any], bytes]], Callable[[Sequence[StoredEvent] | Exception], None]], None]
 #: Serves a connection, of which some bytes are read already.
 Adopt = Callable[[socket.socket, bytes], None]
 
@@ -114,11 +114,11 @@ class Doorkeeper:
         """The intake has other endpoints. What the side door has checked by the old ones is checked again."""
         self._files, self._asked, self._agreed = files, False, False
 
-    def _told(self, value: Sequence[Any]) -> None:
+    def _told(self, value: Sequence[Any], data: bytes) -> None:
         kind, *what = value
         if kind == "events":
             number, files, checked = what
-            self._store(number, checked, holds=files == self._files)
+            self._store(number, checked, data, holds=files == self._files)
         elif kind == "left":
             self._away -= what[0]
         elif kind == "files":
@@ -126,10 +126,17 @@ class Doorkeeper:
             if self._agreed:
                 log.info("webhooks come in a flood: they are checked in a process of their own")
 
-    def _store(self, number: int, checked: Sequence[tuple[str, tuple[Any, ...]]], *, holds: bool) -> None:
+    def _store(self, number: int, checked: Sequence[Any], data: bytes, *, holds: bool) -> None:
         """Hand in what may come, all at once; the others go back to the main door."""
-        gates = [self._enter(name) if holds else None for name, _ in checked]
-        rows = [row for gate, (_, row) in zip(gates, checked, strict=True) if gate is not None]
+        gates: list[Gate | None] = []
+        rows: list[tuple[Sequence[Any], bytes]] = []
+        start = 0
+        for name, row, length in checked:
+            gate = self._enter(name) if holds else None
+            gates.append(gate)
+            if gate is not None:
+                rows.append((row, data[start : start + length]))
+            start += length
         if rows:
             self._hand_in(rows, partial(self._stored, number, gates))
         else:

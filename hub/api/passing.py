@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import array
 import asyncio
-import marshal
 import select
 import socket
 import struct
 from collections.abc import Callable
 from typing import Any, cast
 
-_LENGTH = struct.Struct("!I")
-#: The form that does not look for values which stand there twice.
-_PLAIN = 2
+from pydantic import TypeAdapter
+
+#: It takes a third of the time of the standard library's.
+_JSON = TypeAdapter[Any](Any)
+#: Of the JSON, and of the bytes behind it.
+_LENGTHS = struct.Struct("!II")
 #: Bytes of one message beside a connection.
 _PIECE = 65_536
 _LAST, _MORE = b"\x00", b"\x01"
@@ -25,13 +27,10 @@ _PATIENCE = 5.0
 
 
 class Values(asyncio.Protocol):
-    """Texts, bytes, numbers, and lists and tuples of them, over a stream.
+    """JSON values, each with bytes beside it, over a stream."""
 
-    In Python's own form (`marshal`), which is for two processes of the same interpreter, and takes a third of what JSON does.
-    """
-
-    def __init__(self, take: Callable[[Any], None], ended: Callable[[], None]) -> None:
-        """`take(value)` gets what comes; `ended()` is called when the other process is gone."""
+    def __init__(self, take: Callable[[Any, bytes], None], ended: Callable[[], None]) -> None:
+        """`take(value, data)` gets what comes; `ended()` is called when the other process is gone."""
         self._take = take
         self._ended = ended
         self._transport: asyncio.WriteTransport | None = None
@@ -40,12 +39,12 @@ class Values(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.WriteTransport", transport)
 
-    def send(self, value: Any) -> None:
+    def send(self, value: Any, data: bytes = b"") -> None:
         """In order, if the other process is still there."""
         assert self._transport is not None
         if not self._transport.is_closing():
-            data = marshal.dumps(value, _PLAIN)
-            self._transport.write(_LENGTH.pack(len(data)) + data)
+            text = _JSON.dump_json(value)
+            self._transport.write(b"".join((_LENGTHS.pack(len(text), len(data)), text, data)))
 
     def close(self) -> None:
         if self._transport is not None:
@@ -53,14 +52,13 @@ class Values(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         held, start = self._held + data if self._held else data, 0
-        while len(held) - start >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(held, start)
-            begin = start + _LENGTH.size
-            if begin + length > len(held):
+        while len(held) - start >= _LENGTHS.size:
+            text, more = _LENGTHS.unpack_from(held, start)
+            middle = start + _LENGTHS.size + text
+            if middle + more > len(held):
                 break
-            # Trusted as the process itself is: only its fork has the other end.
-            self._take(marshal.loads(held[begin : begin + length]))  # noqa: S302
-            start = begin + length
+            self._take(_JSON.validate_json(held[start + _LENGTHS.size : middle]), held[middle : middle + more])
+            start = middle + more
         self._held = held[start:]
 
     def connection_lost(self, _exc: Exception | None) -> None:

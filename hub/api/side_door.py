@@ -40,16 +40,17 @@ class _Asking(NamedTuple):
 
     visitor: Visitor
     endpoint: Endpoint
-    row: tuple[Any, ...]
+    row: list[Any]
+    data: bytes
 
 
 class SideDoor:
     """Serves in its process until the main one is gone. It is the `Host` of its visitors."""
 
     def __init__(
-        self, intake: Intake, clock: SharedClock, row_of: Callable[[NewEvent], tuple[Any, ...]], read: Read
+        self, intake: Intake, clock: SharedClock, row_of: Callable[[NewEvent], tuple[list[Any], bytes]], read: Read
     ) -> None:
-        """`row_of` makes of an event what the store writes. `clock` is kept to the main process' time, `read` is called when the main process asks for it."""
+        """`row_of` makes of an event what the store writes: values and bytes. `clock` is kept to the main process' time, `read` is called when the main process asks for it."""
         self._intake = intake
         self._clock = clock
         self._row_of = row_of
@@ -101,7 +102,7 @@ class SideDoor:
             # At the end of this turn of the loop: what else is asked in the same turn goes into the same message.
             self._loop.call_soon(self._send)
         endpoint, event = found
-        self._next.append(_Asking(visitor, endpoint, self._row_of(event)))
+        self._next.append(_Asking(visitor, endpoint, *self._row_of(event)))
         if len(self._next) == _TOGETHER:
             self._send()
 
@@ -151,9 +152,10 @@ class SideDoor:
         self._number += 1
         asking, self._next = self._next, []
         self._asking[self._number] = asking
-        self._values.send(("events", self._number, self._files, [(one.endpoint.name, one.row) for one in asking]))
+        rows = [(one.endpoint.name, one.row, len(one.data)) for one in asking]
+        self._values.send(("events", self._number, self._files, rows), b"".join([one.data for one in asking]))
 
-    def _told(self, value: tuple[str, Any, int]) -> None:
+    def _told(self, value: tuple[str, Any, int], _data: bytes) -> None:
         kind, what, now = value
         self._clock.correct(now - self._clock.now(), _CLOSE_ENOUGH)
         if kind == "answers":

@@ -25,7 +25,7 @@ from hub.engine.discover import Discovered
 from hub.engine.registry import Registry
 from hub.model.clock import SharedClock, SystemClock
 from hub.model.event import NewEvent, StoredEvent
-from hub.store.events import arrival
+from hub.store.events import arrival, sent
 from hub.triggers.webhook.endpoint import Endpoint
 from hub.triggers.webhook.intake import Intake, Settings
 
@@ -107,7 +107,7 @@ def _be_the_door(root: Path, values: socket.socket, passage: socket.socket) -> N
 async def _serve(root: Path, values: socket.socket, passage: socket.socket) -> None:
     clock = SharedClock(SystemClock())
     door = SideDoor(
-        Intake(_NoStore(), clock), clock, lambda event: tuple(arrival(event, clock.now())), lambda: _read(root)
+        Intake(_NoStore(), clock), clock, lambda event: sent(arrival(event, clock.now())), lambda: _read(root)
     )
     await door.serve(values, passage)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hub.model.clock import new_id
 from hub.model.event import Delivery, Event, NewEvent, Outcome, StoredEvent
@@ -229,6 +229,18 @@ def arrival(event: NewEvent, now: int, identifier: str | None = None) -> Arrival
         compact(event.payload),
         event.body,
     )
+
+
+def sent(made: Arrival) -> tuple[list[Any], bytes]:
+    """An arrival for another process: values for JSON, and bytes, which need not be escaped. It has a body."""
+    payload = made.payload.encode()
+    return [*made[:-2], len(payload)], payload + (made.body or b"")
+
+
+def received(row: Sequence[Any], data: bytes) -> Arrival:
+    """What another process has `sent`."""
+    *values, length = row
+    return Arrival._make((*values, data[:length].decode(), data[length:]))
 
 
 STORE_EVENT: Verb[Arrival, StoredEvent] = Verb("store_event", store_arrivals, rings=("events",))

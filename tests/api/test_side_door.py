@@ -29,12 +29,12 @@ from hub.model.clock import SharedClock, SystemClock
 from hub.model.errors import StoreUnavailable
 from hub.model.event import NewEvent, StoredEvent
 from hub.store import Store, open_store
-from hub.store.events import arrival
+from hub.store.events import arrival, sent
 from hub.triggers.webhook.endpoint import Endpoint
 from hub.triggers.webhook.intake import Intake
 from hub.triggers.webhook.quick import QuickIntake
 
-Rows = Sequence[tuple[Any, ...]]
+Rows = Sequence[tuple[Sequence[Any], bytes]]
 Done = Callable[[Sequence[StoredEvent] | Exception], None]
 
 
@@ -117,7 +117,7 @@ async def doors(url: str, endpoints: Mapping[str, Endpoint], ahead: int = 0) -> 
     our_passage, their_passage = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     door_clock = SharedClock(SystemClock())
     door = SideDoor(
-        Intake(store, door_clock), door_clock, lambda event: tuple(arrival(event, door_clock.now())), lambda: both.files
+        Intake(store, door_clock), door_clock, lambda event: sent(arrival(event, door_clock.now())), lambda: both.files
     )
     serving = asyncio.create_task(door.serve(theirs, their_passage))
     await keeper.start(ours, our_passage, adopt)
@@ -370,20 +370,22 @@ def test_of_one_message_each_has_its_own_fate() -> None:
         keeper = Doorkeeper(both.intake, both.hand_in, SystemClock(), "one")
         await keeper.start(ours, passage, lambda _connection, _data: None)
         said: asyncio.Queue[Any] = asyncio.Queue()
-        side = Values(said.put_nowait, lambda: None)
+        side = Values(lambda value, _data: said.put_nowait(value), lambda: None)
         await asyncio.get_running_loop().create_unix_connection(lambda: side, sock=theirs)
-        names, rows = [], []
+        names, rows, data = [], [], b""
         for number, (name, key, body) in enumerate(
             [("push", "a", b"1"), ("nobody", "b", b"2"), ("push", "a", b"1"), ("push", "c", b"3"), ("push", "a", b"4")]
         ):
             made = arrival(NewEvent("webhook:push", key, "push", 1, {"n": "\u00fc"}, body=body), 1, f"E{number}")
-            rows.append((name, tuple(made)))
+            row, more = sent(made)
+            rows.append((name, row, len(more)))
             names.append(made.id)
-        side.send(("events", 7, "one", rows))
+            data += more
+        side.send(("events", 7, "one", rows), data)
         kind, (number, fates), _ = await asyncio.wait_for(said.get(), 5)
         assert (kind, number) == ("answers", 7)
         first, _, _, third, _ = names
-        assert fates == [(NEW, first), (NOT_HERE, ""), (REPEATED, first), (NEW, third), (CONFLICT, first)]
+        assert fates == [[NEW, first], [NOT_HERE, ""], [REPEATED, first], [NEW, third], [CONFLICT, first]]
         assert both.intake.gates.inside == 0
         event = await both.store.event(third)
         assert event is not None

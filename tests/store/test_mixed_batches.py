@@ -17,7 +17,7 @@ from hub.model.execution import Checkpoint, Claimed, JobStatus, Settled, StartRe
 from hub.store import Store, open_store
 from hub.store.checkpoints import CallWrite
 from hub.store.claims import Claimable, ClaimRequest
-from hub.store.events import Dispatched, arrival
+from hub.store.events import Dispatched, arrival, sent
 
 
 async def claimed(store: Store, count: int) -> list[Claimed]:
@@ -95,9 +95,10 @@ def test_rows_of_another_process_are_stored_as_they_came_and_a_repeated_one_is_t
     asyncio.run(story())
 
 
-def row_of(key: str, name: str, body: bytes) -> tuple[Any, ...]:
-    """What the side door sends of a delivery."""
-    return tuple(arrival(NewEvent("webhook:x", key, "push", 1, {"ü": "€"}, body=body, executors=("x",)), 1, name))
+def row_of(key: str, name: str, body: bytes) -> tuple[Sequence[Any], bytes]:
+    """What the side door sends of a delivery, behind the JSON that it goes through."""
+    row, data = sent(arrival(NewEvent("webhook:x", key, "push", 1, {"ü": "€"}, body=body, executors=("x",)), 1, name))
+    return json.loads(json.dumps(row)), data
 
 
 def test_a_start_that_was_made_before_is_answered_with_the_first_one(store_url: str) -> None:

@@ -14,10 +14,10 @@ from hub.store.events import (
     DISPATCH_CANCELING,
     STORE_EVENT,
     STORE_EVENTS,
-    Arrival,
     Dispatched,
     arrival,
     event_of,
+    received,
 )
 from hub.store.pages.page import Page
 from hub.store.reads import events as reads
@@ -48,12 +48,12 @@ class EventsPage(Page):
 
     def hand_in_rows(
         self,
-        rows: Sequence[Sequence[Any]],
+        rows: Sequence[tuple[Sequence[Any], bytes]],
         done: Callable[[Sequence[StoredEvent] | Exception], None],
         timeout: float,
     ) -> None:
-        """The same for several that another process has made, the values of an `Arrival` each; an exception is said of all."""
-        self._writer.hand_in(STORE_EVENTS, [Arrival._make(row) for row in rows], done, timeout=timeout)
+        """The same for several that another process has made and `sent`; an exception is said of all of them."""
+        self._writer.hand_in(STORE_EVENTS, [received(row, data) for row, data in rows], done, timeout=timeout)
 
     async def store_events(self, events: Sequence[NewEvent]) -> list[StoredEvent]:
         """Make them all durable; they share a transaction when they fit one. Their ids are in the order in which they are given."""

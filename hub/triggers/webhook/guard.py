@@ -23,7 +23,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
+#: Of a length: more than any body has, and none that some parser cannot hold.
+_DIGITS = 18
 _CLOSE = (b"connection", b"close")
 
 
@@ -106,7 +107,7 @@ def _framing(hosts: list[bytes], lengths: list[bytes], encodings: list[bytes]) -
         return "The Host header is not the name of a host."
     if len(lengths) + len(encodings) > 1:
         return "The length of the body is given more than once."
-    if lengths and _LENGTH.fullmatch(lengths[0]) is None:
+    if lengths and not (lengths[0].isdigit() and len(lengths[0]) <= _DIGITS):
         return "Content-Length is not a number."
     if encodings and encodings[0].strip().lower() != b"chunked":
         return "This Transfer-Encoding is not taken."

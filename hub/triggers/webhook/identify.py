@@ -40,10 +40,13 @@ def _text_at(source: Source, request: RawRequest, value: object) -> str | None:
         return found[0].decode("latin-1") if found else None
     if source.kind == "special":
         return batch_id(value)
-    if source.kind == "json":
-        texts = [text_of(found) for found in _every(value, source.path)]
-        return b",".join(text for text in texts if text is not None).decode() if None not in texts else None
-    return None
+    if source.kind != "json":
+        return None
+    if _EVERY not in source.path:
+        text = text_of(at(value, source.path))
+        return None if text is None else text.decode()
+    texts = [text_of(found) for found in _every(value, source.path)]
+    return b",".join(text for text in texts if text is not None).decode() if None not in texts else None
 
 
 def _every(value: object, path: Path) -> list[object]:

@@ -20,8 +20,9 @@ _SECRET_PARAMETER = re.compile(r"token|secret|password|signature|\bsig\b|\bcode\
 def stored_headers(headers: Mapping[bytes, list[bytes]], own: frozenset[bytes]) -> dict[str, Any]:
     """Headers by lower-case name; a repeated one is a list. `own` are the names that the endpoint's credential stands in."""
     stored: dict[str, Any] = {}
+    known = _known.get
     for raw_name, values in headers.items():
-        name, is_secret = _known.get(raw_name) or _look_at(raw_name)
+        name, is_secret = known(raw_name) or _look_at(raw_name)
         hidden = is_secret or raw_name in own
         if len(values) == 1:
             stored[name] = REDACTED if hidden else values[0].decode("latin-1")

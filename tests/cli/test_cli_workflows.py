@@ -3,6 +3,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -172,7 +173,15 @@ def test_a_file_that_holds_no_json_is_told_of(hub: Hub, content: bytes | None, s
 
 def test_who_stops_waiting_is_told_that_the_execution_is_there(hub: Hub) -> None:
     words = [sys.executable, "-m", "hub", "workflow", "start", "sleeping", "-m", "bot", "-W"]
-    with subprocess.Popen(words, cwd=hub.root, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        words,
+        cwd=hub.root,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        # It may be ignored where the tests were begun, as a shell does with what it runs in the background.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it sets a signal, and no more
+    ) as process:
         assert process.stderr is not None
         identifier = process.stderr.readline().removeprefix("execution ").strip()
         process.send_signal(signal.SIGINT)

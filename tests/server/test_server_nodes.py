@@ -56,12 +56,14 @@ def test_three_nodes_of_which_one_is_killed_two_hundred_times(shared: SharedProj
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("plant", "found"),
-    [("epoch_goes_back", (": an epoch of ",)), ("keys_overtake", (" was under way", ", which came later"))],
+    ("plant", "kills", "found"),
+    [("epoch_goes_back", 20, (": an epoch of ",)), ("keys_overtake", 60, (" was under way", ", which came later"))],
 )
-def test_a_bug_planted_in_three_nodes_is_found(shared: SharedProject, plant: str, found: tuple[str, ...]) -> None:
-    """By one of these sentences: which one depends on when the kills hit."""
-    report = play(shared, 20, **{plant: True})
+def test_a_bug_planted_in_three_nodes_is_found(
+    shared: SharedProject, plant: str, kills: int, found: tuple[str, ...]
+) -> None:
+    """By one of these sentences: which one depends on when the kills hit. Twenty have missed the second one once."""
+    report = play(shared, kills, **{plant: True})
     assert any(words in sentence for words in found for sentence in report.wrong), report
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from itertools import count
 
 import pytest
 from crashing import at_commit, move_in, one_life
-from kit import PATIENCE, Bench, StillClock, of, play
+from kit import Bench, StillClock, of, play
 from mortal import Crash
 
 from hub import Context, NonRetryable, OutcomeUnknown, RetryPolicy, job, workflow
@@ -382,63 +381,3 @@ def test_a_beginning_that_is_not_durable_would_be_seen(quick_path):
         bench.store.begin = begin  # type: ignore[method-assign]
 
     assert max(_effects_of_all_crashes(quick_path, begins_are_not_awaited)) == 2
-
-
-@pytest.mark.parametrize("on_unknown", ["wait", "fail"])
-def test_one_that_its_callers_timeout_took_down_is_not_run_by_the_next_try(tell, on_unknown):
-    paid: list[int] = []
-
-    @job(at_most_once=True, on_unknown=on_unknown)
-    async def pay() -> str:
-        paid.append(1)
-        await asyncio.sleep(PATIENCE)
-        return "paid"
-
-    @job(timeout="50ms", retry=RetryPolicy(max_retries=1, initial_backoff="1ms", max_backoff="1ms"))
-    async def order(_: None, ctx: Context) -> str:
-        try:
-            return await pay.trigger()
-        except OutcomeUnknown:
-            return f"unknown at try {ctx.attempt}"
-
-    @job(name="main-job")
-    async def main() -> str:
-        return await order.trigger()
-
-    async def story(bench: Bench) -> None:
-        record = await bench.run("ordering")
-        assert paid == [1]
-        if on_unknown == "fail":
-            assert (record.status, record.result) == (Status.SUCCESS, "unknown at try 2")
-        else:
-            assert record.status is Status.WAITING
-            assert "hub workflow settle" in str(record.reason)
-
-    tell(story, workflow("ordering", main))
-
-
-def test_tries_that_a_callers_timeout_took_down_are_counted(tell):
-    attempts: list[int] = []
-
-    @job
-    async def slow(input: int, ctx: Context) -> int:
-        attempts.append(ctx.attempt)
-        if len(attempts) < 3:
-            await asyncio.sleep(PATIENCE)
-        return input
-
-    @job(timeout="50ms", retry=RetryPolicy(max_retries=3, initial_backoff="1ms", max_backoff="1ms"))
-    async def hasty(_: None, ctx: Context) -> int:
-        return await slow.trigger(ctx.attempt)
-
-    @job(name="main-job")
-    async def main() -> int:
-        return await hasty.trigger()
-
-    async def story(bench: Bench) -> None:
-        record = await bench.run("counting")
-        assert (record.status, record.result) == (Status.SUCCESS, 3)
-        assert attempts == [1, 2, 3]
-        assert {call.path: call.attempts for call in record.jobs}["main-job/hasty/slow"] == 3
-
-    tell(story, workflow("counting", main))

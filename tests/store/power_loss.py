@@ -18,6 +18,7 @@ import apsw
 import pytest
 
 from hub.store.dialects import sqlite as dialect_module
+from hub.store.dialects import sqlite_opening
 from hub.store.dialects.sqlite import SqliteConnection, SqliteDialect
 
 _names = itertools.count()
@@ -162,7 +163,8 @@ def open_logged(
     stand_in = type("sqlite3", (), {**vars(sqlite3), "connect": staticmethod(connect)})
     with patch.context() as patched:
         patched.setattr(dialect_module, "sqlite3", stand_in)
-        patched.setattr(dialect_module, "_WAL_PAGES", wal_pages)
+        patched.setattr(sqlite_opening, "sqlite3", stand_in)
+        patched.setattr(sqlite_opening, "_WAL_PAGES", wal_pages)
         return SqliteDialect(path).connect(), log
 
 

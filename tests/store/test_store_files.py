@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,27 @@ def test_another_process_holds_the_database(quick_path: Path) -> None:
         await store.close()
 
     asyncio.run(story())
+
+
+def test_a_file_that_another_one_writes_is_waited_for(quick_path: Path) -> None:
+    """Before it is in WAL mode: whoever opens it then would be refused at once, by SQLite's own rule."""
+    path = quick_path / "hub.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("CREATE TABLE of_another (x)")
+    other.execute("BEGIN IMMEDIATE")
+
+    def open_and_close() -> None:
+        asyncio.run(open_store(f"sqlite:///{path}", FakeClock(), checkpoints=False).close())
+
+    with ThreadPoolExecutor(1) as thread:
+        opening = thread.submit(open_and_close)
+        with pytest.raises(TimeoutError):
+            opening.result(timeout=0.3)
+        other.execute("COMMIT")
+        opening.result(timeout=PATIENCE)
+    assert other.execute("SELECT count(*) FROM of_another").fetchone() == (0,)
+    assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    other.close()
 
 
 def test_a_database_that_cannot_be_opened_says_so(tmp_path: Path) -> None:

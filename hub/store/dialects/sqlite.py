@@ -24,17 +24,11 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from hub.store.dialects.base import Bulk, Many, Row, StoreBroken, StoreBusy
 from hub.store.dialects.foretelling import FileForetold, Foretold
 from hub.store.dialects.sqlite_file import FileWatch, network_dangers
+from hub.store.dialects.sqlite_opening import open_file
 
-#: How long one attempt to begin waits for another process. The writer tries again; callers have their own deadlines.
-_BUSY_MS = 100
 _READ_BUSY_MS = 5_000
 #: How long one process waits while another one makes the tables, or brings them up to date.
 _SCHEMA_BUSY_MS = 60_000
-#: After so many pages the WAL is moved into the file, and used again from its beginning. A page of an index that a flood changes
-#: again and again is moved once, and whoever waits for a commit waits for a move a quarter as often as with a quarter of them.
-_WAL_PAGES = 8_000
-#: It has a quarter of these from the start, and grows to the others when there is so much to write.
-_AT_THE_START = 4
 #: Of one statement. A few hundred rows: the prepared statements of every size are kept, and those of a thousand rows took 20 MiB.
 _MOST_PARAMETERS = 4_096
 
@@ -220,7 +214,9 @@ class SqliteDialect:
         self.foretold = self._foretold.count
 
     def connect(self) -> SqliteConnection:
-        return SqliteConnection(self._memory_connection() if self._path is None else self._open(), self._foretold)
+        if self._path is None:
+            return SqliteConnection(self._memory_connection(), self._foretold)
+        return SqliteConnection(open_file(self._path, checkpoints=self._checkpoints), self._foretold)
 
     def engine(self) -> Engine:
         if self._engine is None:
@@ -308,54 +304,6 @@ class SqliteDialect:
         if self._engine is not None:
             self._engine.dispose()
         self._memory = self._engine = None
-
-    def _open(self) -> sqlite3.Connection:
-        assert self._path is not None
-        try:
-            connection = sqlite3.connect(
-                self._path,
-                isolation_level=None,
-                timeout=_BUSY_MS / 1000,
-                check_same_thread=False,
-                cached_statements=512,
-            )
-        except sqlite3.Error as error:
-            raise StoreBroken(str(error)) from error
-        self._path.chmod(0o600)
-        try:
-            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        except sqlite3.Error as error:  # locked, or no database at all
-            connection.close()
-            raise StoreBroken(str(error)) from error
-        if mode != "wal":
-            connection.close()
-            raise StoreBroken(f"{self._path} cannot be put in WAL mode; is it on a network file system?")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA cache_size=-8192")
-        # A statement of many rows can be taken back by itself; what that takes need not be written to a file.
-        connection.execute("PRAGMA temp_store=MEMORY")
-        connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES if self._checkpoints else 0}")
-        if self._checkpoints:
-            self._grow_wal(connection)
-        return connection
-
-    def _grow_wal(self, connection: sqlite3.Connection) -> None:
-        """Write the WAL's beginning once: commits into a file that does not grow take half the time to sync."""
-        wal = Path(f"{self._path}-wal")
-        size = _WAL_PAGES // _AT_THE_START * 4096
-        if wal.exists() and wal.stat().st_size >= size:
-            return
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("CREATE TABLE _wal (filling BLOB)")
-            connection.execute("INSERT INTO _wal VALUES (zeroblob(?))", (size,))
-            connection.execute("DROP TABLE _wal")
-            connection.execute("COMMIT")
-            connection.execute("PRAGMA wal_checkpoint(RESTART)")
-        except sqlite3.OperationalError:  # held by another process, or little space: it is only slower
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
 
     def _memory_connection(self) -> sqlite3.Connection:
         if self._memory is None:

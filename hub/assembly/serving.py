@@ -209,6 +209,8 @@ class Serving:
     def troubles(self) -> list[str]:
         """Sentences about what does not work now; empty when all is well."""
         found = self._records.troubles()
+        if (trouble := self._parts.store.trouble) is not None:
+            found.append(trouble)
         if not self._jobs.alive:
             found.append("the loop of jobs has ended.")
         found += [f"a background loop has ended: {task.get_coro()}" for task in self._tasks if task.done()]

@@ -23,6 +23,10 @@ class InlineWriter:
         self._riders: dict[tuple[Verb[Any, Any], Hashable], Any] = {}
         self._lock = threading.Lock()  # plain jobs ride from their threads
 
+    @property
+    def outage(self) -> None:
+        """Whoever asks is refused at once, and nobody tries again for them."""
+
     def submit(
         self,
         verb: Verb[T, R],

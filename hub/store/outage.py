@@ -10,6 +10,9 @@ from hub.model.durations import spoken
 
 log = logging.getLogger(__name__)
 
+#: For whoever is told that nothing can be written.
+ADVICE = "Look whether its disk has room, whether another program holds it, and whether its database can be reached"
+
 
 class Outage:
     """Told what becomes of every try."""
@@ -24,6 +27,12 @@ class Outage:
         #: In monotonic seconds; None: all is well.
         self._since: float | None = None
         self._said = False
+
+    @property
+    def told(self) -> float | None:
+        """For how many seconds it has lasted, once the log has its line; None: all is well."""
+        with self._lock:
+            return self._clock.monotonic() - self._since if self._said and self._since is not None else None
 
     def refused(self, error: object) -> None:
         with self._lock:

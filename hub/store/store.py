@@ -13,6 +13,7 @@ from hub.store.dialects.base import Dialect, OpenTransaction, StoreBroken, Store
 from hub.store.dialects.choosing import dialect_for
 from hub.store.inline_writer import InlineWriter
 from hub.store.opening import check_ground, prepare
+from hub.store.outage import ADVICE
 from hub.store.pages.audit import AuditPage
 from hub.store.pages.books import BooksPage
 from hub.store.pages.calls import CallsPage
@@ -59,6 +60,14 @@ class Store(
         self._dialect = dialect
         self._bells = bells
         self._witnesses = witnesses
+
+    @property
+    def trouble(self) -> str | None:
+        """That nothing can be written now, in a sentence that anybody may read; None: all is well."""
+        seconds = self._writer.outage
+        if seconds is None:
+            return None
+        return f"nothing could be written to the store for {seconds:.0f} s. {ADVICE}; the log of the hub says more."
 
     def listen(self, bell: Bell) -> None:
         """Call `bell(topic)` after each commit that made something due. It is called on the writer's thread."""

@@ -63,6 +63,10 @@ class ThreadWriter:
         """Operations that wait."""
         return len(self._queue)
 
+    @property
+    def outage(self) -> float | None:
+        return self._outage.told
+
     def submit(self, verb: Verb[T, R], item: T, *, timeout: float | None = None) -> asyncio.Future[R]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()

@@ -33,6 +33,11 @@ Guest = Callable[[Sequence[Verb[Any, Any]]], Errand | None]
 class Writer(Protocol):
     """Makes verbs durable."""
 
+    @property
+    def outage(self) -> float | None:
+        """For how many seconds nothing could be written, when that is longer than usual; None: all is well."""
+        ...
+
     def submit(self, verb: Verb[T, R], item: T, *, timeout: float | None = None) -> asyncio.Future[R]:
         """Durable when the future is done. With a timeout in seconds, StoreUnavailable when it could not be in time."""
         ...

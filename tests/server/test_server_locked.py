@@ -75,7 +75,9 @@ def test_who_comes_to_a_locked_store_is_refused_and_nothing_acknowledged_is_lost
                     answer = http.post(path, json={})
                     assert answer.status_code == 503, "while nobody can write, nothing is acknowledged"
                     assert int(answer.headers["retry-after"]) > 0
-                assert http.get("/healthz").status_code == 200
+                (reason,) = until(lambda: reasons(hub))
+                assert reason.startswith("nothing could be written to the store for ")
+                assert http.get("/healthz").status_code == 200, "it is alive all the same"
             acknowledged.append(until(lambda: accepted(http.post(path, json={}))))
         assert project.ended(running) == "SUCCESS", "what was running goes on"
         assert project.execution(running)["attempts"] == 1

@@ -14,6 +14,7 @@ from postgres_proxy import Proxy
 from hub.model.clock import SystemClock
 from hub.model.errors import StoreUnavailable
 from hub.store import open_store
+from hub.store.outage import ADVICE
 
 
 def test_an_outage_is_told_of_once_and_so_is_its_end(proxy: Proxy, caplog: pytest.LogCaptureFixture) -> None:
@@ -42,6 +43,8 @@ def test_an_outage_is_told_of_once_and_so_is_its_end(proxy: Proxy, caplog: pytes
 def test_a_file_that_others_hold_for_long_is_told_of_and_for_a_moment_is_not(
     quick_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    told: list[str | None] = []
+
     async def held(clock: FakeClock, seconds: float) -> None:
         store = open_store(f"sqlite:///{quick_path}/hub.db", clock)
         with closing(sqlite3.connect(quick_path / "hub.db", isolation_level=None)) as other:
@@ -52,18 +55,21 @@ def test_a_file_that_others_hold_for_long_is_told_of_and_for_a_moment_is_not(
             clock.advance(seconds)
             if seconds > 2:
                 await until(lambda: bool(_lines(caplog)))
+            told.append(store.trouble)
             other.execute("ROLLBACK")
         await asyncio.wait_for(pausing, PATIENCE)
+        assert store.trouble is None, "it is over"
         await store.close()
 
     with caplog.at_level("INFO", "hub.store.outage"):
         asyncio.run(held(FakeClock(), 1))
         assert _lines(caplog) == []
         asyncio.run(held(FakeClock(), 3))
-    (told, over) = _lines(caplog)
+    (begun, over) = _lines(caplog)
     why = "it is tried again and again, and a line says when that is over"
-    assert told == ("WARNING", f"the store cannot be written now: database is locked ({why})")
+    assert begun == ("WARNING", f"the store cannot be written now: database is locked ({why})")
     assert over == ("INFO", "the store is written again, after 3s.")
+    assert told == [None, f"nothing could be written to the store for 3 s. {ADVICE}; the log of the hub says more."]
 
 
 def test_a_file_that_may_not_be_written_is_told_of_with_its_path(quick_path: Path) -> None:

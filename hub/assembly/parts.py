@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import pwd
 from dataclasses import dataclass, replace
@@ -34,6 +35,12 @@ from hub.store import Store, open_store
 from hub.store.nodes import About
 from hub.store.verbs import Probe, no_probe
 
+log = logging.getLogger(__name__)
+
+#: How many seconds a command waits until its change can be written: people think it stands still then.
+_PATIENCE = 30.0
+#: How many seconds a command that has worked on executions gives itself to give them back.
+_LAST_SECONDS = 10.0
 #: How often a command looks whether the server that it waits for is still there, and how often that has to be gone in a row:
 #: one that is started again must find its seat free.
 _SEAT_SECONDS = 0.25
@@ -162,6 +169,7 @@ def _open_store(
         probe=probe,
         on_broken=on_broken,
         allow_unsafe=config.allow_unsafe,
+        patience=None if serving else _PATIENCE,
     )
     return store, broken
 
@@ -197,11 +205,20 @@ async def run_in_process(parts: Parts, until: asyncio.Event) -> None:
         if looks == 0 and not parts.store.take_seat():
             looks = _SEAT_LOOKS
     worker, lease = parts.worker()
-    await lease.take()
-    tasks = [asyncio.create_task(worker.serve(until)), asyncio.create_task(lease.serve(until))]
-    await until.wait()
+    with parts.store.untiring():
+        working = asyncio.create_task(_work(worker, lease, until))
+        await until.wait()
     worker.waker.ring()
-    await asyncio.gather(*tasks)
+    try:
+        async with asyncio.timeout(_LAST_SECONDS):
+            await working
+    except TimeoutError:  # the store cannot be written; what runs here is found by whoever serves it next
+        log.warning("what was running could not be given back, and goes on when a server runs.")
+
+
+async def _work(worker: Worker, lease: Lease, until: asyncio.Event) -> None:
+    await lease.take()
+    await asyncio.gather(worker.serve(until), lease.serve(until))
     await worker.drain(5.0)
 
 

@@ -39,6 +39,7 @@ from hub.engine.worker import Worker
 from hub.model.audit import AuditEntry
 from hub.model.errors import Conflict, HubError, StoreUnavailable
 from hub.store.counting import Counts
+from hub.store.outage import ADVICE
 from hub.triggers.schedule.loop import Scheduler
 from hub.triggers.schedule.ticking import Ticking
 
@@ -166,8 +167,7 @@ class Serving:
                 return await self._lease.take()
         except TimeoutError:
             raise StoreUnavailable(
-                f"the store is held by another process and could not be written for {_STORE_PATIENCE:g} s. Look for a "
-                "program that keeps a transaction open in it, end that, and start again."
+                f"the store could not be written for {_STORE_PATIENCE:g} s. {ADVICE}; then start again."
             ) from None
 
     async def run(self, asked: asyncio.Event) -> None:

@@ -15,6 +15,8 @@ from hub.model.rights import require
 
 T = TypeVar("T")
 
+_SOON = 1.0
+
 
 class Verbs:
     """Verbs on one hub, asked by one principal. Every verb raises Refused when that one may not."""
@@ -94,7 +96,9 @@ class Verbs:
             if not entry.recorded and self.principal.kind != "anonymous":
                 told = str(error) if isinstance(error, HubError) else f"a fault: {type(error).__name__}"
                 with contextlib.suppress(StoreUnavailable):
-                    await self._store.record(entry, told)
+                    # Whoever has waited for the store to be written does not wait as long once more.
+                    soon = _SOON if isinstance(error, StoreUnavailable) else None
+                    await self._store.record(entry, told, seconds=soon)
             raise
 
 

@@ -21,6 +21,7 @@ class InlineWriter:
     def __init__(self, committer: Committer) -> None:
         self._committer = committer
         self._riders: dict[tuple[Verb[Any, Any], Hashable], Any] = {}
+        self.patience: float | None = None
         self._lock = threading.Lock()  # plain jobs ride from their threads
 
     @property

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from hub.model.clock import Clock
 from hub.model.errors import StoreUnavailable
@@ -68,6 +69,15 @@ class Store(
         if seconds is None:
             return None
         return f"nothing could be written to the store for {seconds:.0f} s. {ADVICE}; the log of the hub says more."
+
+    @contextmanager
+    def untiring(self) -> Iterator[None]:
+        """Meanwhile whoever gives no timeout waits until it can be written, as where a hub serves."""
+        patience, self._writer.patience = self._writer.patience, None
+        try:
+            yield
+        finally:
+            self._writer.patience = patience
 
     def listen(self, bell: Bell) -> None:
         """Call `bell(topic)` after each commit that made something due. It is called on the writer's thread."""
@@ -150,13 +160,15 @@ def open_store(
     inline: bool = False,
     checkpoints: bool = True,
     allow_unsafe: bool = False,
+    patience: float | None = None,
     probe: Probe = no_probe,
     on_broken: Callable[[Exception], None] = lambda _error: None,
 ) -> Store:
     """Open the database behind `url`, creating what is missing.
 
     `inline` writes on the caller's thread; a store in memory always does. `checkpoints` is for the one process that
-    serves. `allow_unsafe`: also where acknowledged commits can get lost. Raises BadInput, or StoreUnavailable when the database cannot be used.
+    serves. `allow_unsafe`: also where acknowledged commits can get lost. `patience`: seconds until what cannot
+    be written is refused; None: it is tried until it can be. Raises BadInput, or StoreUnavailable when the database cannot be used.
     """
     try:
         dialect = dialect_for(url, checkpoints=checkpoints)
@@ -187,6 +199,7 @@ def open_store(
         writer = InlineWriter(committer)
     else:
         writer = ThreadWriter(committer, clock, on_broken=on_broken)
+    writer.patience = patience
     return Store(dialect, writer, clock, bells, committer.witnesses)
 
 

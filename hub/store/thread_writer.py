@@ -14,7 +14,7 @@ from hub.model.clock import Clock
 from hub.model.errors import StoreUnavailable
 from hub.store.committing import Committer, Operation
 from hub.store.dialects.base import StoreBroken, StoreBusy
-from hub.store.outage import Outage
+from hub.store.outage import ADVICE, Outage
 from hub.store.signal import Signal
 from hub.store.verbs import Verb
 from hub.store.writer import NOTHING, Guest, R, T, settle
@@ -41,6 +41,7 @@ class ThreadWriter:
         self._clock = clock
         self._outage = Outage(clock, "written", "it is tried again and again", patience=_USUAL)
         self._on_broken = on_broken
+        self.patience: float | None = None
         self._queue: deque[Operation] = deque()
         self._riders: dict[tuple[Verb[Any, Any], Hashable], Any] = {}
         self._riders_due = False
@@ -70,7 +71,7 @@ class ThreadWriter:
     def submit(self, verb: Verb[T, R], item: T, *, timeout: float | None = None) -> asyncio.Future[R]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
-        self._put(verb, item, _Caller(partial(settle, future), loop), timeout)
+        self._put(verb, item, _Caller(partial(settle, future), loop), self.patience if timeout is None else timeout)
         return future
 
     def hand_in(
@@ -191,7 +192,9 @@ class ThreadWriter:
         pending += self._take(_MOST_QUEUED)
         now = self._clock.monotonic()
         late = [operation for operation in pending if operation.deadline is not None and operation.deadline <= now]
-        self._refuse(late, StoreUnavailable(f"the store is busy: {error}"))
+        self._refuse(
+            late, StoreUnavailable(f"the store could not be written in time: {error}. {ADVICE}; then try again.")
+        )
         gone = set(map(id, late))
         return [operation for operation in pending if id(operation) not in gone]
 

@@ -33,6 +33,9 @@ Guest = Callable[[Sequence[Verb[Any, Any]]], Errand | None]
 class Writer(Protocol):
     """Makes verbs durable."""
 
+    #: Seconds until who gives no timeout is refused as well; None: they wait until it can be written.
+    patience: float | None
+
     @property
     def outage(self) -> float | None:
         """For how many seconds nothing could be written, when that is longer than usual; None: all is well."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from kit import PATIENCE, FakeClock
+from kit import PATIENCE, FakeClock, until
 
+from hub.assembly import parts as parts_of_a_hub
 from hub.assembly.files import read_files
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.parts import Parts, open_parts, run_in_process
@@ -67,6 +70,31 @@ def test_an_event_given_by_hand_is_dispatched_at_once_and_worked_on_here(root: P
             await parts.close()
 
     asyncio.run(story())
+
+
+def test_work_on_a_store_that_cannot_be_written_waits_and_ends_when_it_is_told_to(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(parts_of_a_hub, "_PATIENCE", 0.0)
+    monkeypatch.setattr(parts_of_a_hub, "_LAST_SECONDS", 0.1)
+
+    async def story() -> None:
+        parts = await opened(root)
+        done = asyncio.Event()
+        with closing(sqlite3.connect(root / "var" / "hub.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            working = asyncio.create_task(run_in_process(parts, done))
+            outage = parts.store._writer._outage  # type: ignore[attr-defined]  # which has begun with the first refusal
+            await until(lambda: outage._since is not None)
+            assert not working.done(), "it waits until it can be written"
+            done.set()
+            await asyncio.wait_for(working, PATIENCE)
+            await parts.close()
+
+    asyncio.run(story())
+    assert [one.message for one in caplog.records if one.name == "hub.assembly.parts"] == [
+        "what was running could not be given back, and goes on when a server runs."
+    ]
 
 
 def test_an_event_given_by_hand_is_dispatched_behind_all_that_wait(root: Path) -> None:

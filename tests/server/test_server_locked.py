@@ -147,8 +147,8 @@ def test_a_store_that_is_locked_at_the_start_is_told(project: Project) -> None:
         refused = project.run("serve", "--port", "0", plant={"store_patience": 0.5})
     assert refused.code == 1
     assert refused.err.splitlines()[-1] == (
-        "error: the store is held by another process and could not be written for 0.5 s. Look for a program that keeps "
-        "a transaction open in it, end that, and start again."
+        "error: the store could not be written for 0.5 s. Look whether its disk has room, whether another program holds it, "
+        "and whether its database can be reached; then start again."
     )
     with project.serving():
         """And it starts when it is free."""

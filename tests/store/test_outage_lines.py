@@ -72,6 +72,33 @@ def test_a_file_that_others_hold_for_long_is_told_of_and_for_a_moment_is_not(
     assert told == [None, f"nothing could be written to the store for 3 s. {ADVICE}; the log of the hub says more."]
 
 
+def test_who_has_no_patience_is_refused_and_who_is_untiring_waits(quick_path: Path) -> None:
+    async def story() -> None:
+        clock = FakeClock()
+        store = open_store(f"sqlite:///{quick_path}/hub.db", clock, patience=30)
+        with closing(sqlite3.connect(quick_path / "hub.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            hasty = asyncio.create_task(store.pause("hasty", paused=True))
+            await asyncio.sleep(0)  # it is handed in
+            with store.untiring():
+                untiring = asyncio.create_task(store.pause("untiring", paused=True))
+                await asyncio.sleep(0)
+            clock.advance(29)
+            late = asyncio.create_task(store.pause("late", paused=True))
+            await asyncio.sleep(0)
+            clock.advance(1)
+            with pytest.raises(
+                StoreUnavailable, match=r"could not be written in time: database is locked\. Look whether"
+            ):
+                await asyncio.wait_for(hasty, PATIENCE)
+            other.execute("ROLLBACK")
+        await asyncio.wait_for(asyncio.gather(untiring, late), PATIENCE)
+        assert await store.paused_executors() == {"untiring", "late"}
+        await store.close()
+
+    asyncio.run(story())
+
+
 def test_a_file_that_may_not_be_written_is_told_of_with_its_path(quick_path: Path) -> None:
     (quick_path / "var").write_text("no folder")
     with pytest.raises(StoreUnavailable, match=r"/var cannot be used: .*has to be able to write"):

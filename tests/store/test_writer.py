@@ -170,7 +170,7 @@ def test_whose_time_is_up_is_told_and_nothing_of_theirs_is_written_later() -> No
         patient = setting.writer.submit(NOTE, "patient", timeout=60.0)
         setting.clock.advance(2)
         setting.book.gate.set()
-        with pytest.raises(StoreUnavailable, match="busy"):
+        with pytest.raises(StoreUnavailable, match="could not be written in time: locked"):
             await hasty
         assert await patient == "did patient"
         assert setting.book.committed == [["patient"]]

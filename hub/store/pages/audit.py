@@ -12,12 +12,20 @@ class AuditPage(Page):
     """The record of who changed what."""
 
     async def record(
-        self, entry: AuditEntry, result: str, *, before: str | None = None, after: str | None = None
+        self,
+        entry: AuditEntry,
+        result: str,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        seconds: float | None = None,
     ) -> None:
-        """Write a record by itself: of what failed before it reached the store, or is changed outside of it."""
-        await self._writer.submit(
-            RECORD, AuditRecord(entry.at, entry.who, entry.action, entry.object, result, before, after)
-        )
+        """Write a record by itself: of what failed before it reached the store, or is changed outside of it.
+
+        Raises StoreUnavailable when it could not be written within `seconds`.
+        """
+        record = AuditRecord(entry.at, entry.who, entry.action, entry.object, result, before, after)
+        await self._writer.submit(RECORD, record, timeout=seconds)
         entry.recorded = True
 
     async def audit(

@@ -125,7 +125,7 @@ class _Maker:
             events=self.trigger.events,
             validate=self._validate(compile_schema),
             secret_headers=_secret_headers(scheme),
-            secret_parameters=frozenset({"access_token", "token", *([scheme.query] if scheme.query else [])}),
+            secret_parameters=_secret_parameters(scheme),
             warnings=tuple(notes + warnings(scheme)),
         )
 
@@ -246,7 +246,18 @@ class _Maker:
 
 def _secret_headers(scheme: Scheme) -> frozenset[bytes]:
     own = {name for family in scheme.families for name in family.headers}
-    return frozenset(own | {b"authorization", b"cookie"})
+    return frozenset(own | _credential_in(scheme, "header") | {b"authorization", b"cookie"})
+
+
+def _secret_parameters(scheme: Scheme) -> frozenset[str]:
+    own = {name.decode() for name in _credential_in(scheme, "query")} | ({scheme.query} if scheme.query else set())
+    return frozenset(own | {"access_token", "token"})
+
+
+def _credential_in(scheme: Scheme, kind: Literal["header", "query"]) -> set[bytes]:
+    """The place that the file names for the signature, where it is of this kind."""
+    place = scheme.signature
+    return {place.name} if place is not None and place.kind == kind else set()
 
 
 def _secrets(scheme: Scheme, verify: Mapping[str, Any]) -> list[str]:

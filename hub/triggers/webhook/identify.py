@@ -12,7 +12,7 @@ _EVERY = "*"
 
 
 def delivery_id(scheme: Scheme, request: RawRequest, value: object) -> str | None:
-    """The sender's id of this delivery, or None. `value` is the parsed body."""
+    """The sender's id of this delivery, or None. `value` is the parsed body. Raises Refusal for doubled parameters."""
     sources = pick_family(scheme, request).id
     if scheme.id_joined:
         texts = [_text_at(source, request, value) for source in sources]
@@ -25,7 +25,7 @@ def delivery_id(scheme: Scheme, request: RawRequest, value: object) -> str | Non
 
 
 def event_name(scheme: Scheme, request: RawRequest, value: object) -> str | None:
-    """The sender's name for what happened ("pull_request.opened"), or None."""
+    """The sender's name for what happened ("pull_request.opened"), or None. Raises Refusal for doubled parameters."""
     for source in pick_family(scheme, request).event:
         found = _text_at(source, request, value)
         if found:
@@ -38,6 +38,8 @@ def _text_at(source: Source, request: RawRequest, value: object) -> str | None:
     if source.kind == "header":
         found = request.values(source.name)
         return found[0].decode("latin-1") if found else None
+    if source.kind == "query":
+        return request.query(source.name.decode())
     if source.kind == "special":
         return batch_id(value)
     if source.kind != "json":

@@ -251,8 +251,11 @@ class _Reader:
             if isinstance(value, str | list)
             else [None]
         )
-        if None in found:
-            self._flaw((key, "from"), f'{key}.from must say where: "header:NAME" or "json:a.b", or a list of them.')
+        if any(source is None or source.kind == "signature" for source in found):
+            self._flaw(
+                (key, "from"),
+                f'{key}.from must say where: "header:NAME", "json:a.b" or "query:NAME", or a list of them.',
+            )
         return tuple(source for source in found if source is not None)
 
     def _list(self) -> ListForm | None:

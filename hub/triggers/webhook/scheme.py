@@ -232,6 +232,13 @@ def lint(scheme: Scheme) -> list[Flaw]:
                     "the id is said to be signed, but content does not hold it: put {id} into content, or write signed: false.",
                 )
             )
+        if stamp is not None and stamp.kind == "signature" and scheme.list is None:
+            flaws.append(
+                Flaw(
+                    ("timestamp",),
+                    'the timestamp is said to stand beside the signature, and that is no list: say so with list: {separator: ",", key: v1}.',
+                )
+            )
         if "timestamp" in kinds and stamp is None:
             flaws.append(
                 Flaw(("content",), "content holds {timestamp}: say where it comes from with timestamp: {from: …}.")
@@ -266,6 +273,6 @@ def _covers(path: Path, kinds: set[PartKind], paths: set[Path]) -> bool:
 def _id_covered(source: Source, kinds: set[PartKind], paths: set[Path]) -> bool:
     if "id" in kinds:
         return True
-    if source.kind == "header":
-        return False
-    return source.kind in ("special", "signature") or _covers(source.path, kinds, paths)
+    if source.kind == "query":
+        return "url" in kinds
+    return source.kind == "special" or (source.kind == "json" and _covers(source.path, kinds, paths))

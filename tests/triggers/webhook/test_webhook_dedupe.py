@@ -45,14 +45,14 @@ class Door:
         self.store, self.clock, self.made = store, clock, made
         self.intake = Intake(store, clock, endpoints={made.name: made})
 
-    async def send(self, body: bytes, delivery: str) -> Reply:
+    async def send(self, body: bytes, delivery: str, query: bytes = b"") -> Reply:
         path = f"/webhooks/{self.made.name}"
         scope = {
             "type": "http",
             "method": "POST",
             "path": path,
             "raw_path": path.encode(),
-            "query_string": b"",
+            "query_string": query,
             "headers": signed(self.made.scheme.preset, body, delivery),
             "client": ("192.0.2.7", 4711),
         }
@@ -120,6 +120,18 @@ def test_a_key_that_the_file_names_stands_for_itself(store_url: str) -> None:
         assert len(await door.store.events()) == 2
 
     play(store_url, github(dedupe={"key": "header:X-GitHub-Delivery"}), story)
+
+
+def test_a_parameter_of_the_address_can_be_the_key(store_url: str) -> None:
+    async def story(door: Door) -> None:
+        first, again = [await door.send(b'{"n":1}', name, b"order=7&try=" + name.encode()) for name in "ab"]
+        assert (again.status, again.body) == (202, first.body)
+        assert event_id(await door.send(b'{"n":1}', "c", b"order=8")) != event_id(first)
+        assert (await door.send(b'{"n":2}', "d", b"order=7")).status == 409
+        twice = await door.send(b'{"n":1}', "e", b"order=7&order=8")
+        assert twice.status == 401, "which one it is has no answer"
+
+    play(store_url, github(dedupe={"key": "query:order"}), story)
 
 
 def test_the_same_id_with_another_body_is_refused_and_both_are_kept(store_url: str) -> None:

@@ -81,7 +81,7 @@ def test_a_delivery_that_is_sent_again_runs_once_and_another_one_runs(name: str,
 def key(body: Any, *places: str, joined: bool = False) -> str | None:
     sources = tuple(source for place in places if (source := parse_source(place)) is not None)
     scheme = Scheme("none", (Family((), id=sources),), id_joined=joined)
-    return delivery_id(scheme, RawRequest("POST", "/", [(b"x-a", b"A")], b""), body)
+    return delivery_id(scheme, RawRequest("POST", "/hook?q=Q&e=&two=2&two=2&odd=%C3%A9", [(b"x-a", b"A")], b""), body)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,11 @@ def key(body: Any, *places: str, joined: bool = False) -> str | None:
         ({"a": 1}, ["json:a", "json:b"], True, None),
         ({"a": 1}, ["json:a", "header:X-A"], True, "1 A"),
         ({}, [], True, None),
+        ({}, ["query:q"], False, "Q"),
+        ({}, ["query:e", "query:odd"], False, "\xe9"),
+        ({}, ["query:none"], False, None),
+        ({}, ["query:two"], False, "2"),
+        ({"a": 1}, ["json:a", "query:q"], True, "1 Q"),
     ],
 )
 def test_ids_are_read_from_every_item_and_joined(body: Any, places: list[str], joined: bool, found: str | None) -> None:

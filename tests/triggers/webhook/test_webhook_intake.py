@@ -110,6 +110,18 @@ def test_credentials_are_redacted_before_they_are_stored() -> None:
     assert "repo:push" in stored
 
 
+@pytest.mark.parametrize("place", ["query:mac", "header:X-Mac"])
+def test_a_signature_is_redacted_wherever_the_file_says_that_it_stands(place: str) -> None:
+    desk = Desk(endpoint({"type": "hmac", "signature": place, "secret": SECRET}))
+    mac = hmac.new(SECRET.encode(), b"{}", "sha256").hexdigest()
+    asked = desk.post(b"{}", {"X-Mac": mac}, url=f"/webhooks/erp-push?mac={mac}&page=2")
+    assert asked.status_code == 202
+    payload = desk.store.events[0].payload
+    kept = {"query:mac": payload["query"]["mac"], "header:X-Mac": payload["headers"]["x-mac"]}
+    assert kept[place] == "[redacted]"
+    assert payload["query"]["page"] == "2"
+
+
 def test_a_repeated_header_is_a_list() -> None:
     desk = Desk(endpoint(OPEN))
     desk.raw(b"{}", [(b"X-One", b"1"), (b"X-One", b"2"), (b"Cookie", b"a"), (b"Cookie", b"b")])

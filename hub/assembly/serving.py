@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 _GRACE = 5.0
 #: How long a start waits for somebody else's transaction, in seconds.
 _STORE_PATIENCE = 10.0
+#: How often a start tries to take its seat, and the seconds between two tries.
+_SEAT_TRIES, _SEAT_SECONDS = 20, 0.05
 #: The writer's thread gives back the interpreter's lock several times a batch; a busy loop would keep it 5 ms each time.
 _SWITCH_SECONDS = 0.0002
 
@@ -151,14 +153,12 @@ class Serving:
         )
 
     async def _take_seat(self) -> None:
-        store = self._parts.store
-        if not store.take_seat():
-            # A command that waits may just have looked whether the seat is free.
-            await self._parts.clock.sleep(0.05)
-            if not store.take_seat():
-                raise Conflict(
-                    "another hub serves this store already: stop it first, or give this project its own store."
-                )
+        for _ in range(_SEAT_TRIES):
+            if self._parts.store.take_seat():
+                return
+            # A command that waits may just be looking whether the seat is free, and a busy machine may keep it at that.
+            await self._parts.clock.sleep(_SEAT_SECONDS)
+        raise Conflict("another hub serves this store already: stop it first, or give this project its own store.")
 
     async def _take_lease(self) -> int:
         """How many executions of an earlier process go on. Raises StoreUnavailable."""

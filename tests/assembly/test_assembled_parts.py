@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +16,7 @@ from hub.assembly import parts as parts_of_a_hub
 from hub.assembly.files import read_files
 from hub.assembly.jobs_thread import JobsThread
 from hub.assembly.parts import Parts, open_parts, run_in_process
+from hub.assembly.serving import Serving
 from hub.engine.authoring import job, workflow
 from hub.engine.registry import Registry
 from hub.engine.surroundings import Surroundings
@@ -182,5 +185,26 @@ def test_a_fake_clock_is_taken_as_any_other(root: Path) -> None:
             assert event.time == FakeClock().now()
         finally:
             await parts.close()
+
+    asyncio.run(story())
+
+
+def test_a_start_finds_its_seat_though_a_command_is_slow_in_looking_at_it(root: Path) -> None:
+    async def story() -> None:
+        parts = await opened(root)
+        looked = os.open(root / "var/hub.db-seat", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(looked, fcntl.LOCK_SH)
+
+        class Busy(FakeClock):
+            async def sleep(self, seconds: float) -> None:
+                await super().sleep(seconds)
+                if len(self.slept) == 10:
+                    os.close(looked)
+
+        parts.clock = clock = Busy()
+        serving = Serving(parts, port=0)
+        await serving._take_seat()
+        assert len(clock.slept) == 10
+        await parts.close()
 
     asyncio.run(story())

@@ -39,24 +39,28 @@ def test_any_free_port_is_taken_and_told() -> None:
 
 
 def test_an_answer_in_two_parts_does_not_wait_for_an_acknowledgement() -> None:
-    """40 ms each, if the kernel were left to gather small packets."""
+    """40 ms each, if the kernel were left to gather small packets: then no round of them would be quicker."""
 
-    async def story() -> float:
+    async def one_round(http: httpx.AsyncClient) -> float:
+        took = []
+        for _ in range(30):
+            begun = time.perf_counter()
+            assert (await http.get("/")).text == "firstlater"
+            took.append(time.perf_counter() - begun)
+        return sorted(took)[len(took) // 4]
+
+    async def story() -> None:
         server = HttpServer("127.0.0.1", 0)
         server.bind()
         await server.start(in_two_parts)
-        took = []
         try:
-            async with httpx.AsyncClient(base_url=server.address, timeout=PATIENCE) as http:
-                for _ in range(30):
-                    begun = time.perf_counter()
-                    assert (await http.get("/")).text == "firstlater"
-                    took.append(time.perf_counter() - begun)
+            async with httpx.AsyncClient(base_url=server.address, timeout=PATIENCE) as http, asyncio.timeout(PATIENCE):
+                while await one_round(http) > 0.03:  # a busy machine
+                    pass
         finally:
             await server.stop()
-        return sorted(took)[len(took) // 4]
 
-    assert asyncio.run(story()) < 0.03, "each of them would have waited; on a busy machine some take longer anyhow"
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

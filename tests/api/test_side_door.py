@@ -15,6 +15,7 @@ from kit import PATIENCE
 from test_connection import ODD, endpoint, push
 from two_doors import Both, arrived, play
 
+from hub.api import visitor
 from hub.api.doorkeeper import Doorkeeper
 from hub.api.passing import Values
 from hub.api.side_door import CONFLICT, NEW, NOT_HERE, REPEATED
@@ -109,15 +110,17 @@ def test_what_is_no_proper_http_is_refused_here_too(raw: bytes) -> None:
     play(story)
 
 
-def test_a_body_in_pieces_is_taken_and_a_slow_one_goes_to_the_main_door() -> None:
+def test_a_body_in_pieces_is_taken_and_a_slow_one_goes_to_the_main_door(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(both: Both) -> None:
         sender = await arrived(both)
+        monkeypatch.setattr(visitor, "_COMING", PATIENCE)
         raw = push(b'{"pieces": 1}', "pieces")
         for start in range(0, len(raw), 40):
             sender.writer.write(raw[start : start + 40])
             await asyncio.sleep(0.001)
         assert (await sender.answer())[0] == 202
         assert both.adopted == 0
+        monkeypatch.undo()
         raw = push(b'{"slow": 1}', "slow")
         sender.writer.write(raw[:-5])
         await both.back.wait()
@@ -262,7 +265,7 @@ def test_of_one_message_each_has_its_own_fate() -> None:
             names.append(made.id)
             data += more
         side.send(("events", 7, "one", rows), data)
-        kind, (number, fates), _ = await asyncio.wait_for(said.get(), 5)
+        kind, (number, fates), _ = await asyncio.wait_for(said.get(), PATIENCE)
         assert (kind, number) == ("answers", 7)
         first, _, _, third, _ = names
         assert fates == [[NEW, first], [NOT_HERE, ""], [REPEATED, first], [NEW, third], [CONFLICT, first]]

@@ -63,12 +63,15 @@ def test_the_whole_demo(tmp_path: Path) -> None:
     assert shown["address"] in ran.err
 
 
+#: Whoever runs the suite in the background may ignore Ctrl-C, and children inherit that.
+heeds_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_in_the_middle_it_ends_what_it_has_started(tmp_path: Path, number: int, status: int) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "hub", "demo", "--schedule", "live"],
-        # Whoever runs the suite in the background may ignore Ctrl-C, and children inherit that.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - it sets a signal, and no more
+        preexec_fn=heeds_ctrl_c,  # noqa: PLW1509 - it sets a signal, and no more
         cwd=tmp_path,
         env=environment(TMPDIR=str(tmp_path)),
         stdout=subprocess.PIPE,
@@ -105,6 +108,7 @@ def test_stopped_in_the_middle_it_ends_what_it_has_started(tmp_path: Path, numbe
 def test_the_whole_demo_with_a_slot_to_wait_for_and_a_server_that_stays(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "hub", "demo", "--schedule", "live", "--json", "--keep", "--stay"],
+        preexec_fn=heeds_ctrl_c,  # noqa: PLW1509 - it sets a signal, and no more
         cwd=tmp_path,
         env=environment(TMPDIR=str(tmp_path)),
         stdout=subprocess.PIPE,

@@ -11,6 +11,7 @@ ASKING = """\
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -36,14 +37,17 @@ async def ask(ctx: Context) -> str:
 
 @job
 async def work(ctx: Context) -> None:
-    await asyncio.sleep(2)
+    while not Path("answered").exists():
+        await asyncio.sleep(0.01)
 
 
 @job
 async def ask_at_work(ctx: Context) -> list[bool]:
     going = work.trigger()
     answer = await approval.wait({"message": "may I?"})
-    return [answer.approved, going.done()]
+    still = not going.done()
+    Path("answered").touch()
+    return [answer.approved, still]
 
 
 asking = workflow(name="asking", main_job=ask)
@@ -61,11 +65,12 @@ def asked(hub: Hub) -> str:
     """An execution that waits for an answer."""
     (hub.root / "workflows/asking.py").write_text(ASKING)
     (hub.root / "config/hub.yaml").write_text(CONFIG + USERS)
-    ran = hub("workflow", "start", "asking", "-m", "anonymous", "-W", "-t", "400ms", "--json")
-    assert ran.status == 3, ran
+    execution_id = str(hub.json("workflow", "start", "asking", "-m", "anonymous")["id"])
+    while not hub.json("wait-point", "list"):
+        assert hub("workflow", "wait", execution_id, "-t", "100ms").status == 3
     found: list[dict[str, Any]] = hub.json("workflow", "executions")
     assert (found[0]["status"], found[0]["reason"][:31]) == ("WAITING", "waits for an answer to approval")
-    return str(found[0]["id"])
+    return execution_id
 
 
 def resolve(hub: Hub, *args: str) -> Any:
@@ -158,5 +163,5 @@ def test_a_server_hears_of_answers_from_other_processes(hub: Hub) -> None:
             while not hub.json("wait-point", "list", "--execution", execution_id):
                 pass
             assert resolve(hub, execution_id, "approval", "-d", '{"approved": true}').json["state"] == "RESOLVED"
-        assert hub.json("workflow", "wait", parked, "-t", "20s")["result"] == "yes"
-        assert hub.json("workflow", "wait", at_work, "-t", "20s")["result"] == [True, False]
+        assert hub.json("workflow", "wait", parked, "-t", "60s")["result"] == "yes"
+        assert hub.json("workflow", "wait", at_work, "-t", "60s")["result"] == [True, True]

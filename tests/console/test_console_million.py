@@ -12,8 +12,8 @@ from console_site import Site, visit
 
 from hub.model.clock import first_id
 
-#: What a page may take of the processor, in seconds, and how many times each is asked; the best one counts.
-_ALLOWED, _TIMES = 0.2, 5
+#: How many times each page is asked; the best one counts.
+_TIMES = 5
 _PAGES = [
     "/console",
     "/console/events",
@@ -121,8 +121,13 @@ def _fill_the_rest(db: sqlite3.Connection, ids: list[str], moments: list[int], s
     )
 
 
-@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
-def test_every_page_answers_at_once(site_root: Path, count: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "allowed"),
+    [(20_000, 2.0), pytest.param(1_000_000, 0.2, marks=[pytest.mark.long, pytest.mark.timeout(600)])],
+)
+def test_every_page_answers_at_once(site_root: Path, count: int, allowed: float) -> None:
+    """`allowed`: seconds of the processor. With few rows that is for what hangs, however slow the machine is."""
+
     async def story(site: Site) -> None:
         fill(site_root / "var/hub.db", count, site.parts.clock.now())
         deadline = time.monotonic() + 60
@@ -137,6 +142,6 @@ def test_every_page_answers_at_once(site_root: Path, count: int) -> None:
                 best = min(best, time.process_time() - begun)
                 assert answer.status_code == 200, path
             took[path] = round(best, 3)
-        assert {path: seconds for path, seconds in took.items() if seconds > _ALLOWED} == {}
+        assert {path: seconds for path, seconds in took.items() if seconds > allowed} == {}
 
     visit(site_root, story)

@@ -152,10 +152,10 @@ class Elsewhere:
             if late:
                 break
             execution_id = await bench.start("endless")
-            await until(lambda one=execution_id: len(self.steps.at[one]) > 10, 30)
+            await until(lambda one=execution_id: len(self.steps.at[one]) > 10)
             other.stdin.write(f"{execution_id}\n".encode())
             durable = int(await other.stdout.readline())
-            await until(lambda: not bench.worker.running, 30)
+            await until(lambda: not bench.worker.running)
             late += [f"{name} of {execution_id}" for name, at in self.steps.at[execution_id] if at > durable]
             assert (await bench.record(execution_id)).status is Status.CANCELED
         other.stdin.close()

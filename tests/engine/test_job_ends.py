@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 
 import pytest
 from failing import Flaky
-from kit import Bench, of
+from kit import PATIENCE, Bench, of
 
 from hub import Context, JobFailed, NonRetryable, RetryPolicy, job, workflow
 from hub.model.errors import BadInput, JobTimeout
@@ -172,15 +173,17 @@ def test_a_job_that_catches_its_timeout_has_timed_out_all_the_same(tell):
 
 @pytest.mark.parametrize("plain", [False, True])
 def test_timeouts(tell, plain):
+    loop, over = asyncio.AbstractEventLoop(), threading.Event()
+
     @job(timeout="10ms")
     async def slow() -> None:
         await asyncio.sleep(30)
 
     @job(timeout="10ms")
     def slow_plain() -> None:
-        import time
-
-        time.sleep(0.1)
+        # A timer that is set later and rings later: when it does, the timeout's has rung, however busy the machine is.
+        loop.call_soon_threadsafe(loop.call_later, 0.05, over.set)
+        assert over.wait(PATIENCE)
 
     @job(timeout="10s")
     async def own() -> None:
@@ -197,6 +200,8 @@ def test_timeouts(tell, plain):
         return found
 
     async def story(bench: Bench) -> None:
+        nonlocal loop
+        loop = asyncio.get_running_loop()
         assert await bench.succeed("timing") == [
             [True, "it ran longer than 10ms"],
             [False, "the socket's"],

@@ -55,12 +55,12 @@ class Cluster:
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://hub@/{database}?host={self.folder}"
 
-    def start(self, seconds: float = 20) -> None:
+    def start(self, seconds: float = 60) -> None:
         """Until it accepts connections. What a killed one has left must have gone before."""
         options = " ".join(f"-c {setting}" for setting in self._settings)
         options = f"-h '' -k {self.folder} {options}"
         until = time.monotonic() + seconds
-        while self._ends("pg_ctl", "-w", "-t", "20", "-o", options, "-l", str(self.folder / "log"), "start"):
+        while self._ends("pg_ctl", "-w", "-t", "60", "-o", options, "-l", str(self.folder / "log"), "start"):
             assert time.monotonic() < until, (self.folder / "log").read_text()[-2000:]
             time.sleep(0.05)
 
@@ -114,7 +114,7 @@ class Cluster:
             stderr=subprocess.DEVNULL,
             check=False,
             cwd="/",
-            timeout=60,
+            timeout=120,
             **self._user,
         ).returncode
 

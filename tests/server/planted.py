@@ -74,11 +74,25 @@ def ahead(milliseconds: int) -> None:
         module.datetime = Ahead  # type: ignore[attr-defined]  # likewise
 
 
+def seat_looks(count: int) -> None:
+    """A command that waits takes the place of a server when it was gone so many times in a row."""
+    import hub.assembly.parts
+
+    hub.assembly.parts._SEAT_LOOKS = count
+
+
 def store_patience(seconds: float) -> None:
     """A start waits for a locked store no longer than this."""
     import hub.assembly.serving
 
     hub.assembly.serving._STORE_PATIENCE = seconds
+
+
+def grace(seconds: float) -> None:
+    """A stop waits so long for what runs."""
+    import hub.assembly.serving
+
+    hub.assembly.serving._GRACE = seconds
 
 
 def suspects_alone_for(milliseconds: int) -> None:
@@ -221,9 +235,11 @@ PLANTS: dict[str, Callable[[Any], None]] = {
         deduplicate_nothing,
         epoch_goes_back,
         flood_at_once,
+        grace,
         keys_overtake,
         note_commits,
         outbox_deleted_first,
+        seat_looks,
         storage_fails_at,
         store_patience,
         suspects_alone_for,

@@ -114,9 +114,9 @@ def test_a_cancel_takes_effect_while_it_runs(hub: Hub) -> None:
 
     until(lambda: len(steps()) >= 5)
     assert project.run("workflow", "cancel", execution, "--json").json == {"id": execution, "status": "CANCELED"}
-    canceled_at = project.store("SELECT finished_at FROM executions WHERE id = ?", execution)[0][0]
+    answered_at = time.time_ns() // 1_000_000
     time.sleep(0.5)
-    late = [at for at in steps() if at > canceled_at + 1]
+    late = [at for at in steps() if at > answered_at]
     assert len(late) <= 1, "the one that was beginning at that very moment"
     assert len(steps()) < 450, "the cancel came in the middle"
     assert project.status(execution) == "CANCELED"
@@ -236,7 +236,9 @@ def test_without_a_server_a_command_does_the_work_and_a_server_that_comes_takes_
 def test_a_server_that_is_started_again_finds_its_seat_though_a_command_waits(project: Project) -> None:
     lay_out(project, WORKFLOWS)
     with project.serving() as hub:
-        waiting, _, _ = project.begin("workflow", "start", "one-at-a-time", "-m", "workflow-bot", "-W")
+        # However long the next server takes to begin.
+        plant = {"seat_looks": 1_000}
+        waiting, _, _ = project.begin("workflow", "start", "one-at-a-time", "-m", "workflow-bot", "-W", plant=plant)
         until(lambda: noted(project))
         hub.kill()
         time.sleep(0.6)  # longer than between two looks of the command

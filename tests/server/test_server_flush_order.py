@@ -110,6 +110,6 @@ def test_an_answer_is_sent_after_the_flush(tmp_path: Path, zygote: Zygote, plant
     seen = order_of(str(text))
     assert seen.answers == count
     if plant:
-        assert seen.flushed_before <= count / 4, "the planted bug is seen"
+        assert seen.flushed_before < count, "the planted bug is seen"
     else:
         assert seen.flushed_before == count

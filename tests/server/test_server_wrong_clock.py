@@ -57,7 +57,8 @@ def test_leases_sleeps_and_records_go_by_the_database(
         )
         ((created, finished),) = project.store("SELECT created_at, finished_at FROM executions")
         assert abs(created - begun) < 60_000
-        assert 1_000 <= finished - created < 60_000
+        # A look at the database's time that took long may have been off by half of that.
+        assert 500 <= finished - created < 60_000
         assert project.store("SELECT count(*) FROM slots") == [(0,)]
         assert hub.stop() == 0, hub.log
     finally:

@@ -63,7 +63,7 @@ def browser() -> Iterator[Browser]:
         f"these stories are played in a real browser, and there is no {CHROMIUM}: apt-get install chromium"
     )
     with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS, timeout=PATIENCE)
         try:
             yield made
         finally:

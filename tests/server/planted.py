@@ -190,9 +190,10 @@ def deduplicate_nothing(_: bool) -> None:
 
 
 def flood_at_once(_: bool) -> None:
-    """Not a fault: every webhook is taken for a part of a flood."""
+    """Not a fault: every webhook is taken for a part of a flood, and one processor is enough for the side door."""
     from hub.api.doorkeeper import Doorkeeper, Flood
 
+    os.sched_getaffinity = lambda _pid: {0, 1}
     Doorkeeper.__init__.__defaults__ = (Flood(row=1, seconds=60.0),)
 
 

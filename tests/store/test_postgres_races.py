@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from kit import PATIENCE, FakeClock
 
@@ -43,6 +44,7 @@ class Nodes:
         dialect = PostgresDialect(url)
         self.first: PostgresConnection = dialect.connect()
         self.second: PostgresConnection = dialect.connect()
+        self._looking = psycopg.connect(url, autocommit=True)
 
     def do(self, *steps: Step) -> list[Any]:
         """Each in a transaction of its own, one after the other; the answers."""
@@ -50,13 +52,12 @@ class Nodes:
 
     def meet(self, first: Step, second: Step) -> tuple[Any, Any]:
         """The second one begins when the first has been applied, and the first is committed when the second has come as far as it can."""
-        applied, waiting = threading.Event(), threading.Event()
+        applied = threading.Event()
         answers: dict[str, Any] = {}
 
         def node() -> None:
             applied.wait(PATIENCE)
             answers["second"] = self._apply(self.second, second)
-            waiting.set()
 
         thread = threading.Thread(target=node)
         thread.start()
@@ -66,10 +67,19 @@ class Nodes:
             tx.rows("SELECT 1")  # everything is sent
         finally:
             applied.set()
-            waiting.wait(0.25)
+            while thread.is_alive() and not self._second_waits_for_first():
+                thread.join(0.005)
             self.first.commit()
             thread.join(PATIENCE)
         return answers["first"], answers["second"]
+
+    def _second_waits_for_first(self) -> bool:
+        assert self.first._link is not None
+        assert self.second._link is not None
+        of_both = (self.first._link.backend, self.second._link.backend)
+        row = self._looking.execute("SELECT %s = ANY(pg_blocking_pids(%s))", of_both).fetchone()
+        assert row is not None
+        return bool(row[0])
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self.first.raw.rows(sql)
@@ -77,6 +87,7 @@ class Nodes:
     def close(self) -> None:
         self.first.close()
         self.second.close()
+        self._looking.close()
 
     @staticmethod
     def _apply(connection: PostgresConnection, step: Step) -> Any:

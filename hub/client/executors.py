@@ -16,6 +16,7 @@ from hub.model.event import Delivery, Event, NewEvent
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
 from hub.model.identity import MachineUser
 from hub.targets.target import aim
+from hub.triggers.schedule.pausing import end_pause
 from hub.triggers.schedule.upcoming import Instant, upcoming
 
 #: 256 random bits in the URL of a `webhook: {}`.
@@ -55,7 +56,9 @@ class ExecutorVerbs(Verbs):
     async def pause_executor(self, name: str, *, paused: bool) -> None:
         """Let its events come in and start nothing, or let it go on. Raises NotFound."""
         async with self._changing("executor:pause", name, f"executor {name}") as entry:
-            self._declared(name)
+            executor = self._declared(name)
+            if not paused:
+                await end_pause(self._store, executor, self._driver.clock.now())
             await self._store.pause(name, paused=paused, entry=entry)
 
     async def trigger_executor(

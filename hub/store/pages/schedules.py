@@ -16,6 +16,10 @@ class SchedulesPage(Page):
     async def schedules(self) -> list[StoredSchedule]:
         return await self._read(reads.schedules)
 
+    async def schedule(self, executor: str) -> StoredSchedule | None:
+        """The stored schedule of one executor."""
+        return await self._read(reads.schedule, executor)
+
     async def due_schedules(self, now: int, limit: int) -> list[StoredSchedule]:
         return await self._read(reads.schedules, now, limit)
 

@@ -21,6 +21,13 @@ def schedules(session: Session, due_by: int | None = None, limit: int | None = N
     ]
 
 
+def schedule(session: Session, executor: str) -> StoredSchedule | None:
+    row = session.get(ScheduleRow, executor)
+    state = session.get(ExecutorStateRow, executor)
+    paused = state is not None and state.paused == 1
+    return None if row is None else StoredSchedule(row.executor, row.definition, row.next_fire_at, paused)
+
+
 def paused_executors(session: Session) -> set[str]:
     return set(session.exec(select(ExecutorStateRow.executor).where(ExecutorStateRow.paused == 1)))
 

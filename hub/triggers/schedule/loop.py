@@ -177,7 +177,7 @@ class _Check:
 
     def slots(self) -> list[Slot]:
         firing = [self._firing(slot) for slot in self.plan.fire]
-        silent = [Slot(record.slot, None, record.outcome, record.reason) for record in self.plan.records]
+        silent = [record.as_slot() for record in self.plan.records]
         return sorted(firing + silent, key=lambda slot: slot.at)
 
     def _firing(self, slot: int) -> Slot:

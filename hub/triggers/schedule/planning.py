@@ -12,6 +12,7 @@ from hub.model.clock import iso
 from hub.model.durations import spoken
 from hub.model.event import Outcome
 from hub.model.executor import ScheduleTrigger
+from hub.model.schedule import Slot
 from hub.triggers.schedule.cron import Cron
 
 #: A slot checked less than this many milliseconds after its time is on time: whatever `missed` says, it fires.
@@ -28,6 +29,9 @@ class Record:
     #: MISSED, SKIPPED or PAUSED.
     outcome: Outcome
     reason: str
+
+    def as_slot(self) -> Slot:
+        return Slot(self.slot, None, self.outcome, self.reason)
 
 
 @dataclass(frozen=True, slots=True)

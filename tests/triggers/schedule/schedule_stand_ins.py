@@ -63,6 +63,9 @@ class Pages:
     async def schedules(self) -> list[StoredSchedule]:
         return list(self.rows.values())
 
+    async def schedule(self, executor: str) -> StoredSchedule | None:
+        return self.rows.get(executor)
+
     async def put_schedules(self, rows, gone) -> None:
         self.writes += 1
         self.rows.update({row.executor: row for row in rows})

@@ -26,9 +26,9 @@ _COLUMNS = ("id", "executor", "received_at", "step", "reason")
 async def rejected(name: str | None, limit: int, as_json: bool) -> None:
     """Deliveries that were turned away, newest first, each with the step that failed."""
     async with desk() as here:
-        if name is not None:
-            await here.ask("getExecutor", name=name)
         rows = await listed(here, "listRefusedDeliveries", limit, executor=name)
+        if name is not None and not rows:  # what an executor that is gone has turned away is there
+            await here.ask("getExecutor", name=name)
         show(rows, as_json=as_json, columns=_COLUMNS, empty="nothing was refused")
 
 

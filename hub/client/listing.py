@@ -85,10 +85,11 @@ class ListingVerbs(Verbs):
         )
 
     async def deliveries_page(self, executor: str, *, before: str | None = None, limit: int = 50) -> Page[Delivery]:
-        """What became of the events that an executor met. Raises NotFound."""
+        """What became of the events that an executor met, also one that is renamed or gone by now. Raises NotFound."""
         self._require("executor:read", executor)
-        self._declared(executor)
         found = await self._store.list_deliveries(executor, before, limit + 1)
+        if not found and before is None:
+            self._declared(executor)
         return self._page("executor:read", found, limit, lambda one: one.executor, lambda one: one.id)
 
     async def wait_points_page(
@@ -112,12 +113,13 @@ class ListingVerbs(Verbs):
         )
 
     async def slots_page(self, executor: str, *, before: int | None = None, limit: int = 50) -> Page[RecordedSlot]:
-        """Every due moment that there was of a schedule. Raises NotFound, or BadInput when it has none."""
+        """Every due moment that there was of a schedule, also one that is gone by now. Raises NotFound, or BadInput when it has none."""
         self._require("schedule:read", executor)
-        found = self._declared(executor)
-        if not isinstance(found.trigger, ScheduleTrigger):
-            raise BadInput(f'executor "{executor}" has no schedule: its trigger is of the kind {found.kind}.')
         rows = await self._store.list_slots(executor, before, limit + 1)
+        if not rows and before is None:
+            found = self._declared(executor)
+            if not isinstance(found.trigger, ScheduleTrigger):
+                raise BadInput(f'executor "{executor}" has no schedule: its trigger is of the kind {found.kind}.')
         return Page(rows[:limit], rows[limit - 1].at if len(rows) > limit else None)
 
     async def refused_page(

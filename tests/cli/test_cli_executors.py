@@ -102,6 +102,20 @@ def test_a_paused_executor_starts_nothing_until_it_goes_on(hub: Hub) -> None:
     assert [one["outcome"] for one in event["deliveries"]] == ["started"]
 
 
+def test_what_an_executor_met_is_found_by_its_old_name_when_it_is_renamed(hub: Hub) -> None:
+    event = hub.json("executor", "trigger", "number-webhook", "-d", '{"n": 2}')
+    path = Path("executors/number-webhook.yaml")
+    path.with_stem("sums").write_text(path.read_text().replace("number-webhook", "sums"))
+    path.unlink()
+    (delivery,) = hub.json("executor", "jobs", "number-webhook")
+    assert delivery["id"] == event["deliveries"][0]["id"]
+    assert hub.json("executor", "jobs", "number-webhook", delivery["id"])["execution"]["workflow"] == "adding"
+    assert hub.json("executor", "jobs", "sums") == []
+    assert hub.json("event", "list", "--executor", "number-webhook") != []
+    ran = hub("executor", "get", "number-webhook")
+    assert (ran.status, ran.out) == (1, ""), "there is no such executor all the same"
+
+
 @pytest.mark.parametrize(
     "args",
     [["get"], ["trigger"], ["jobs"], ["pause"], ["resume"]],

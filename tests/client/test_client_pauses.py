@@ -30,6 +30,7 @@ def test_what_came_due_in_a_pause_is_recorded_and_not_made_up_for(project: Path)
         clock.advance(2 * 3_600)
         await parts.client.pause_executor("nightly", paused=False)  # it is not paused, so that this changes nothing
         assert await scheduler.run_once() == 2
+        del parts.driver.executors["nightly"]  # what it left is there when its file is gone, or has another name
         slots = (await parts.client.slots_page("nightly", limit=1_000)).items
         assert [slot.outcome for slot in slots] == [None] * 2 + ["paused"] * 300, "newest first"
         await parts.close()

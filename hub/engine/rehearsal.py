@@ -142,7 +142,7 @@ class _DryRun(Run):
             revision=None,
             created_at=history.started_at,
             history=calls,
-            started_at=tools.clock.now(),
+            timed_from=tools.clock.now(),
         )
         super().__init__(tools, claimed, workflow)
         self.met: set[str] = set()

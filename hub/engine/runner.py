@@ -58,8 +58,8 @@ class Run:
         #: It failed, and is due again later.
         self.comes_again = False
         self._workflow = workflow
-        #: When the execution has to end, counted from its first attempt; None: no limit.
-        self.deadline = None if workflow.timeout is None else claimed.started_at + workflow.timeout
+        #: When the execution has to end, counted from its first attempt since it was started or resumed; None: no limit.
+        self.deadline = None if workflow.timeout is None else claimed.timed_from + workflow.timeout
         self.history = {call.path: call for call in claimed.history}
         #: Paths of stored calls that the code has not come to yet.
         self.ahead = set(self.history)
@@ -206,8 +206,7 @@ class Run:
         allowed = spoken(self._workflow.timeout or 0)
         self._end_with(
             ExecutionTimeout(
-                f"the execution did not end within {allowed}, the workflow's timeout. To resume it, give the workflow a longer "
-                "one first; a fork has the whole time."
+                f"the execution did not end within {allowed}, the workflow's timeout. When it is resumed, it has that time again."
             )
         )
 

@@ -163,8 +163,8 @@ class Claimed:
     revision: str | None
     created_at: int
     concurrency_key: str = ""
-    #: When its first attempt began.
-    started_at: int = 0
+    #: When its first attempt began, or the first one since it was resumed.
+    timed_from: int = 0
     #: The executor that started it.
     executor: str | None = None
     history: tuple[Checkpoint, ...] = ()

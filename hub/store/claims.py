@@ -63,7 +63,7 @@ _CHOSEN = "SELECT id FROM executions WHERE id IN ({marks}) AND due_at IS NOT NUL
 
 _CLAIMED = (
     "id, workflow, args, invoker, epoch, base_epoch, attempts, retries, crashes, revision, created_at, concurrency_key, "
-    "started_at, executor"
+    "COALESCE(resumed_at, started_at), executor"
 )
 
 
@@ -144,10 +144,11 @@ def _lease(tx: Tx, request: ClaimRequest, workflow: Claimable, which: str, param
         "THEN 0 ELSE crashes + 1 END, "
         "attempts = attempts + CASE WHEN attempts = 0 OR status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN 1 ELSE 0 END, "
         "base_epoch = CASE WHEN status IN ('PENDING_RETRY', 'PENDING_RESUME') THEN epoch + 1 ELSE base_epoch END, "
+        "resumed_at = CASE WHEN status = 'PENDING_RESUME' THEN ? ELSE resumed_at END, "
         f"priority = {RISEN}, status = 'RUNNING', owner = ?, epoch = epoch + 1, due_at = NULL, reason = NULL, "
         "started_at = COALESCE(started_at, ?), revision = COALESCE(revision, ?) "
         f"WHERE id IN (SELECT id FROM due) RETURNING {_CLAIMED}",
-        (*params, request.node, request.now, workflow.revision),
+        (*params, request.now, request.node, request.now, workflow.revision),
     )
     return [_claimed(tx, row) for row in sorted(rows)]
 

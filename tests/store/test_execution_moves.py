@@ -39,6 +39,8 @@ class Known:
     attempts: int = 0
     due_at: int | None = 0
     owner: str | None = None
+    #: Since when its workflow's timeout counts.
+    timed_from: int | None = None
     key: str | None = None
     claims: list[Claimed] = field(default_factory=list)
     #: Workers in a row that died with it: nothing is ever finished here.
@@ -114,6 +116,9 @@ class Moves(RuleBasedStateMachine):
             one.crashes = one.crashes + 1 if one.status is Status.RUNNING else 0
             assert (found.epoch, found.attempt) == (one.epoch, one.attempts)
             assert (found.base_epoch == found.epoch) or not fresh
+            if one.timed_from is None or one.status is Status.PENDING_RESUME:
+                one.timed_from = now
+            assert found.timed_from == one.timed_from
             self.moved(one, Status.RUNNING)
             one.owner, one.due_at = node, None
             one.claims.append(found)

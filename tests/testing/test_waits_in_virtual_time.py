@@ -325,7 +325,7 @@ async def _awaited(call):
     return await call
 
 
-def test_the_time_of_an_execution_counts_its_waits_and_a_resume_does_not_begin_it_anew():
+def test_the_time_of_an_execution_counts_its_waits_and_begins_anew_when_it_is_resumed():
     @job
     async def doze(ctx: Context) -> str:
         await ctx.step.sleep("first", "20m")
@@ -345,10 +345,17 @@ def test_the_time_of_an_execution_counts_its_waits_and_a_resume_does_not_begin_i
             assert (found.status, found.attempts) == (Status.FAILED, attempts), "another try would have no time either"
             assert found.error["type"] == "ExecutionTimeout"
             assert (
-                "within 1h, the workflow's timeout. To resume it, give the workflow a longer" in found.error["message"]
+                "within 1h, the workflow's timeout. When it is resumed, it has that time again."
+                in found.error["message"]
             )
+            await engine.advance("5m")
             await engine.resume(run.id)
             await engine.settle()
+            await engine.advance("59m")
+            assert await run.status() is (Status.WAITING if attempts == 1 else Status.SUCCESS), (
+                "the sleep goes on beside"
+            )
+            await engine.advance("1m")
         fork = await engine.fork(run.id, "doze/wait:second")
         await engine.advance("30m")
         assert await fork.status() is Status.WAITING, "it has a time of its own"

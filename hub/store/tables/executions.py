@@ -69,6 +69,8 @@ class ExecutionRow(SQLModel, table=True):
     after_id: str | None = None
     created_at: int = Field(sa_column=big())
     started_at: int | None = Field(default=None, sa_column=big(nullable=True))
+    #: When it was first claimed after it was last resumed: its workflow's timeout counts from then. NULL: it never was.
+    resumed_at: int | None = Field(default=None, sa_column=big(nullable=True))
     finished_at: int | None = Field(default=None, sa_column=big(nullable=True))
 
     __table_args__ = (

@@ -361,6 +361,32 @@ def test_the_keyboard_goes_everywhere(project: Project, shop: Hub) -> None:
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark, "it is remembered"
 
 
+def test_how_a_value_is_reached_is_copied_with_the_keyboard(project: Project, shop: Hub) -> None:
+    order(project, 40)
+    with at_the_console(shop, permissions=["clipboard-read", "clipboard-write"]) as (page, _):
+        page.goto("/console/events?outcome=filtered")
+        page.locator("tbody tr").first.click()
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 800})
+            value = page.locator(".tree li", has_text="total").last
+            buttons = value.locator("button")
+            expect(buttons.first).to_have_css("opacity", "0")
+            buttons.first.focus()
+            page.keyboard.press("Tab")
+            reached = page.locator(":focus")
+            expect(reached).to_have_attribute("data-copy", "args.newRecord.total")
+            for button in buttons.all():
+                expect(button).to_have_css("opacity", "1")
+                box = button.bounding_box()
+                assert box is not None
+                assert box["width"] > 16, "it is seen whole"
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            page.keyboard.press("Enter")
+            expect(reached).to_have_text("copied")
+            assert page.evaluate("navigator.clipboard.readText()") == "args.newRecord.total"
+            page.evaluate("document.activeElement.blur()")
+
+
 def test_reading_needs_no_script_and_fits_a_phone(project: Project, shop: Hub) -> None:
     failed = begin(project, "restocking", {"sku": "A-1"})
     assert project.ended(failed) == "FAILED"

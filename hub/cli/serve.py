@@ -76,7 +76,7 @@ async def _serve(
         raise
     settle_in()
     log.info("serving %s at %s", files.root.name, serving.address)
-    await _offer_claim(parts)
+    await _invite_first(parts)
     if rescued:
         log.info(
             "%s on", counted(rescued, "execution of an earlier process goes", "executions of an earlier process go")
@@ -91,12 +91,12 @@ async def _serve(
     return 0
 
 
-async def _offer_claim(parts: Parts) -> None:
+async def _invite_first(parts: Parts) -> None:
     """Say how the first admin comes in, as long as nobody can."""
     from hub.assembly.parts import operator
     from hub.client.people import claim_address
 
-    first = await parts.client.acting_as(operator()).offer_claim()
+    first = await parts.client.acting_as(operator()).invite_first()
     if first is not None:
         claim = claim_address(parts.reached.here, first)
         # Who reads the log later must not come in by it: the address is for whoever started this.

@@ -12,7 +12,7 @@ from hub.model.errors import BadInput, NotFound, Unauthenticated
 from hub.model.identity import ROLES, Principal, person
 from hub.model.names import NAME_RULE, is_name
 from hub.model.people import Person
-from hub.store.people import Claim, Invite, OfferClaim, OpenSession
+from hub.store.people import AcceptInvitation, Invite, InviteFirst, OpenSession
 
 __all__ = ["SHORTEST_PASSWORD", "PersonVerbs", "SignedIn"]
 
@@ -42,14 +42,14 @@ class PersonVerbs(Verbs):
         """Whether there is somebody who can sign in. Anybody may ask."""
         return await self._store.is_claimed()
 
-    async def offer_claim(self) -> str | None:
+    async def invite_first(self) -> str | None:
         """The secret of a new one-time address for the first person; None when there is somebody already."""
         self._require("person:manage")
         secret, now = new_secret(INVITATION), self._driver.clock.now()
-        offered = await self._store.offer_claim(OfferClaim(digest_of(secret), now, now + _INVITED_FOR))
+        offered = await self._store.invite_first(InviteFirst(digest_of(secret), now, now + _INVITED_FOR))
         return secret if offered else None
 
-    async def claim(self, secret: str, name: str, password: str, *, address: str = "") -> SignedIn:
+    async def accept_invitation(self, secret: str, name: str, password: str, *, address: str = "") -> SignedIn:
         """Use a one-time address: set a password, and sign in. The first person chooses `name`, and becomes an admin.
 
         `address` is where the request came from. Raises BadInput, Unauthenticated or TooManyTries.
@@ -60,8 +60,8 @@ class PersonVerbs(Verbs):
         password_hash = await hash_password(password)
         entry = self._entry("person:claim", f"person {name}", f"person:{name}")
         try:
-            made = await self._store.claim_place(
-                Claim(digest_of(secret), name, password_hash, self._driver.clock.now()), entry
+            made = await self._store.accept_invitation(
+                AcceptInvitation(digest_of(secret), name, password_hash, self._driver.clock.now()), entry
             )
         except Unauthenticated:
             self._driver.gate.throttle.failed(address, "")

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import secrets
 
 _BYTES = 32
 
 #: What a secret begins with, by what it is for.
 MACHINE_USER, SESSION, INVITATION = "hubmu_", "hubse_", "hubin_"
-
-#: What scanners look for.
-SECRET_PATTERN = re.compile(r"hub(?:mu|se|in)_[A-Za-z0-9_-]{43}")
 
 
 def new_secret(prefix: str) -> str:

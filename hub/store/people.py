@@ -1,4 +1,4 @@
-"""Verbs of people: invite, claim, sign in, sign out, change, remove."""
+"""Verbs of people: invite, accept an invitation, sign in, sign out, change, remove."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Invite:
 
 
 @dataclass(frozen=True, slots=True)
-class OfferClaim:
+class InviteFirst:
     """The one-time address of the first person. It takes the place of the one before."""
 
     digest: str
@@ -32,7 +32,7 @@ class OfferClaim:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class AcceptInvitation:
     """Somebody comes with an invitation, and sets a password."""
 
     digest: str
@@ -67,7 +67,7 @@ class Seen:
 _USED_UP = "this address has been used or is too old. Ask for a new one; for the first person `hub serve` prints it when it starts."
 
 
-def _offer_claim(tx: Tx, items: Sequence[OfferClaim]) -> list[bool]:
+def _invite_first(tx: Tx, items: Sequence[InviteFirst]) -> list[bool]:
     """Whether there was nobody, so that the address is good."""
     answers = []
     for item in items:
@@ -97,11 +97,11 @@ def _insert(tx: Tx, digest: str, name: str | None, now: int, expires_at: int) ->
     )
 
 
-def _claim(tx: Tx, items: Sequence[Claim]) -> list[Person | Exception]:
-    return [_claim_one(tx, item) for item in items]
+def _accept(tx: Tx, items: Sequence[AcceptInvitation]) -> list[Person | Exception]:
+    return [_accept_one(tx, item) for item in items]
 
 
-def _claim_one(tx: Tx, item: Claim) -> Person | Exception:
+def _accept_one(tx: Tx, item: AcceptInvitation) -> Person | Exception:
     """Once: the invitation goes with the person's arrival, in one transaction. Sessions from before end."""
     found = tx.rows(
         "DELETE FROM invitations WHERE digest = ? AND expires_at > ? RETURNING name", (item.digest, item.now)
@@ -212,9 +212,9 @@ def role_look(name: str) -> Callable[[Tx], str | None]:
     return look
 
 
-OFFER_CLAIM: Verb[OfferClaim, bool] = Verb("offer_claim", _offer_claim)
+INVITE_FIRST: Verb[InviteFirst, bool] = Verb("invite_first", _invite_first)
 INVITE: Verb[Invite, None] = Verb("invite", _invite)
-CLAIM_PLACE: Verb[Claim, Person] = Verb("claim_place", _claim)
+ACCEPT_INVITATION: Verb[AcceptInvitation, Person] = Verb("accept_invitation", _accept)
 OPEN_SESSION: Verb[OpenSession, Person] = Verb("open_session", _open)
 SEEN: Verb[Seen, None] = Verb("seen", _seen)
 CLOSE_SESSION: Verb[str, None] = Verb("close_session", _close)

@@ -115,7 +115,9 @@ class Driver:
             case "setRole" | "removePerson":
                 ada = {"name": "ada", "role": "admin"}
                 address = (await self.hub.post("/api/v1/people", ada, status=201))["address"]
-                await self.hub.parts.client.claim(address.rpartition("/")[2], "ada", "a password that is long enough")
+                await self.hub.parts.client.accept_invitation(
+                    address.rpartition("/")[2], "ada", "a password that is long enough"
+                )
                 return path.replace("grace", "ada")
             case _:
                 await self.call(operation, path)

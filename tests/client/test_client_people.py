@@ -27,42 +27,42 @@ def nobody(parts: Parts) -> Client:
 
 async def claimed(parts: Parts, name: str = "ada") -> str:
     """The session of the first person."""
-    secret = await parts.client.offer_claim()
+    secret = await parts.client.invite_first()
     assert secret is not None
-    return (await nobody(parts).claim(secret, name, PASSWORD)).session
+    return (await nobody(parts).accept_invitation(secret, name, PASSWORD)).session
 
 
 def test_the_first_address_works_once_and_makes_an_admin(project: Path) -> None:
     async def story(parts: Parts) -> None:
         door = nobody(parts)
         assert not await door.is_claimed()
-        secret = await parts.client.offer_claim()
+        secret = await parts.client.invite_first()
         assert secret is not None
-        session = (await door.claim(secret, "ada", PASSWORD)).session
+        session = (await door.accept_invitation(secret, "ada", PASSWORD)).session
         assert await door.is_claimed()
         ada = await door.session(session)
         assert ada is not None
         assert (ada.label, allows(ada, "person:manage", "")) == ("person:ada", True)
         for again in (secret, "hubin_guessed", ""):
             with pytest.raises(Unauthenticated):
-                await door.claim(again, "eve", PASSWORD)
-        assert await parts.client.offer_claim() is None, "there is somebody"
+                await door.accept_invitation(again, "eve", PASSWORD)
+        assert await parts.client.invite_first() is None, "there is somebody"
 
     tell(project, story)
 
 
 def test_a_new_address_takes_the_place_of_the_one_before(project: Path) -> None:
     async def story(parts: Parts) -> None:
-        first, second = await parts.client.offer_claim(), await parts.client.offer_claim()
+        first, second = await parts.client.invite_first(), await parts.client.invite_first()
         assert first is not None
         assert second is not None
         with pytest.raises(Unauthenticated):
-            await nobody(parts).claim(first, "eve", PASSWORD)
+            await nobody(parts).accept_invitation(first, "eve", PASSWORD)
         with pytest.raises(BadInput):
-            await nobody(parts).claim(second, "Not a name", PASSWORD)
+            await nobody(parts).accept_invitation(second, "Not a name", PASSWORD)
         with pytest.raises(BadInput):
-            await nobody(parts).claim(second, "ada", "short")
-        assert (await nobody(parts).claim(second, "ada", PASSWORD)).principal.name == "ada"
+            await nobody(parts).accept_invitation(second, "ada", "short")
+        assert (await nobody(parts).accept_invitation(second, "ada", PASSWORD)).principal.name == "ada"
 
     tell(project, story)
 
@@ -70,7 +70,7 @@ def test_a_new_address_takes_the_place_of_the_one_before(project: Path) -> None:
 def test_only_the_operator_may_offer_it(project: Path) -> None:
     async def story(parts: Parts) -> None:
         with pytest.raises(Refused):
-            await nobody(parts).offer_claim()
+            await nobody(parts).invite_first()
 
     tell(project, story)
 
@@ -122,7 +122,7 @@ def test_an_invited_person_sets_a_password_and_has_the_role(project: Path) -> No
         door = nobody(parts)
         with pytest.raises(Unauthenticated):
             await door.sign_in("grace", PASSWORD)
-        made = await door.claim(secret, "somebody-else", PASSWORD)
+        made = await door.accept_invitation(secret, "somebody-else", PASSWORD)
         assert (made.principal.name, made.principal.attributes["role"]) == ("grace", "viewer")
         with pytest.raises(Refused):
             await parts.client.acting_as(made.principal).cancel("x")
@@ -131,7 +131,7 @@ def test_an_invited_person_sets_a_password_and_has_the_role(project: Path) -> No
         assert now is not None
         assert now.attributes["role"] == "operator", "from the next request on"
         again = await parts.client.invite_person("grace", "viewer")
-        assert (await door.claim(again, "grace", PASSWORD + "!")).principal.attributes["role"] == "operator"
+        assert (await door.accept_invitation(again, "grace", PASSWORD + "!")).principal.attributes["role"] == "operator"
         assert await door.session(made.session) is None, "a new password ends the sessions of the old one"
 
     tell(project, story)
@@ -140,7 +140,9 @@ def test_an_invited_person_sets_a_password_and_has_the_role(project: Path) -> No
 def test_who_is_removed_is_out_at_once_and_the_last_admin_stays(project: Path) -> None:
     async def story(parts: Parts) -> None:
         await claimed(parts)
-        grace = await nobody(parts).claim(await parts.client.invite_person("grace", "viewer"), "grace", PASSWORD)
+        grace = await nobody(parts).accept_invitation(
+            await parts.client.invite_person("grace", "viewer"), "grace", PASSWORD
+        )
         for change in (parts.client.remove_person("ada"), parts.client.set_role("ada", "viewer")):
             with pytest.raises(Conflict, match="only admin"):
                 await change

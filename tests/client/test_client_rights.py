@@ -79,14 +79,14 @@ READS: dict[str, tuple[str, Asking]] = {
     "can": ("machine-user:read", lambda client, _: client.can("bot", "workflow:start")),
     "signing_keys": ("machine-user:rotate", lambda client, _: client.signing_keys()),
     "people": ("person:manage", lambda client, _: client.people()),
-    "offer_claim": ("person:manage", lambda client, _: client.offer_claim()),
+    "invite_first": ("person:manage", lambda client, _: client.invite_first()),
     "check_audit": ("audit:read", lambda client, _: client.check_audit()),
 }
 
 #: These ask nobody, or for a proof instead of a right; `apply` takes several rights, and has a test of its own.
 OPEN = {
     "refuse_unless_allowed",
-    "acting_as", "may", "invoker", "is_claimed", "claim", "sign_in", "session", "sign_out", "exchange", "authenticate", "check_keys", "apply", "claim_address",
+    "acting_as", "may", "invoker", "is_claimed", "accept_invitation", "sign_in", "session", "sign_out", "exchange", "authenticate", "check_keys", "apply", "claim_address",
 }  # fmt: skip
 
 CHANGES: dict[str, tuple[str, Asking]] = {

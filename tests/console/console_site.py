@@ -20,7 +20,7 @@ from hub.console.proof import FIELD, form_proof
 from hub.identity.opaque import digest_of
 from hub.model.identity import person
 from hub.store import Store
-from hub.store.people import Claim, Invite, OpenSession
+from hub.store.people import AcceptInvitation, Invite, OpenSession
 
 HUB = "http://127.0.0.1:8700"
 COOKIE = "hub-session"
@@ -105,7 +105,7 @@ async def let_in(store: Store, now: int) -> None:
     never = now + 86_400_000
     for role, one in PEOPLE.items():
         await store.invite(Invite(role, one.name, role, now, never))
-        await store.claim_place(Claim(role, one.name, f"hash of {role}", now))
+        await store.accept_invitation(AcceptInvitation(role, one.name, f"hash of {role}", now))
         await store.open_session(OpenSession(digest_of(secret_of(role)), one.name, f"hash of {role}", now, never))
 
 

@@ -40,7 +40,7 @@ def tell(root: Path, story: Callable[[Site, str], Awaitable[None]]) -> None:
     async def whole() -> None:
         parts = await open_parts(read_files(root, {}))
         try:
-            claim = await parts.client.acting_as(operator()).offer_claim()
+            claim = await parts.client.acting_as(operator()).invite_first()
             assert claim is not None
             await story(Site(parts), claim)
         finally:

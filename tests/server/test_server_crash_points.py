@@ -22,7 +22,7 @@ ON_THE_WAY = [
     ("checkpoint", 3),
     ("finish", 1),
 ]
-AT_THE_START = ["beat", "alone", "rescue", "offer_token", "offer_claim", "put_schedules", "audited_apply", "prune"]
+AT_THE_START = ["beat", "alone", "rescue", "offer_token", "invite_first", "put_schedules", "audited_apply", "prune"]
 #: Commits in a server's life of which a delivery knows nothing.
 AT_THE_END = {"leave", "permission_used"}
 #: Long enough that the two which run side by side are not stored by one commit, also where there is much else to do.

@@ -14,7 +14,7 @@ from hub.model.errors import Conflict, NotFound, Unauthenticated
 from hub.model.people import Person
 from hub.store import Store, open_store
 from hub.store.machine_users import NewSecret, PermissionUse, Revoke
-from hub.store.people import Claim, Invite, OfferClaim, OpenSession
+from hub.store.people import AcceptInvitation, Invite, InviteFirst, OpenSession
 from hub.store.tries import RightTry, WrongTry
 
 LATER = NOON + 1_000_000
@@ -44,15 +44,18 @@ async def outcome(work: Awaitable[Any]) -> Any:
 
 def test_one_of_many_who_claim_at_once_is_the_first(store_url: str) -> None:
     async def story(store: Store) -> None:
-        assert await store.offer_claim(OfferClaim("secret", NOON, LATER))
+        assert await store.invite_first(InviteFirst("secret", NOON, LATER))
         found = await asyncio.gather(
-            *[outcome(store.claim_place(Claim("secret", f"person-{n}", "hash", NOON))) for n in range(8)]
+            *[
+                outcome(store.accept_invitation(AcceptInvitation("secret", f"person-{n}", "hash", NOON)))
+                for n in range(8)
+            ]
         )
         people = [one for one in found if isinstance(one, Person)]
         assert [one.role for one in people] == ["admin"]
         assert found.count(Unauthenticated) == 7
         assert [one.name for one in await store.people()] == [people[0].name]
-        assert not await store.offer_claim(OfferClaim("again", NOON, LATER))
+        assert not await store.invite_first(InviteFirst("again", NOON, LATER))
 
     tell(store_url, story)
 
@@ -64,7 +67,10 @@ def test_of_two_processes_that_claim_at_once_one_is_the_first(store_url: str) ->
         try:
             for n in range(5):
                 await store.invite(Invite(f"secret-{n}", "grace", "viewer", NOON, LATER))
-                claims = [one.claim_place(Claim(f"secret-{n}", "grace", f"hash-{n}", NOON)) for one in (store, other)]
+                claims = [
+                    one.accept_invitation(AcceptInvitation(f"secret-{n}", "grace", f"hash-{n}", NOON))
+                    for one in (store, other)
+                ]
                 found = await asyncio.gather(*map(outcome, claims))
                 assert found.count(Unauthenticated) == 1
         finally:
@@ -77,11 +83,17 @@ def test_invitations_end_and_are_replaced(store_url: str) -> None:
     async def story(store: Store) -> None:
         await store.invite(Invite("one", "grace", "viewer", NOON, LATER), entry())
         await store.invite(Invite("two", "grace", "admin", NOON, LATER))
-        assert await outcome(store.claim_place(Claim("one", "grace", "hash", NOON))) is Unauthenticated
-        assert await outcome(store.claim_place(Claim("two", "grace", "hash", LATER))) is Unauthenticated, "too late"
+        assert await outcome(store.accept_invitation(AcceptInvitation("one", "grace", "hash", NOON))) is Unauthenticated
+        assert (
+            await outcome(store.accept_invitation(AcceptInvitation("two", "grace", "hash", LATER))) is Unauthenticated
+        ), "too late"
         await store.invite(Invite("three", "grace", "admin", NOON, LATER))
-        assert (await store.claim_place(Claim("three", "x", "hash", NOON), entry())).role == "viewer", "the role stays"
-        assert await outcome(store.claim_place(Claim("three", "x", "stolen", NOON))) is Unauthenticated, "it works once"
+        assert (
+            await store.accept_invitation(AcceptInvitation("three", "x", "hash", NOON), entry())
+        ).role == "viewer", "the role stays"
+        assert (
+            await outcome(store.accept_invitation(AcceptInvitation("three", "x", "stolen", NOON))) is Unauthenticated
+        ), "it works once"
         assert await store.password_of("grace") == "hash"
         assert await store.password_of("nobody") is None
 
@@ -91,7 +103,7 @@ def test_invitations_end_and_are_replaced(store_url: str) -> None:
 def test_sessions_of_the_present_password_only(store_url: str) -> None:
     async def story(store: Store) -> None:
         await store.invite(Invite("one", "grace", "viewer", NOON, LATER))
-        await store.claim_place(Claim("one", "grace", "hash", NOON))
+        await store.accept_invitation(AcceptInvitation("one", "grace", "hash", NOON))
         stale = OpenSession("d0", "grace", "another hash", NOON, LATER)
         assert await outcome(store.open_session(stale, entry())) is Unauthenticated
         await store.open_session(OpenSession("d1", "grace", "hash", NOON, LATER), entry())
@@ -113,9 +125,9 @@ def test_the_last_admin_stays(store_url: str) -> None:
     async def story(store: Store) -> None:
         for name in ("ada", "grace"):
             await store.invite(Invite(name, name, "admin", NOON, LATER))
-        await store.claim_place(Claim("ada", "ada", "hash", NOON))
+        await store.accept_invitation(AcceptInvitation("ada", "ada", "hash", NOON))
         assert await outcome(store.remove_person("ada", entry())) is Conflict, "the other one was never here"
-        await store.claim_place(Claim("grace", "grace", "hash", NOON))
+        await store.accept_invitation(AcceptInvitation("grace", "grace", "hash", NOON))
         found = await asyncio.gather(*[outcome(store.set_role(name, "viewer", entry())) for name in ("ada", "grace")])
         assert sorted(found, key=str) == sorted([None, Conflict], key=str)
         assert await outcome(store.set_role("nobody", "viewer")) is NotFound

@@ -45,7 +45,7 @@ async def claim(visit: Visit) -> Response:
     token, name = visit.named("token"), visit.text("name").strip()
     claimed = await visit.client.is_claimed()
     try:
-        signed_in = await visit.client.claim(
+        signed_in = await visit.client.accept_invitation(
             token, _INVITED if claimed else name, visit.text("password"), address=visit.address
         )
     except BadInput as error:

@@ -19,17 +19,17 @@ from hub.store.machine_users import (
 )
 from hub.store.pages.page import Page
 from hub.store.people import (
-    CLAIM_PLACE,
+    ACCEPT_INVITATION,
     CLOSE_SESSION,
     INVITE,
-    OFFER_CLAIM,
+    INVITE_FIRST,
     OPEN_SESSION,
     REMOVE_PERSON,
     SEEN,
     SET_ROLE,
-    Claim,
+    AcceptInvitation,
     Invite,
-    OfferClaim,
+    InviteFirst,
     OpenSession,
     Seen,
     SetRole,
@@ -42,17 +42,19 @@ from hub.store.tries import RIGHT_TRY, WRONG_TRY, RightTry, WrongTry, tries
 class IdentityPage(Page):
     """People and their sessions; machine users' secrets, and which of their permissions are used."""
 
-    async def offer_claim(self, offer: OfferClaim) -> bool:
+    async def invite_first(self, offer: InviteFirst) -> bool:
         """The address of the first person, in the place of the one before; False: there is somebody already."""
-        return await self._writer.submit(OFFER_CLAIM, offer)
+        return await self._writer.submit(INVITE_FIRST, offer)
 
     async def invite(self, invite: Invite, entry: AuditEntry | None = None) -> None:
         """A one-time address, in the place of the one before; who is not known yet is added."""
         await self._change(INVITE, invite, entry, role_look(invite.name))
 
-    async def claim_place(self, claim: Claim, entry: AuditEntry | None = None) -> Person:
+    async def accept_invitation(self, accepted: AcceptInvitation, entry: AuditEntry | None = None) -> Person:
         """Use an invitation up. Raises Unauthenticated."""
-        return await self._change(CLAIM_PLACE, claim, entry, told=lambda person: f"{person.name}, {person.role}")
+        return await self._change(
+            ACCEPT_INVITATION, accepted, entry, told=lambda person: f"{person.name}, {person.role}"
+        )
 
     async def open_session(self, session: OpenSession, entry: AuditEntry | None = None) -> Person:
         """Raises Unauthenticated when the password has changed meanwhile."""

@@ -90,7 +90,7 @@ class TooMany(HubError):
         super().__init__(text)
 
 
-#: The first line that an error is one of. Whatever is not in it is a fault of the hub.
+#: The first line that an error is one of. What is not in it may work later, or is a fault of the hub.
 STATUS_OF: tuple[tuple[type[HubError], int], ...] = (
     (Unauthenticated, 401),
     (Refused, 403),
@@ -102,7 +102,6 @@ STATUS_OF: tuple[tuple[type[HubError], int], ...] = (
     (BadInput, 422),
     (TooMany, 429),
     (TooManyTries, 429),
-    (StoreUnavailable, 503),
 )
 
 
@@ -114,7 +113,8 @@ def status_of(error: Exception) -> int:
         return error.status_code
     if isinstance(error, TimeoutError):
         return 503
-    return next((status for family, status in STATUS_OF if isinstance(error, family)), _SERVER_FAULT)
+    later = isinstance(error, HubError) and error.retryable
+    return next((status for family, status in STATUS_OF if isinstance(error, family)), 503 if later else _SERVER_FAULT)
 
 
 def problem_of(request: Request, error: Exception) -> Response:

@@ -25,7 +25,7 @@ from hub.console.rendering import STATIC, address
 from hub.console.sessions import keep_visitor, new_visitor, session_secret, visitor_secret
 from hub.console.visit import Visit
 from hub.model.clock import new_id
-from hub.model.errors import BadInput, Conflict, HubError, NotFound, Refused, StoreUnavailable
+from hub.model.errors import BadInput, Conflict, HubError, NotFound, Refused
 from hub.model.identity import ANONYMOUS, allows
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,6 @@ _FAMILIES: Sequence[tuple[type[HubError], int]] = (
     (Refused, 403),
     (Conflict, 409),
     (BadInput, 422),
-    (StoreUnavailable, 503),
 )
 
 
@@ -159,7 +158,8 @@ def _missing(visit: Visit, error: Exception) -> Response:
 
 def _sentence(visit: Visit, error: Exception) -> Response:
     """An error of the hub is a sentence for whoever reads it."""
-    status = next((status for family, status in _FAMILIES if isinstance(error, family)), 500)
+    later = isinstance(error, HubError) and error.retryable
+    status = next((status for family, status in _FAMILIES if isinstance(error, family)), 503 if later else 500)
     return _page(visit, status, str(error))
 
 

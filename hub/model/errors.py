@@ -34,7 +34,7 @@ from hub.model.names import advice
 class HubError(Exception):
     """The root. Its text is for the person who reads it."""
 
-    #: Whether the same call may work later without anybody changing anything.
+    #: Whether the same call may work later, though whoever made it changes nothing. Over HTTP it is then answered with 429 or 503.
     retryable: ClassVar[bool] = False
 
 

@@ -12,8 +12,13 @@ from api_site import ApiSite, play
 
 from hub.api import routing
 from hub.api.operations import PUBLIC, Operation, Undeclared, check_declared
+from hub.api.problems import status_of
 from hub.api.resources import OPERATIONS
+from hub.expressions.process import CannotEvaluate
+from hub.model.errors import HubError, StoreUnavailable
 from hub.model.event import NewEvent
+from hub.targets.outgoing import FetchFailed
+from hub.triggers.record_events.watched import DatabaseUnavailable
 
 
 @pytest.mark.parametrize(
@@ -154,3 +159,14 @@ def test_a_route_that_does_not_say_who_may_use_it_stops_the_start() -> None:
             check_declared([*OPERATIONS, wrong])
     with pytest.raises(TypeError):
         declared()
+
+
+def test_what_may_work_later_is_told_apart_from_a_fault() -> None:
+    def family(kind: type[HubError]) -> set[type[HubError]]:
+        return {kind}.union(*map(family, kind.__subclasses__()))
+
+    known = family(HubError)
+    assert {CannotEvaluate, DatabaseUnavailable, FetchFailed, StoreUnavailable} <= known
+    for kind in known:
+        status = status_of(kind.__new__(kind))
+        assert (status in (429, 503)) == kind.retryable, (kind, status)

@@ -8,7 +8,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -233,7 +233,8 @@ def told(project: Project, hub: Hub) -> Iterator[tuple[str, str]]:
         if mine:
             yield f"process {pid.name}", line.replace(b"\0", b" ").decode("utf-8", "replace")
     for child in children(hub.process.pid):
-        yield f"environment of {child}", (Path("/proc") / child / "environ").read_bytes().decode("utf-8", "replace")
+        with suppress(OSError):  # it has ended
+            yield f"environment of {child}", (Path("/proc") / child / "environ").read_bytes().decode("utf-8", "replace")
 
 
 _ADDRESS = re.compile(r"http://\S+/console/claim/[\w-]+")
@@ -265,9 +266,10 @@ _FEWEST_PAGES, _MOST_PAGES = 40, 150
 def children(pid: int) -> list[str]:
     """Processes that a process has started, and theirs."""
     found: list[str] = []
-    for task in (Path("/proc") / str(pid) / "task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [child, *children(int(child))]
+    with suppress(OSError):  # a thread or a child has ended
+        for task in (Path("/proc") / str(pid) / "task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += [child, *children(int(child))]
     return found
 
 

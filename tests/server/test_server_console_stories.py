@@ -111,8 +111,11 @@ def shop(project: Project) -> Iterator[Hub]:
         yield hub
 
 
-def order(project: Project, total: float) -> None:
+def order(project: Project, total: float, executor: str = "orders") -> None:
+    """Until it has been decided upon: a page that was opened before would go on showing that it has not."""
+    before = len(project.outcomes(executor))
     project.sqlite("shop.db", "INSERT INTO items (name, total) VALUES ('a lamp', ?)", total)
+    until(lambda: len(project.outcomes(executor)) > before)
 
 
 def begin(project: Project, workflow: str, args: object) -> str:
@@ -188,7 +191,6 @@ def test_an_executor_is_mended_and_its_event_replayed(project: Project) -> None:
     lay_out(project, WORKFLOWS, orders=broken)
     with project.serving() as hub, at_the_console(hub) as (page, _):
         order(project, 500)
-        until(lambda: project.outcomes("orders"))
         page.goto("/console")
         concern = page.locator(".attention li", has_text="orders could not start 1 delivery")
         expect(concern).to_contain_text("TypeError")
@@ -221,6 +223,7 @@ def test_a_failed_execution_is_resumed(project: Project, shop: Hub) -> None:
 
 def test_an_approval_is_answered(project: Project, shop: Hub) -> None:
     waiting = begin(project, "paying", {"invoice": "I-7"})
+    until(lambda: project.status(waiting) == "WAITING")
     with at_the_console(shop) as (page, _):
         page.goto("/console/wait-points")
         expect(page.locator(".ask .tree")).to_contain_text("I-7")
@@ -421,7 +424,7 @@ failing = workflow({name!r}, stumble)
 """
     lay_out(project, WORKFLOWS + code, **{name: {**ORDERS, "description": word, "target": start(name, "{}")}})
     with project.serving() as hub:
-        order(project, 500)
+        order(project, 500, name)
         (failed,) = until(lambda: project.run("workflow", "executions", "-s", "FAILED", "--json").json)
         with at_the_console(hub) as (page, _):
             page.set_viewport_size({"width": 360, "height": 740})
@@ -470,5 +473,6 @@ def test_a_refused_delivery_is_let_in_once_the_secret_is_mended(project: Project
         expect(page.locator(".steps").last).to_contain_text("it holds")
         page.get_by_role("button", name="Let it in").click()
         expect(page.get_by_role("status")).to_contain_text("Let in")
+        until(lambda: project.outcomes("pushes"))
         page.reload()
         expect(page.locator(".steps")).to_contain_text("started")

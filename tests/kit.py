@@ -172,7 +172,10 @@ def unbalanced(url: str) -> list[str]:
 
 async def work_off(worker: Worker) -> None:
     """Until nothing is due and nothing runs."""
-    while await worker.run_once() or worker.running:
+    ran = 0
+    # What ended while it looked may have made room for what it did not find.
+    while await worker.run_once() or worker.running or ran:
+        ran = worker.running
         if tasks := worker.runs.tasks:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(0)

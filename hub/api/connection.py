@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, cast
@@ -40,7 +41,7 @@ class Patience:
     write: float = 10.0
     #: For a peer that was told to go, and still sends.
     linger: float = 2.0
-    #: Bytes of a head. The guard is stricter; this is for heads that never end.
+    #: Bytes of a head, and of the fields behind a body in chunks. The guard is stricter; this is for those that never end.
     head_size: int = 65_536
     #: Connections at the same time.
     connections: int = 4_096
@@ -73,6 +74,8 @@ class Connection(HttpToolsProtocol):
         self._write_deadline: float | None = None
         self._in_head = False
         self._head_bytes = 0
+        #: Behind the head of a chunk of which no data has come: behind the last one, fields may follow.
+        self._in_tail = False
         self._closing = False
         #: A request whose body may already be here; decided at the end of the bytes that came with its head.
         self._fresh: RequestResponseCycle | None = None
@@ -111,7 +114,7 @@ class Connection(HttpToolsProtocol):
             self._fresh = None
             self.turn.add(self.loop, self._begin, fresh)
         # What came before the head in the same piece is not counted, nor is that piece's part of it.
-        if self._in_head and self._head_bytes > self.patience.head_size:
+        if (self._in_head or self._in_tail) and self._head_bytes > self.patience.head_size:
             self._end_with(problem(431, CLOSE))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio keeps the connection where it is true
@@ -131,9 +134,18 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._in_head, self._deadline = False, None
+        self._in_head, self._in_tail, self._deadline = False, False, None
         super().on_headers_complete()
         self.cycle.transport = self._polite
+        # Fields behind a body in chunks are no part of its head, and nobody reads them (RFC 9110, 6.5.1).
+        self.headers = cast("list[tuple[bytes, bytes]]", deque(maxlen=0))
+
+    def on_chunk_header(self) -> None:
+        self._in_tail, self._head_bytes = True, 0
+
+    def on_body(self, body: bytes) -> None:
+        self._in_tail = False
+        super().on_body(body)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         if self.quick is None or app is not self.app or not cycle.scope["path"].startswith(PREFIX):

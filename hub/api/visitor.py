@@ -67,6 +67,7 @@ class Visitor(asyncio.Protocol):
     def _reset(self) -> None:
         self._url = self.body = b""
         self._headers: list[tuple[bytes, bytes]] = []
+        self._head: list[tuple[bytes, bytes]] = []
         self._begun = self._whole = self._odd = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -116,6 +117,8 @@ class Visitor(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         parser = self._parser
+        # Fields behind a body in chunks are no part of its head (RFC 9110, 6.5.1).
+        self._head, self._headers = self._headers, []
         if not (parser.should_keep_alive() and parser.get_http_version() == "1.1" and self._url.startswith(_PREFIX)):
             self._odd = True
 
@@ -136,7 +139,7 @@ class Visitor(asyncio.Protocol):
             "path": path.decode(),
             "raw_path": path,
             "query_string": query,
-            "headers": self._headers,
+            "headers": self._head,
             "client": self._client,
         }
 

@@ -353,6 +353,48 @@ def test_there_is_an_end_to_connections_and_to_heads() -> None:
     play(story)
 
 
+def chunked(body: bytes, *trailers: bytes) -> bytes:
+    """A delivery whose signature stands behind its body, where a head's fields do not."""
+    digest = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest().encode()
+    head = HEAD + HOST + b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    fields = (b"X-Hub-Signature-256: sha256=" + digest, *trailers)
+    return head + b"%x\r\n%s\r\n0\r\n%s\r\n\r\n" % (len(body), body, b"\r\n".join(fields))
+
+
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_what_stands_behind_a_body_in_chunks_is_no_part_of_its_head(pieces: int) -> None:
+    """Proxies look at heads alone, so that a field behind a body could say what they would have taken out."""
+
+    async def story(here: Site) -> None:
+        reader, writer = await here.open()
+        raw = chunked(b'{"n": 1}', b"Host: other.example.com")
+        for start in range(0, len(raw), len(raw) // pieces + 1):
+            writer.write(raw[start : start + len(raw) // pieces + 1])
+            await asyncio.sleep(0.002)
+        assert (await reply(reader))[0] == 401
+        writer.close()
+        assert await here.events() == []
+
+    play(story)
+
+
+@pytest.mark.parametrize("piece", [b"y" * 1_000, b"y\r\nx: " * 200], ids=["one", "many"])
+def test_there_is_an_end_to_what_stands_behind_a_body(piece: bytes) -> None:
+    async def story(here: Site) -> None:
+        reader, writer = await here.open()
+        whole = chunked(b'{"n": 1}')
+        writer.write(whole[: whole.index(b"0\r\n") + 3] + b"x: ")
+        answer = asyncio.create_task(reader.readuntil(b"\r\n"))
+        async with asyncio.timeout(PATIENCE):
+            while not answer.done():
+                writer.write(piece)
+                await asyncio.sleep(0.002)
+        writer.close()
+        assert (await answer).startswith(b"HTTP/1.1 431 ")
+
+    play(story)
+
+
 def test_defaults_are_those_that_are_promised() -> None:
     usual = Patience()
     assert (usual.head, usual.idle, usual.write) == (10.0, 5.0, 10.0)

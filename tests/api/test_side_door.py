@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from kit import PATIENCE
-from test_connection import ODD, endpoint, push
+from test_connection import ODD, chunked, endpoint, push
 from two_doors import Both, arrived, play
 
 from hub.api import visitor
@@ -106,6 +106,16 @@ def test_what_is_no_proper_http_is_refused_here_too(raw: bytes) -> None:
         assert (await sender.answer())[0] == 400
         assert await asyncio.wait_for(sender.reader.read(), PATIENCE) == b"", "nothing behind it is read"
         assert "smuggled" not in [event.key for event in await both.store.events()]
+
+    play(story)
+
+
+def test_what_stands_behind_a_body_in_chunks_is_no_part_of_its_head_here_either() -> None:
+    async def story(both: Both) -> None:
+        sender = await arrived(both)
+        for _ in range(2):  # the second time at the main door, which it was given back to
+            assert (await sender.ask(chunked(b'{"t": 1}')))[0] == 401
+        assert both.adopted == 1
 
     play(story)
 

@@ -22,7 +22,8 @@ from hub.model.wait import Resolution, WaitState
 class Steps:
     """A workflow that makes one call after the other, and notes each that begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: float = 0.0) -> None:
+        """`pause`: seconds between some of them, for a cancel to come in."""
         self.begun: list[str] = []
         #: Execution -> what began, and when, in nanoseconds of the clock that all processes share.
         self.at: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
@@ -45,6 +46,7 @@ class Steps:
                 number = await one.trigger(number + 1)
                 number = await plain.trigger(number + 1)
                 await asyncio.gather(one.trigger(number + 1), plain.trigger(number + 2))
+                await asyncio.sleep(pause)
 
         @job(name="parent-job")
         async def parent(ctx: Context) -> None:
@@ -127,7 +129,7 @@ class Elsewhere:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.steps = Steps()
+        self.steps = Steps(pause=0.003)
 
     def late(self, cancels: int, *faults: str) -> list[str]:
         """Calls that began after the other process knew that the cancel of their execution was durable, up to the first."""
@@ -148,11 +150,12 @@ class Elsewhere:
         assert other.stdout is not None
         assert await other.stdout.readline() == b"ready\n"
         late: list[str] = []
-        for _ in range(cancels):
+        for number in range(cancels):
             if late:
                 break
             execution_id = await bench.start("endless")
             await until(lambda one=execution_id: len(self.steps.at[one]) > 10)
+            await asyncio.sleep(number % 8 / 1000)  # not always at the same place
             other.stdin.write(f"{execution_id}\n".encode())
             durable = int(await other.stdout.readline())
             await until(lambda: not bench.worker.running)

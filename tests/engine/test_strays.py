@@ -93,10 +93,12 @@ def test_at_its_timeout_a_job_has_failed_whether_it_ends_or_not(tell, stubborn, 
 
     @job(name="main-job")
     async def main() -> str:
-        try:
-            return await chosen.trigger()
-        except JobTimeout as error:
-            return str(error)
+        while True:
+            try:
+                return await chosen.trigger()
+            except JobTimeout as error:
+                if stubborn.begun.is_set():  # on a busy machine its time may be over before a thread has begun
+                    return str(error)
 
     async def story(bench: Bench) -> None:
         record = await bench.run("timing")
@@ -104,7 +106,8 @@ def test_at_its_timeout_a_job_has_failed_whether_it_ends_or_not(tell, stubborn, 
         if plain:
             await until(lambda: warnings(caplog))
         await release(bench, stubborn)
-        assert [call.status for call in (await bench.record(record.id)).jobs] == [JobStatus.SUCCESS, JobStatus.FAILED]
+        first, *others = [call.status for call in (await bench.record(record.id)).jobs]
+        assert (first, {*others}) == (JobStatus.SUCCESS, {JobStatus.FAILED})
         assert plain or [type(error) for error in stubborn.refused] == [Unwind]
         assert len(warnings(caplog)) == 1
         said = warnings(caplog)[0]
@@ -197,7 +200,7 @@ def test_what_a_left_try_gives_back_is_not_taken_while_the_next_one_runs(quick_p
         tries.append(1)
         return await stubborn.insist() if len(tries) == 1 else "in time"
 
-    @job(timeout="100ms", retry=RetryPolicy(max_retries=1, initial_backoff="1ms", max_backoff="1ms"))
+    @job(timeout="500ms", retry=RetryPolicy(max_retries=1, initial_backoff="1ms", max_backoff="1ms"))
     async def above(_: None, ctx: Context) -> str:
         if ctx.attempt == 2:
             await release_first()

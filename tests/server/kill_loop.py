@@ -88,7 +88,7 @@ class KillLoop:
             report.rounds_with_answers += self._answers > before
             asked = time.monotonic()
             hub = self._project.start(port=self._port, plant=self._plant)
-            if self._random.random() < 0.1:  # now and then it dies while it starts
+            if number % 10 == 6:  # now and then it dies while it starts
                 time.sleep(self._random.uniform(0, 0.1))
                 continue
             until(lambda hub=hub: hub.listening(), why=f"it does not come back: {hub.log}")
@@ -103,17 +103,30 @@ class KillLoop:
         hub.wait_ready()
         for thread in threads:
             thread.join(patience)
-        until(self._settled, patience, "not everything comes to its end")
+        self._until_settled(patience)
         self._looking.ask(hub)
         if hub.stop() != 0:
             self.report.wrong.append(f"the last server did not stop in order: {hub.log[-500:]}")
 
+    def _until_settled(self, patience: float) -> None:
+        """However long it takes, as long as it goes on."""
+        left, end = [], 0.0
+        while not self._settled():
+            if (now := self._left()) != left:
+                left, end = now, time.monotonic() + patience
+            assert time.monotonic() < end, f"for {patience} s nothing more of this has come to its end: {left}"
+            time.sleep(0.01)
+
     def _settled(self) -> bool:
+        return not any(self._left())
+
+    def _left(self) -> list[int]:
+        """How many executions have not ended, how many events were not dispatched, and how many rows were not taken."""
         waiting = "SELECT count(*) FROM executions WHERE status NOT IN ('SUCCESS', 'FAILED', 'CANCELED')"
         new = "SELECT count(*) FROM events WHERE state = 0"
-        return self._project.store(waiting) == self._project.store(new) == [(0,)] and self._project.sqlite(
-            "shop.db", "SELECT count(*) FROM _hub_outbox"
-        ) == [(0,)]
+        rows = "SELECT count(*) FROM _hub_outbox"
+        counted = [*self._project.store(waiting), *self._project.store(new), *self._project.sqlite("shop.db", rows)]
+        return [count for (count,) in counted]
 
     # --- senders
 

@@ -34,6 +34,7 @@ def check(report: Report) -> None:
     assert report.jobs_run_twice > 0, "kills that never hit a job prove nothing"
 
 
+@pytest.mark.timeout(900)
 def test_thirty_kills(project: Project) -> None:
     check(play(project, 30))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from hub.engine import failures, pausing, replay
+from hub.engine.called import Called
 from hub.engine.job import Job
 from hub.engine.part import Part
-from hub.engine.scope import Call, Scope
+from hub.engine.scope import Scope
 from hub.engine.starting import MOST_ARGS
 from hub.engine.triggered import Triggered
 from hub.engine.trying import refuse_large
@@ -44,21 +45,22 @@ class Calls(Part):
                 return run.launcher.failed_before(scope, path, failures.rebuild(error, path))
             case replay.Unknown(stored):
                 return run.launcher.begin(
-                    scope, path, lambda made: pausing.await_outcome(run, scope, made, job, call, stored)
+                    scope,
+                    path,
+                    lambda made: pausing.await_outcome(run, Called(job, call, value, scope, made), stored),
                 )
             case replay.Perform(attempts):
                 return run.launcher.begin(
-                    scope, path, lambda made: self.to_its_end(scope, made, job, call, value, attempts)
+                    scope, path, lambda made: self.to_its_end(Called(job, call, value, scope, made), attempts)
                 )
 
-    async def to_its_end(
-        self, scope: Scope, made: Call, job: Job[Any, Any], call: Checkpoint, value: Any, attempts: int
-    ) -> Any:
+    async def to_its_end(self, called: Called, attempts: int) -> Any:
         """A call that is not stored yet: its checkpoint is durable before the caller goes on."""
-        run = self._run
-        if job.at_most_once:  # its caller's next try finds that it has begun, as it would after a crash
+        run, call, scope = self._run, called.call, called.parent
+        assert scope is not None
+        if called.job.at_most_once:  # its caller's next try finds that it has begun, as it would after a crash
             run.history[call.path] = call._replace(attempts=attempts + 1)
-        ended = await run.trying.until_ended(scope, made, job, call, value, attempts)
+        ended = await run.trying.until_ended(called, attempts)
         # Before it is durable: should this task be taken down meanwhile, its write goes on, before any later one.
         run.history[call.path] = ended.checkpoint
         await run.durably(run.tools.store.checkpoint(run.write(ended.checkpoint)))

@@ -12,6 +12,7 @@ from hub.engine.triggered import Triggered
 from hub.model.durations import milliseconds
 from hub.model.names import NAME_RULE, is_name
 from hub.model.values import Shape
+from hub.model.wait import Patience
 
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
@@ -81,7 +82,7 @@ class WaitPoint(Generic[Payload, Result]):
         scope.run.surroundings.hiding.refuse("the question is", asked)
         fallback = None if isinstance(default, Missing) else self.result.dump(default)[0]
         within = None if timeout is None else milliseconds(timeout)
-        return scope.run.waits.wait_for_answer(scope, self, asked, within, fallback)
+        return scope.run.waits.wait_for_answer(scope, self, asked, Patience(within, fallback))
 
     def resolve(
         self, execution_id: str, answer: Result | Mapping[str, Any] | Callable[[Any], Result]

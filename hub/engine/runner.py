@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from hub.engine import failures, replay, retry, strays
+from hub.engine.called import Called
 from hub.engine.calls import Calls
 from hub.engine.launching import Launcher
 from hub.engine.others import Others
@@ -186,7 +187,7 @@ class Run:
         limit = None if self.deadline is None else asyncio.Task(self._end_at(self.deadline), loop=self.loop)
         # In a task of its own, so that it can be taken down while this one settles.
         self._main = asyncio.Task(
-            self.trying.until_ended(None, None, main, call, args, claimed.attempt - 1), loop=self.loop
+            self.trying.until_ended(Called(main, call, args), claimed.attempt - 1), loop=self.loop
         )
         self._ended = asyncio.shield(self._main)
         try:

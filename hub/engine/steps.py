@@ -20,6 +20,7 @@ from hub.model.durations import milliseconds
 from hub.model.errors import BadInput
 from hub.model.names import is_label
 from hub.model.values import Shape, canonical
+from hub.model.wait import Patience
 
 if TYPE_CHECKING:
     from hub.engine.context import Context
@@ -107,13 +108,8 @@ class Steps:
         At the timeout it gives `default`, or raises WaitTimeout.
         """
         scope = current()
-        return scope.run.waits.wait_for_signal(
-            scope,
-            name,
-            None if timeout is None else milliseconds(timeout),
-            None if isinstance(default, Missing) else canonical(default),
-            None if look_back is None else milliseconds(look_back),
-        )
+        since = None if look_back is None else milliseconds(look_back)
+        return scope.run.waits.wait_for_signal(scope, name, _patience(timeout, default), since)
 
     def send_signal(
         self, name: str, payload: Any = None, *, to_all: bool = False, execution_id: str | None = None
@@ -131,12 +127,7 @@ class Steps:
         or raises WaitTimeout.
         """
         scope = current()
-        return scope.run.waits.wait_for_execution(
-            scope,
-            execution_id,
-            None if timeout is None else milliseconds(timeout),
-            None if isinstance(default, Missing) else canonical(default),
-        )
+        return scope.run.waits.wait_for_execution(scope, execution_id, _patience(timeout, default))
 
     def first(self, **waits: Triggered[Any]) -> FirstOf:
         """The first of several waits: `name, value = await ctx.step.first(paid=…, late=…)`.
@@ -214,6 +205,12 @@ class _StepJob(Job[Any, Any]):
     def _call(self, input: Any, context: Context) -> Any:
         given = () if self.transaction is None else (context.transaction,)
         return self._step(*given, *input)
+
+
+def _patience(timeout: Duration | None, default: Any | Missing) -> Patience:
+    return Patience(
+        None if timeout is None else milliseconds(timeout), None if isinstance(default, Missing) else canonical(default)
+    )
 
 
 def _instant(moment: datetime | str) -> int:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hub.engine import failures, pausing, retry, strays
+from hub.engine.called import Called
 from hub.engine.context import Context
 from hub.engine.job import Job
 from hub.engine.part import Part
-from hub.engine.scope import Call, Scope, Unwind, enter
+from hub.engine.scope import Scope, Unwind, enter
 from hub.engine.stepping import stepped
 from hub.model.errors import BadInput, JobTimeout
 from hub.model.execution import Checkpoint, JobStatus
@@ -54,20 +55,13 @@ class Trying(Part):
         #: Of calls whose last try has failed: what that called.
         self._targets: dict[str, str] = {}
 
-    async def until_ended(
-        self,
-        parent: Scope | None,
-        made: Call | None,
-        job: Job[Any, Any],
-        call: Checkpoint,
-        value: Any,
-        attempts: int,
-    ) -> Ended:
-        """Try a job until it succeeds or fails for good. Without a parent and a call it is the main job."""
-        run, clock, path = self._run, self._run.tools.clock, call.path
+    async def until_ended(self, called: Called, attempts: int) -> Ended:
+        """Try a job until it succeeds or fails for good; so many tries of it there were before."""
+        run, clock, job, call, parent = self._run, self._run.tools.clock, called.job, called.call, called.parent
+        path = call.path
         stored = run.history.get(path)
-        if made is not None and stored is not None and stored.status is JobStatus.WAITING:
-            await pausing.rest_on(run, made, call, stored)
+        if called.made is not None and stored is not None and stored.status is JobStatus.WAITING:
+            await pausing.rest_on(run, called, stored)
         attempts = max(attempts, self._tries.get(path, 0))
         while True:
             attempts += 1
@@ -86,7 +80,7 @@ class Trying(Part):
             if not self._may_begin():
                 await self._until_it_may(mark)
             try:
-                text, result = await self._try(made, job, mark, value)
+                text, result = await self._try(called, mark)
             except (Unwind, KeyboardInterrupt):
                 raise
             except BaseException as error:  # whatever a job raises is its failure, sys.exit() too
@@ -95,9 +89,8 @@ class Trying(Part):
                 self._refuse_if_over(parent)
                 run.calls.raised_after_all(error, path)
                 if parent is not None and not parent.closed and retry.may_retry(job.retry, error, attempts - 1):
-                    assert made is not None
-                    await self._rest(made, job, call, attempts, error)
-                    value = job.input.load(call.args)  # the last try may have changed it
+                    await self._rest(called, attempts, error)
+                    called.value = job.input.load(call.args)  # the last try may have changed it
                     continue
                 described = failures.dump(run.hidden(failures.describe(error, job.name, path)))
                 return Ended(_ended(mark, JobStatus.FAILED, None, described, clock.now()), failure=error)
@@ -124,11 +117,11 @@ class Trying(Part):
             await run.durably(run.tools.store.checkpoint(run.write(mark)))
             self._undoubted = looked
 
-    async def _rest(
-        self, made: Call, job: Job[Any, Any], call: Checkpoint, attempts: int, error: BaseException
-    ) -> None:
+    async def _rest(self, called: Called, attempts: int, error: BaseException) -> None:
         """A short rest is slept through; a longer one stands in the store, and the execution may be parked meanwhile."""
+        job, call, made = called.job, called.call, called.made
         assert job.retry is not None
+        assert made is not None
         run, now = self._run, self._run.now()
         wait = retry.wait_before(job.retry, attempts - 1, f"{run.claimed.id}/{call.path}", error, now)
         wait = self.when_again(error, call.path, now + wait, now) - now
@@ -141,7 +134,7 @@ class Trying(Part):
                 await run.tools.clock.sleep(wait / 1000)
             else:
                 trouble = failures.dump(run.hidden(failures.describe(error, job.name, call.path)))
-                await pausing.rest(run, made, call, attempts, now + wait, trouble)
+                await pausing.rest(run, called, attempts, now + wait, trouble)
         finally:
             self._resting.discard(task)
 
@@ -169,9 +162,9 @@ class Trying(Part):
         task = asyncio.current_task()
         return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
-    async def _try(self, made: Call | None, job: Job[Any, Any], mark: Checkpoint, value: Any) -> tuple[str, Any]:
+    async def _try(self, called: Called, mark: Checkpoint) -> tuple[str, Any]:
         """One try of a job; its result as JSON text, and as a replay would rebuild it."""
-        run, path = self._run, mark.path
+        run, path, job, made = self._run, mark.path, called.job, called.made
         scope = Scope(run, path)
         scope.job, scope.once = job, job.at_most_once
         if made is None:
@@ -179,9 +172,9 @@ class Trying(Part):
         else:
             made.scope, scope.depth = scope, made.depth if job.timeout is None else 0
 
-        context = Context(run, job, mark, value)
+        context = Context(run, job, mark, called.value)
         try:
-            body = self._body(job, scope, value, context, mark)
+            body = self._body(called, scope, context, mark)
             result = await (body if job.timeout is None else strays.within(job.timeout, scope, body))
             committed = context.committed
             text, rebuilt = self.dump(job, result) if committed is None else (committed, job.output.load(committed))
@@ -229,8 +222,9 @@ class Trying(Part):
                 child.cancel()
             raise
 
-    async def _body(self, job: Job[Any, Any], scope: Scope, value: Any, context: Context, mark: Checkpoint) -> Any:
+    async def _body(self, called: Called, scope: Scope, context: Context, mark: Checkpoint) -> Any:
         """The job itself, and the calls that it did not wait for."""
+        job, value = called.job, called.value
         variables = copy_context()
         variables.run(enter, scope)
         scope.task = asyncio.current_task()

@@ -23,7 +23,7 @@ from hub.model.errors import BadInput, Conflict, NotChosen
 from hub.model.execution import Checkpoint, JobStatus
 from hub.model.names import is_label
 from hub.model.values import canonical, digest, parse
-from hub.model.wait import Resolution, Signal, WaitAnswer, WaitKind, WaitRequest, WaitState
+from hub.model.wait import Awaited, Patience, Resolution, Signal, WaitAnswer, WaitKind, WaitRequest, WaitState
 from hub.store.waits import Park
 
 if TYPE_CHECKING:
@@ -57,33 +57,29 @@ class Waits(Part):
     # --- what jobs ask for
 
     def wait_for_answer(
-        self, scope: Scope, point: WaitPoint[Any, Any], asked: str, within: int | None, default: str | None
+        self, scope: Scope, point: WaitPoint[Any, Any], asked: str, patience: Patience
     ) -> Triggered[Any]:
         """An answer to a wait point."""
-        request = self._request(scope, point.name, WaitKind.POINT, point.key, asked, within, default)
+        request = self._request(scope, point.name, Awaited(WaitKind.POINT, point.key, asked), patience)
         return self._begin(scope, replace(request, permission=point.permission), point.result.load)
 
     def sleep(self, scope: Scope, name: str, until: int) -> Triggered[None]:
         """Nothing but time, until an instant in milliseconds since 1970 UTC."""
-        request = self._request(scope, name, WaitKind.SLEEP, name, "null", None, "null")
+        request = self._request(scope, name, Awaited(WaitKind.SLEEP, name), Patience(default="null"))
         return self._begin(scope, replace(request, deadline=until), lambda _text: None)
 
-    def wait_for_signal(
-        self, scope: Scope, name: str, within: int | None, default: str | None, look_back: int | None
-    ) -> Triggered[Any]:
+    def wait_for_signal(self, scope: Scope, name: str, patience: Patience, look_back: int | None) -> Triggered[Any]:
         """A signal of that name: one that nobody has taken, or one that comes. `look_back` in milliseconds."""
-        request = self._request(scope, name, WaitKind.SIGNAL, name, "null", within, default)
+        request = self._request(scope, name, Awaited(WaitKind.SIGNAL, name), patience)
         since = None if look_back is None else request.now - look_back
         return self._begin(scope, replace(request, look_back=since), parse)
 
-    def wait_for_execution(
-        self, scope: Scope, execution_id: str, within: int | None, default: str | None
-    ) -> Triggered[Any]:
+    def wait_for_execution(self, scope: Scope, execution_id: str, patience: Patience) -> Triggered[Any]:
         """The result of an execution that somebody else has started."""
         if execution_id == self._run.claimed.id:
             raise BadInput(f"execution {execution_id} cannot wait for its own end.")
-        asked = canonical(execution_id)
-        request = self._request(scope, "execution", WaitKind.EXECUTION, execution_id, asked, within, default)
+        awaited = Awaited(WaitKind.EXECUTION, execution_id, canonical(execution_id))
+        request = self._request(scope, "execution", awaited, patience)
         return self._begin(scope, request, parse)
 
     def wait_for_child(
@@ -99,7 +95,8 @@ class Waits(Part):
             if again:
                 with contextlib.suppress(Conflict):
                     await run.asked(run.tools.store.resume(execution_id))
-            request = self._asked(call.path, call.name, WaitKind.EXECUTION, execution_id, call.args, None, None)
+            awaited = Awaited(WaitKind.EXECUTION, execution_id, call.args)
+            request = self._asked(call.path, call.name, awaited, Patience())
             return await self._wait(scope, made, replace(request, again=again, number=call.number), call, load)
 
         return run.launcher.begin(scope, call.path, work)
@@ -162,17 +159,13 @@ class Waits(Part):
 
     # --- inside
 
-    def _request(
-        self, scope: Scope, name: str, kind: WaitKind, key: str, args: str, within: int | None, default: str | None
-    ) -> WaitRequest:
+    def _request(self, scope: Scope, name: str, awaited: Awaited, patience: Patience) -> WaitRequest:
         self._run.refuse_if_stopped()
         if not is_label(name):
             raise BadInput(f'a wait is named by a text such as "pause", and not by {name!r}.')
-        return self._asked(scope.next_path(f"wait:{name}"), name, kind, key, args, within, default)
+        return self._asked(scope.next_path(f"wait:{name}"), name, awaited, patience)
 
-    def _asked(
-        self, path: str, name: str, kind: WaitKind, key: str, args: str, within: int | None, default: str | None
-    ) -> WaitRequest:
+    def _asked(self, path: str, name: str, awaited: Awaited, patience: Patience) -> WaitRequest:
         run = self._run
         now = run.now()
         return WaitRequest(
@@ -180,13 +173,13 @@ class Waits(Part):
             epoch=run.claimed.epoch,
             path=path,
             name=name,
-            kind=kind,
-            key=key,
-            args=args,
-            args_hash=digest(args),
+            kind=awaited.kind,
+            key=awaited.key,
+            args=awaited.args,
+            args_hash=digest(awaited.args),
             now=now,
-            deadline=None if within is None else now + within,
-            default=default,
+            deadline=None if patience.within is None else now + patience.within,
+            default=patience.default,
             number=next(run.numbers),
         )
 

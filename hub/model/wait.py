@@ -35,6 +35,27 @@ class WaitState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Awaited:
+    """What a wait is for."""
+
+    kind: WaitKind
+    #: What is answered to: the wait point's key, the signal's name, the other execution's id.
+    key: str
+    #: Canonical JSON text of what it is called with.
+    args: str = "null"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a wait lasts at most, and what it gives then."""
+
+    #: Milliseconds; None: for ever.
+    within: int | None = None
+    #: JSON text; None: it fails.
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WaitRequest:
     """A call that waits, under the claim that makes it."""
 

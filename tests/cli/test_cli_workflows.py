@@ -80,8 +80,9 @@ def test_time_is_up_is_exit_3_and_what_ended_is_not_touched_again(hub: Hub) -> N
     assert (ran.status, ran.out) == (3, "")
     assert started["id"] in ran.err
     assert "when a server runs" in ran.err  # nobody works on it now
-    waiting = hub.json("workflow", "executions", started["id"])
-    assert (waiting["status"], waiting["error"]["message"]) == ("PENDING_RETRY", "not today")
+    while (waiting := hub.json("workflow", "executions", started["id"]))["status"] != "PENDING_RETRY":
+        assert hub("workflow", "wait", started["id"], "-t", "200ms").status == 3
+    assert waiting["error"]["message"] == "not today"
     assert hub.json("workflow", "cancel", started["id"])["status"] == "CANCELED"
     again = hub("workflow", "cancel", started["id"])
     assert again.status == 1

@@ -36,6 +36,10 @@ class ScheduleStore(Protocol):
         """Every stored schedule."""
         ...
 
+    async def schedule(self, executor: str) -> StoredSchedule | None:
+        """The stored schedule of one executor."""
+        ...
+
     async def put_schedules(self, rows: Sequence[StoredSchedule], gone: Sequence[str]) -> None:
         """Insert or replace these rows, and delete those of the executors in `gone`, in one transaction."""
         ...

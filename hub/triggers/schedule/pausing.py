@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from hub.model.executor import Executor, ScheduleTrigger
-from hub.model.schedule import Slot, StoredSchedule
 from hub.triggers.schedule.cron import cron_of
-from hub.triggers.schedule.loop import definition
+from hub.triggers.schedule.loop import ScheduleStore, definition
 from hub.triggers.schedule.planning import due
 
 
-class PausedStore(Protocol):
-    """What the end of a pause asks of the store."""
-
-    async def schedule(self, executor: str) -> StoredSchedule | None:
-        """The stored schedule of one executor."""
-        ...
-
-    async def record_slots(self, executor: str, slots: list[Slot], next_fire_at: int | None, expected: int) -> int:
-        """As for the scheduler."""
-        ...
-
-
-async def end_pause(store: PausedStore, executor: Executor, now: int) -> int:
+async def end_pause(store: ScheduleStore, executor: Executor, now: int) -> int:
     """Record as paused what has come due by `now` of a schedule that is paused still; how many slots were new.
 
     Otherwise the next server would take them for missed ones, and might make up for them.

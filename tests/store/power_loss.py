@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ import apsw
 import pytest
 
 from hub.store.dialects import sqlite as dialect_module
-from hub.store.dialects import sqlite_opening
+from hub.store.dialects import sqlite_opening, sqlite_wal
 from hub.store.dialects.sqlite import SqliteConnection, SqliteDialect
 
 _names = itertools.count()
@@ -70,6 +71,8 @@ class Log:
     #: What the files held at the beginning.
     base: dict[str, bytes]
     entries: list[Entry] = field(default_factory=list)
+    #: What is written by one thread while another one's is synced would be taken for synced.
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class _File(apsw.VFSFile):
@@ -80,16 +83,19 @@ class _File(apsw.VFSFile):
         self._name = Path(path).name
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802 - SQLite's names
-        self._log.entries.append(Written(self._name, offset, bytes(data)))
-        super().xWrite(data, offset)
+        with self._log.lock:
+            self._log.entries.append(Written(self._name, offset, bytes(data)))
+            super().xWrite(data, offset)
 
     def xTruncate(self, size: int) -> None:  # noqa: N802
-        self._log.entries.append(Cut(self._name, size))
-        super().xTruncate(size)
+        with self._log.lock:
+            self._log.entries.append(Cut(self._name, size))
+            super().xTruncate(size)
 
     def xSync(self, flags: int) -> None:  # noqa: N802
-        super().xSync(flags)
-        self._log.entries.append(Synced(self._name))
+        with self._log.lock:
+            super().xSync(flags)
+            self._log.entries.append(Synced(self._name))
 
 
 class _Vfs(apsw.VFS):
@@ -102,8 +108,9 @@ class _Vfs(apsw.VFS):
         return _File(self._log, "", name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
-        self._log.entries.append(Deleted(Path(filename).name))
-        super().xDelete(filename, syncdir)
+        with self._log.lock:
+            self._log.entries.append(Deleted(Path(filename).name))
+            super().xDelete(filename, syncdir)
 
 
 class _Rows:
@@ -164,8 +171,13 @@ def open_logged(
     with patch.context() as patched:
         patched.setattr(dialect_module, "sqlite3", stand_in)
         patched.setattr(sqlite_opening, "sqlite3", stand_in)
-        patched.setattr(sqlite_opening, "_WAL_PAGES", wal_pages)
-        return SqliteDialect(path).connect(), log
+        patched.setattr(sqlite_wal, "_AT_THE_START", wal_pages // 4)
+        connection = SqliteDialect(path).connect()
+    # The connection beside it is opened when the log has to be moved.
+    patch.setattr(sqlite_wal, "sqlite3", stand_in)
+    patch.setattr(sqlite_wal, "_MANY", wal_pages)
+    patch.setattr(sqlite_wal, "_COMMITS_BETWEEN", 1)
+    return connection, log
 
 
 class Disk:

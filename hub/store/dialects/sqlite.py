@@ -1,7 +1,7 @@
 """SQLite: one file, one writer connection, WAL with `synchronous=FULL`.
 
-`NORMAL` loses acknowledged commits at a power failure, so it is never used. SQLite before 3.51.3 can lose a WAL reset
-when several connections checkpoint (https://sqlite.org/wal.html): only the process that serves checkpoints.
+`NORMAL` loses acknowledged commits at a power failure, so it is never used. Only the process that serves moves the WAL into
+the file (`sqlite_wal`).
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from sqlalchemy import URL, Engine, MetaData, StaticPool, create_engine
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from hub.store.dialects.base import Bulk, Many, Row, StoreBroken, StoreBusy
+from hub.store.dialects.base import Bulk, Many, Row, StoreBusy
 from hub.store.dialects.foretelling import FileForetold, Foretold
+from hub.store.dialects.sqlite_errors import classified
 from hub.store.dialects.sqlite_file import FileWatch, network_dangers
 from hub.store.dialects.sqlite_opening import open_file
+from hub.store.dialects.sqlite_wal import Wal
 
 _READ_BUSY_MS = 5_000
 #: How long one process waits while another one makes the tables, or brings them up to date.
@@ -144,9 +146,11 @@ def _round_number(count: int) -> int:
 class SqliteConnection:
     """The writer's connection."""
 
-    def __init__(self, connection: sqlite3.Connection, foretold: Foretold) -> None:
+    def __init__(self, connection: sqlite3.Connection, foretold: Foretold, wal: Wal | None = None) -> None:
+        """`wal`: that of the file, if this connection is the one that moves it."""
         self.raw = connection
         self._tx = SqliteTx(connection, foretold)
+        self.wal = wal
         self.waiting: Callable[[], None] = lambda: None
 
     def begin(self) -> SqliteTx:
@@ -156,6 +160,8 @@ class SqliteConnection:
 
     def commit(self) -> None:
         self._execute("COMMIT")
+        if self.wal is not None:
+            self.wal.committed()
 
     def verdict(self) -> bool:
         return False  # a file never leaves a commit in doubt
@@ -175,6 +181,9 @@ class SqliteConnection:
         self._execute("RELEASE one")
 
     def close(self) -> None:
+        if self.wal is not None:
+            self.wal.close()
+            self.wal = None
         self.raw.close()
 
     def _execute(self, sql: str) -> None:
@@ -182,19 +191,6 @@ class SqliteConnection:
             self.raw.execute(sql)
         except sqlite3.DatabaseError as error:
             raise classified(error) from error
-
-
-def classified(error: sqlite3.Error) -> Exception:
-    """What a driver's error means to the writer: try again, stop, or a fault of ours."""
-    code = getattr(error, "sqlite_errorcode", 0) or 0
-    primary = code & 0xFF
-    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL):
-        return StoreBusy(str(error))
-    if code == sqlite3.SQLITE_IOERR_FSYNC or primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StoreBroken(str(error))
-    if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-        return StoreBusy(str(error))
-    return error
 
 
 class SqliteDialect:
@@ -216,7 +212,8 @@ class SqliteDialect:
     def connect(self) -> SqliteConnection:
         if self._path is None:
             return SqliteConnection(self._memory_connection(), self._foretold)
-        return SqliteConnection(open_file(self._path, checkpoints=self._checkpoints), self._foretold)
+        connection = open_file(self._path)
+        return SqliteConnection(connection, self._foretold, Wal(self._path, connection) if self._checkpoints else None)
 
     def engine(self) -> Engine:
         if self._engine is None:

@@ -13,15 +13,10 @@ _BUSY_MS = 100
 _OPENING_BUSY_MS = 2_000
 #: So many others at most come in between, each of them to put the same file in the same mode.
 _ATTEMPTS = 20
-#: After so many pages the WAL is moved into the file, and used again from its beginning. A page of an index that a flood changes
-#: again and again is moved once, and whoever waits for a commit waits for a move a quarter as often as with a quarter of them.
-_WAL_PAGES = 8_000
-#: It has a quarter of these from the start, and grows to the others when there is so much to write.
-_AT_THE_START = 4
 
 
-def open_file(path: Path, *, checkpoints: bool) -> sqlite3.Connection:
-    """A connection that writes; `checkpoints` if it is the one that moves the WAL. Raises StoreBroken when it cannot be had."""
+def open_file(path: Path) -> sqlite3.Connection:
+    """A connection that writes, and never moves the WAL by itself. Raises StoreBroken when it cannot be had."""
     try:
         connection = sqlite3.connect(
             path,
@@ -47,9 +42,7 @@ def open_file(path: Path, *, checkpoints: bool) -> sqlite3.Connection:
     connection.execute("PRAGMA cache_size=-8192")
     # A statement of many rows can be taken back by itself; what that takes need not be written to a file.
     connection.execute("PRAGMA temp_store=MEMORY")
-    connection.execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES if checkpoints else 0}")
-    if checkpoints:
-        _grow_wal(path, connection)
+    connection.execute("PRAGMA wal_autocheckpoint=0")
     return connection
 
 
@@ -66,21 +59,3 @@ def _put_in_wal_mode(connection: sqlite3.Connection) -> str:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("COMMIT")
     return str(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
-
-
-def _grow_wal(path: Path, connection: sqlite3.Connection) -> None:
-    """Write the WAL's beginning once: commits into a file that does not grow take half the time to sync."""
-    wal = Path(f"{path}-wal")
-    size = _WAL_PAGES // _AT_THE_START * 4096
-    if wal.exists() and wal.stat().st_size >= size:
-        return
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("CREATE TABLE _wal (filling BLOB)")
-        connection.execute("INSERT INTO _wal VALUES (zeroblob(?))", (size,))
-        connection.execute("DROP TABLE _wal")
-        connection.execute("COMMIT")
-        connection.execute("PRAGMA wal_checkpoint(RESTART)")
-    except sqlite3.OperationalError:  # held by another process, or little space: it is only slower
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")

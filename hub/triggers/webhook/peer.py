@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ def peer_address(scope: Mapping[str, Any], trusted: Sequence[Network]) -> Addres
         for part in value.decode("latin-1").split(",")
     ]
     for hop in reversed(hops):
-        there = _address(hop)
+        there = _address(_without_port(hop))
         if there is None or not _within(there, trusted):
             return there
         here = there
@@ -41,6 +42,15 @@ def may_send(address: Address | None, networks: Sequence[Network]) -> bool:
 
 def _within(address: Address, networks: Iterable[Network]) -> bool:
     return any(address.version == network.version and address in network for network in networks)
+
+
+_WITH_PORT = re.compile(r"(?:([0-9.]+)|\[([^\]]*)\])(?::[0-9]{1,5})?")
+
+
+def _without_port(hop: str) -> str:
+    """Some proxies write the sender's port too (192.0.2.7:51234), and IPv6 in brackets (RFC 7239, section 6)."""
+    found = _WITH_PORT.fullmatch(hop)
+    return hop if found is None else found[1] or found[2]
 
 
 def _address(text: str) -> Address | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -59,10 +60,16 @@ def test_the_small_grammars_read_anything(text: Any) -> None:
         read(text)
 
 
-@given(st.lists(st.tuples(st.just(b"x-forwarded-for"), st.binary(max_size=40)), max_size=4), st.text(max_size=20))
+HOPS = st.binary(max_size=40) | st.text("0123456789abcdef.:[]%, ", max_size=40).map(str.encode)
+
+
+@given(
+    st.lists(st.tuples(st.just(b"x-forwarded-for"), HOPS), max_size=4),
+    st.sampled_from(["192.0.2.1", "::1"]) | st.text(max_size=20),
+)
 @settings(deadline=None)
 def test_any_forwarded_for_is_an_address_or_nobody(headers: list[tuple[bytes, bytes]], client: str) -> None:
-    peer_address({"headers": headers, "client": (client, 1)}, ())
+    peer_address({"headers": headers, "client": (client, 1)}, [ip_network("0.0.0.0/0"), ip_network("::/0")])
 
 
 SENDERS: dict[str, Endpoint] = {

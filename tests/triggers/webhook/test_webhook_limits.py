@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -125,8 +126,6 @@ def test_a_rate_is_kept_and_recovers() -> None:
 
 
 def test_networks_are_checked_by_containment_and_proxies_only_when_trusted() -> None:
-    from ipaddress import ip_network
-
     made = endpoint(OPEN, limits={"networks": ["192.0.2.0/24", "1.2.3.4"]})
     plain = Desk(made)
     assert plain.raw(b"{}", [], client=("192.0.2.9", 1)).status == 202
@@ -140,6 +139,29 @@ def test_networks_are_checked_by_containment_and_proxies_only_when_trusted() -> 
     assert proxied.raw(b"{}", [(b"x-forwarded-for", b"1.2.3.4, 203.0.113.7")], client=("203.0.113.1", 1)).status == 202
     assert proxied.raw(b"{}", [(b"x-forwarded-for", b"junk")], client=("203.0.113.1", 1)).status == 403
     assert proxied.raw(b"{}", [(b"x-forwarded-for", b"1.2.3.4")], client=("198.51.100.1", 1)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("hop", "status"),
+    [
+        ("1.2.3.4:51234", 202),
+        ("[2001:db8::7]:443", 202),
+        ("[2001:db8::7]", 202),
+        ("2001:db8::7", 202),
+        ("[::ffff:1.2.3.4]:1", 202),
+        ("1.2.3.4:51234, 203.0.113.7:80", 202),
+        ("1.2.3.4, 198.51.100.1:80", 403),
+        ("1.2.3.4:123456", 403),
+        ("1.2.3.4:", 403),
+        ("[1.2.3.4", 403),
+        ("[]:1", 403),
+        (":1", 403),
+    ],
+)
+def test_a_proxy_may_name_the_senders_port_too(hop: str, status: int) -> None:
+    made = endpoint(OPEN, limits={"networks": ["1.2.3.4", "2001:db8::/32"]})
+    proxied = Desk(made, settings=Settings(trusted_proxies=(ip_network("203.0.113.0/24"),)))
+    assert proxied.raw(b"{}", [(b"x-forwarded-for", hop.encode())], client=("203.0.113.1", 1)).status == status
 
 
 def test_too_many_parameters_are_not_taken() -> None:

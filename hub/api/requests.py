@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from hub.api.operations import JSON_BODY, Operation, Parameter, Schema
 from hub.api.problems import TooLarge, Unfit, Unreadable, WrongType
@@ -85,11 +85,14 @@ async def body_of(request: Request, operation: Operation) -> Any:
 
 async def _read(request: Request) -> bytes:
     pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > MOST_BYTES:
-            raise TooLarge(f"the body is longer than {MOST_BYTES} bytes.")
-        pieces.append(piece)
+    try:
+        async for piece in request.stream():
+            size += len(piece)
+            if size > MOST_BYTES:
+                raise TooLarge(f"the body is longer than {MOST_BYTES} bytes.")
+            pieces.append(piece)
+    except ClientDisconnect:  # whoever has left reads no answer, and the guard tells the others that they were too slow
+        raise Unreadable("the body did not come to its end.") from None
     return b"".join(pieces)
 
 

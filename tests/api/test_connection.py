@@ -211,6 +211,16 @@ def test_who_has_asked_and_sends_nothing_more_is_answered(
     play(story, loop=loop)
 
 
+def test_who_leaves_in_the_middle_of_a_body_is_no_fault_of_the_hub(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(here: Site) -> None:
+        kind = b"Content-Type: application/x-www-form-urlencoded\r\n"
+        begun = b"POST /oauth2/token HTTP/1.1\r\n" + HOST + kind + b"Content-Length: 9\r\n\r\ngrant"
+        assert b"HTTP/1.1 5" not in await here.talk(begun, more=False)
+
+    play(story)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def reply(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)).decode()
     length = next(int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:"))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,25 @@ def pytest_configure(config: pytest.Config) -> None:
 MEMORY_DISK = Path("/dev/shm")
 
 
-@pytest.fixture
-def quick_path(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of memory where there is one: for tests in which processes end, not power."""
-    if not MEMORY_DISK.is_dir():
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(prefix="hub-test-", dir=MEMORY_DISK) as folder:
+@contextmanager
+def _quick_folder() -> Iterator[Path]:
+    where = MEMORY_DISK if MEMORY_DISK.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="hub-test-", dir=where) as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def quick_path() -> Iterator[Path]:
+    """A folder on a disk of memory where there is one: for tests in which processes end, not power."""
+    with _quick_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def shared_quick_path() -> Iterator[Path]:
+    """The same for all tests of a file."""
+    with _quick_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

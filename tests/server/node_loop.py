@@ -68,8 +68,16 @@ class SharedProject(Project):
 class NodeLoop(KillLoop):
     """`run()` once."""
 
-    def __init__(self, project: SharedProject, seed: int, rounds: int, plant: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        project: SharedProject,
+        seed: int,
+        rounds: int,
+        plant: Mapping[str, Any] | None = None,
+        lease: float = LEASE_SECONDS,
+    ) -> None:
         super().__init__(project, seed, rounds, plant)
+        self._lease = lease
         self._ports = [free_port(self._random) for _ in range(NODES)]
         self._port = self._ports[0]
         self._hubs: list[Hub] = []
@@ -92,7 +100,7 @@ class NodeLoop(KillLoop):
             "target": start("chain", "({ jobs: 3, ms: 1 })"),
         }
         schedules = {f"minute_{number}": schedule for number in range(SCHEDULES)}
-        self._project.lay_out(WORKFLOWS + ORDERED, **EXECUTORS, keyed=keyed, **schedules)
+        self._project.lay_out(WORKFLOWS + ORDERED, self._lease, **EXECUTORS, keyed=keyed, **schedules)
 
     def _settled(self) -> bool:
         """Also what was left alone, because three nodes in a row had died with it: a person lets it go on.

@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,8 +24,8 @@ BODY = b'{"ref": "refs/heads/main"}'
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[Hub]:
-    project = Project(tmp_path_factory.mktemp("bad"), zygote, {"GITHUB": SECRET})
+def hub(shared_quick_path: Path, zygote: Zygote) -> Iterator[Hub]:
+    project = Project(shared_quick_path, zygote, {"GITHUB": SECRET})
     lay_out(
         project,
         open={"trigger": {"webhook": {}}},

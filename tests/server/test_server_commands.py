@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hub_process import Hub, Project, Zygote, until
@@ -57,8 +58,8 @@ odd = workflow("odd", gives_a_set)
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[Hub]:
-    project = Project(tmp_path_factory.mktemp("commands"), zygote)
+def hub(shared_quick_path: Path, zygote: Zygote) -> Iterator[Hub]:
+    project = Project(shared_quick_path, zygote)
     lay_out(
         project,
         WORKFLOWS,

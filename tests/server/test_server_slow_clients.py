@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -24,8 +25,8 @@ _LOOK = 2.5
 
 
 @pytest.fixture
-def hub(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[Hub]:
-    project = Project(tmp_path_factory.mktemp("slow"), zygote, {"GITHUB": SECRET})
+def hub(quick_path: Path, zygote: Zygote) -> Iterator[Hub]:
+    project = Project(quick_path, zygote, {"GITHUB": SECRET})
     target = start("passing", "({ delivery: args.body.delivery })")
     for_all = {"verify": GITHUB, "limits": {"concurrency": 400}}
     lay_out(

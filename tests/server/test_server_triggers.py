@@ -46,8 +46,8 @@ EXECUTORS = {
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[Hub]:
-    project = Project(tmp_path_factory.mktemp("triggers"), zygote, {"GITHUB": SECRET})
+def hub(shared_quick_path: Path, zygote: Zygote) -> Iterator[Hub]:
+    project = Project(shared_quick_path, zygote, {"GITHUB": SECRET})
     lay_out(project, **EXECUTORS)
     # A clock that is four seconds before the next minute when the server is up.
     now = time.time_ns() // 1_000_000

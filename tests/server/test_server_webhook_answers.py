@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hub_process import Hub, Project, Zygote, until
@@ -83,8 +84,8 @@ EXECUTORS = {
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[Hub]:
-    project = Project(tmp_path_factory.mktemp("answers"), zygote)
+def hub(shared_quick_path: Path, zygote: Zygote) -> Iterator[Hub]:
+    project = Project(shared_quick_path, zygote)
     lay_out(project, WORKFLOWS, **EXECUTORS)
     with project.serving() as running:
         yield running

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -27,8 +28,8 @@ EXECUTORS = {
 
 
 @pytest.fixture
-def hub(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[Hub]:
-    project = Project(tmp_path_factory.mktemp("flood"), zygote, {"GITHUB": SECRET})
+def hub(quick_path: Path, zygote: Zygote) -> Iterator[Hub]:
+    project = Project(quick_path, zygote, {"GITHUB": SECRET})
     lay_out(project, PASSING, **EXECUTORS)
     with project.serving() as running:
         yield running

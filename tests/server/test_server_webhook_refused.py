@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hub_process import Hub, Project, Zygote, until
@@ -20,8 +21,8 @@ SHAPE = {"type": "object", "required": ["n"]}
 
 
 @pytest.fixture
-def project(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Project:
-    made = Project(tmp_path_factory.mktemp("refused"), zygote, {"GITHUB": WRONG})
+def project(quick_path: Path, zygote: Zygote) -> Project:
+    made = Project(quick_path, zygote, {"GITHUB": WRONG})
     lay_out(
         made,
         push={"trigger": {"webhook": {"verify": VERIFY}}},

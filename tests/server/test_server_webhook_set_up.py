@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from pathlib import Path
 
 import pytest
 from hub_process import Hub, Project, Zygote, until
@@ -15,8 +16,8 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture
-def project(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Project:
-    made = Project(tmp_path_factory.mktemp("set-up"), zygote, {"NOTION": TOKEN})
+def project(quick_path: Path, zygote: Zygote) -> Project:
+    made = Project(quick_path, zygote, {"NOTION": TOKEN})
     lay_out(made, pages={"trigger": {"webhook": {"verify": {"preset": "notion"}}}})
     return made
 

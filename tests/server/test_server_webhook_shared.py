@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hub_process import Hub, Project, Zygote, until
@@ -29,8 +30,8 @@ EXECUTORS = {
 
 
 @pytest.fixture
-def project(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Project:
-    made = Project(tmp_path_factory.mktemp("shared"), zygote, {"GITHUB": SECRET})
+def project(quick_path: Path, zygote: Zygote) -> Project:
+    made = Project(quick_path, zygote, {"GITHUB": SECRET})
     lay_out(made, **{name.replace("-", "_"): given for name, given in EXECUTORS.items()})
     return made
 

@@ -123,14 +123,14 @@ def test_a_page_of_large_things_is_shorter_and_the_next_one_goes_on(quick_path: 
 
 
 def test_a_store_that_others_hold_is_not_waited_for_for_ever(quick_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routing, "PATIENCE", 0.3)
-
     async def story(hub: ApiSite) -> None:
         path = "/api/v1/workflows/adding/executions"
         body = {"invoker": "anonymous", "idempotency_key": "once"}
         with closing(sqlite3.connect(quick_path / "var/hub.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            answer = await hub.ask("POST", path, json=body)
+            with monkeypatch.context() as patch:
+                patch.setattr(routing, "PATIENCE", 0.3)
+                answer = await hub.ask("POST", path, json=body)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
             assert (await hub.get("/api/v1/executions"))["items"] == [], "reading goes on"
             other.execute("ROLLBACK")

@@ -21,11 +21,18 @@ GIVEN_UP = (
 
 @contextmanager
 def held(root: Path) -> Iterator[None]:
-    """Another program keeps the store's file to itself."""
-    with closing(sqlite3.connect(root / "var/hub.db", isolation_level=None)) as other:
+    """Another program keeps the store's file to itself, and nobody waits for it for long."""
+    with closing(sqlite3.connect(root / "var/hub.db", isolation_level=None)) as other, impatient(0.2):
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
+
+
+@contextmanager
+def impatient(seconds: float) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "_PATIENCE", seconds)
+        yield
 
 
 def dump(root: Path) -> list[str]:
@@ -34,12 +41,6 @@ def dump(root: Path) -> list[str]:
         return list(store.iterdump())
 
 
-@pytest.fixture
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "_PATIENCE", 0.2)
-
-
-@pytest.mark.usefixtures("_soon")
 @pytest.mark.parametrize(
     "words",
     [
@@ -60,19 +61,19 @@ def test_a_change_that_cannot_be_written_is_given_up_with_a_sentence(hub: Hub, w
     assert hub(*words).status == 0, "and it works once the store can be written"
 
 
-@pytest.mark.usefixtures("_soon")
 def test_a_full_disk_is_said(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert hub("executor", "list").status == 0
     opened = sqlite.open_file
 
-    def full(path: Path, *, checkpoints: bool) -> sqlite3.Connection:
-        connection = opened(path, checkpoints=checkpoints)
+    def full(path: Path) -> sqlite3.Connection:
+        connection = opened(path)
         connection.execute("PRAGMA max_page_count = 1")  # which stands for: no more than there are
         return connection
 
     monkeypatch.setattr(sqlite, "open_file", full)
     large = '{"n": 1, "padding": "' + "x" * 100_000 + '"}'
-    ran = hub("executor", "trigger", "number-webhook", "-d", large)
+    with impatient(1.0):
+        ran = hub("executor", "trigger", "number-webhook", "-d", large)
     assert (ran.status, ran.out, ran.err) == (1, "", GIVEN_UP.format("database or disk is full"))
     assert hub.json("event", "list") == []
     (record,) = hub.json("audit", "list")

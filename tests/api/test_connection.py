@@ -213,8 +213,8 @@ def test_who_has_asked_and_sends_nothing_more_is_answered(
 
 def test_who_leaves_in_the_middle_of_a_body_is_no_fault_of_the_hub(caplog: pytest.LogCaptureFixture) -> None:
     async def story(here: Site) -> None:
-        kind = b"Content-Type: application/x-www-form-urlencoded\r\n"
-        begun = b"POST /oauth2/token HTTP/1.1\r\n" + HOST + kind + b"Content-Length: 9\r\n\r\ngrant"
+        head = b"POST /api/v1/workflows/greeting/executions HTTP/1.1\r\n" + HOST + b"Authorization: Bearer admin\r\n"
+        begun = head + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
         assert b"HTTP/1.1 5" not in await here.talk(begun, more=False)
 
     play(story)

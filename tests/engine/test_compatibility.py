@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from kit import Bench
+from kit import PATIENCE, Bench
 
 from hub import Context, job, patched, workflow
 from hub.assembly.parts import operator
@@ -141,8 +141,7 @@ async def code_that_blocks(input: dict, ctx: Context) -> int:
 def test_a_parked_execution_is_held_against_the_code(
     tell: Any, changed: Any, verdict: Verdict, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if changed is code_that_blocks:
-        monkeypatch.setattr(compatibility, "_SECONDS", 0.2)
+    monkeypatch.setattr(compatibility, "_SECONDS", 0.2 if changed is code_that_blocks else PATIENCE)
     keeper = MachineUser("main", "keeper", {}, ("database:write:*", "workflow:start:*"))
 
     async def story(bench: Bench) -> None:

@@ -113,7 +113,7 @@ def test_a_worker_that_has_no_doubts_would_be_seen(monkeypatch):
     _trusting(monkeypatch)
     begun = 0
     for _ in range(20):
-        steps = Steps()
+        steps = Steps(pause=0.003)
 
         async def story(bench: Bench, steps: Steps = steps) -> int:
             return (await _begun_after(bench, steps, "endless", look=False))[0]

@@ -8,14 +8,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from hub.declare.document import Where
+from hub.declare.processor_time import TooLong, within
 
 _MOST_PROBLEMS = 10
+#: Seconds of the processor's time for one body. The largest one that is taken has some 100,000 values, which are half a second's
+#: work; patterns, alternatives and `uniqueItems` can make it hours.
+_LONGEST = 2.0
 #: Longer lists of what is allowed are not told.
 _MOST_LISTED = 12
 _REFERENCES = ("$ref", "$dynamicRef")
@@ -31,12 +36,11 @@ class BodySchema:
 
     def problems(self, value: Any) -> list[str]:
         """Why a JSON value does not fit, at most ten reasons such as `$.items[0].price: type`; empty when it does."""
+        errors = self._validator.iter_errors(value)
         try:
-            found = []
-            for error in self._validator.iter_errors(value):
-                found.append(f"{_path(tuple(error.absolute_path))}: {_rule(error)}")
-                if len(found) == _MOST_PROBLEMS:
-                    break
+            found = within(_LONGEST, lambda: [_told(error) for error in islice(errors, _MOST_PROBLEMS)])
+        except TooLong:
+            return ["$: it takes too long to hold it against the schema"]
         except Exception as error:
             if _is_our_schema(error):
                 return ["$: the schema of this webhook cannot be applied to it"]
@@ -104,6 +108,10 @@ def _compiles(pattern: str) -> bool:
 def _is_our_schema(error: Exception) -> bool:
     """Whether an exception comes of the schema: endless reference, or one that leads nowhere (their class is private)."""
     return isinstance(error, RecursionError | re.error) or "Referencing" in type(error).__name__
+
+
+def _told(error: ValidationError) -> str:
+    return f"{_path(tuple(error.absolute_path))}: {_rule(error)}"
 
 
 def _rule(error: ValidationError) -> str:

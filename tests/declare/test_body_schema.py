@@ -1,8 +1,13 @@
+import functools
+import signal
 import socket
+import threading
 
 import pytest
 
+from hub.declare import body_schema
 from hub.declare.body_schema import BodySchema, flaws
+from hub.declare.processor_time import TooLong, within
 
 
 def test_bodies_are_judged_without_being_repeated():
@@ -91,3 +96,57 @@ def test_a_schema_without_end_deep_inside_is_an_answer_and_no_crash():
     schema = {"properties": {"a": {"$ref": "#/properties/a"}, "b": {"$ref": "#/$defs/gone"}}}
     assert BodySchema(schema).problems({"a": 1}) == ["$: the schema of this webhook cannot be applied to it"]
     assert BodySchema(schema).problems({"b": 1}) == ["$: the schema of this webhook cannot be applied to it"]
+
+
+ALTERNATIVES = {
+    "$defs": {"n": {"anyOf": [{"properties": {"x": {"$ref": "#/$defs/n"}}, "required": [key]} for key in ("p", "q")]}},
+    "$ref": "#/$defs/n",
+}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"pattern": "^(a+)+$"}, "a" * 26 + "b"),
+        ({"propertyNames": {"pattern": "^(a|aa)+$"}}, {"a" * 36 + "b": 1}),
+        ({"uniqueItems": True}, [{"a": number} for number in range(1_500)]),
+        (ALTERNATIVES, functools.reduce(lambda inner, _: {"x": inner}, range(14), {"x": {}})),
+    ],
+    ids=["a pattern", "names", "items", "alternatives"],
+)
+def test_what_would_take_for_ever_is_given_up(schema, value, monkeypatch):
+    monkeypatch.setattr(body_schema, "_LONGEST", 0.05)
+    assert flaws(schema) == []
+    assert BodySchema(schema).problems(value) == ["$: it takes too long to hold it against the schema"]
+    assert BodySchema(schema).problems(value) != [], "and again, the next time"
+    assert BodySchema({"pattern": "^a+$"}).problems("a" * 1_000) == []
+
+
+def endless():
+    while True:
+        pass
+
+
+def test_the_limit_is_for_what_is_computed_and_not_for_what_waits():
+    assert within(0.02, lambda: threading.Event().wait(0.1)) is False
+    for _ in range(3):
+        with pytest.raises(TooLong):
+            within(0.02, endless)
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
+    signal.raise_signal(signal.SIGVTALRM)  # one that comes too late
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_the_limit_holds_also_where_the_first_word_of_it_is_lost():
+    class Last:
+        def __del__(self):
+            endless()
+
+    def work():
+        last = Last()
+        del last
+        endless()
+
+    with pytest.raises(TooLong):
+        within(0.02, work)

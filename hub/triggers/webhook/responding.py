@@ -17,6 +17,7 @@ _NOT_OURS_TO_GIVE = {
     "content-length",
     "transfer-encoding",
     "connection",
+    "date",
     "set-cookie",
     *(name.decode() for name, _ in SAFETY),
 }

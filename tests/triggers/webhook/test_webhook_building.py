@@ -96,6 +96,7 @@ def test_what_proves_too_little_does_not_load(verify: dict[str, Any], said: str)
         ({"dedupe": {"window": "long"}}, "dedupe.window"),
         ({"response": {"status": 500}}, "response.status"),
         ({"response": {"headers": {"X-A": "a\r\nb"}}}, "response.headers"),
+        ({"response": {"headers": {"Date": "today"}}}, "cannot set date"),
         ({"response": {"headers": {"X-A": "${{ args.body.a }}"}}}, "the same in every answer; X-A cannot hold ${{ }}"),
     ],
 )

@@ -81,6 +81,8 @@ def _endpoint(files: Files, name: str) -> Endpoint:
         raise BadInput(f'executor "{name}" has no webhook: its trigger is of the kind {found.kind}.')
     if found is not None and found.disabled:
         raise BadInput(f'executor "{name}" is disabled, and takes no requests: see {found.at("disabled")}.')
+    if found is not None and isinstance(found.trigger, WebhookTrigger) and found.trigger.source is not None:
+        raise BadInput(f'executor "{name}" gets what "{found.trigger.source}" receives: sign a request for that one.')
     file = f"executors/{name}."
     problems = [problem for problem in files.problems if problem.position.file.startswith(file)]
     if name in files.broken and problems:

@@ -79,6 +79,17 @@ def test_what_is_no_webhook_is_said_so(hub: Hub, body: str, name: str, said: str
     assert (ran.status, ran.out, ran.err) == (1, "", f"error: {said}\n")
 
 
+def test_who_has_no_address_of_its_own_names_the_one_to_sign_for(hub: Hub, body: str) -> None:
+    first = (hub.root / "executors/github-push.yaml").read_text()
+    target = first[first.index("target:") :]
+    (hub.root / "executors/push-notice.yaml").write_text(
+        f"name: push-notice\ntrigger: {{webhook: {{source: github-push, events: [push]}}}}\n{target}"
+    )
+    ran = hub("webhook", "sign", "push-notice", "-d", body)
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err == 'error: executor "push-notice" gets what "github-push" receives: sign a request for that one.\n'
+
+
 def test_a_missing_secret_is_told_with_its_place(hub: Hub, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PUSH_SECRET")
     ran = hub("webhook", "sign", "github-push", "-d", body)

@@ -1,8 +1,8 @@
 """What dispatch takes next: new events, the oldest first, but of each source its share.
 
-Mostly all that is new is one batch. When there is more, the oldest ones may all be of one source that floods; then every source
-gives as many of its own as any other, and what is left of the batch goes to the oldest. A source costs a few steps into an
-index, however many events wait. Whoever looks may also leave out sources that flood, and take what the others have sent.
+Mostly all that is new is one batch. When there is more, most of it may be of one source that floods; then every source
+gives as many of its own as any other, and what is left of the batch goes to the oldest of them. A source costs a few steps into
+an index, however many events wait. Whoever looks may also leave out sources that flood, and take what the others have sent.
 
 Several nodes may look at the same time. Recording what became of an event is exclusive, evaluating it is not: so that they do not
 all evaluate the same, each has a part of the identifiers, by their last character, and takes of others only where it finds
@@ -27,36 +27,43 @@ _COLUMNS = (
     "executors:text"
 )
 
-_OLDEST = Many(_COLUMNS, "FROM events WHERE state = 0 ORDER BY id LIMIT ?")
+#: In the order of the one index that knows of new events: with fewer than the limit these are all that there are.
+_ANY = Many(_COLUMNS, "FROM events WHERE state = 0 ORDER BY source, id LIMIT ?")
 
 #: The characters of identifiers, in their order.
 _CHARACTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 #: Sources of new events behind a name, each one step behind the one before.
-_SOURCES = (
-    "SELECT lane FROM (WITH RECURSIVE waiting(lane) AS (SELECT min(source) FROM events WHERE state = 0 AND source > ? "
+_BEHIND = (
+    "WITH RECURSIVE waiting(lane) AS (SELECT min(source) FROM events WHERE state = 0 AND source > {name} "
     "UNION ALL SELECT (SELECT min(source) FROM events WHERE state = 0 AND source > waiting.lane) FROM waiting "
-    "WHERE waiting.lane IS NOT NULL) SELECT lane FROM waiting WHERE lane IS NOT NULL LIMIT ?) lanes"
+    "WHERE waiting.lane IS NOT NULL) SELECT lane FROM waiting WHERE lane IS NOT NULL"
+)
+_SOURCES = f"SELECT lane FROM ({_BEHIND.format(name='?')} LIMIT ?) lanes"
+
+#: The id of the oldest event that is new, by the oldest one of each source; `behind` is "".
+OLDEST = (
+    "SELECT min((SELECT min(id) FROM events WHERE state = 0 AND source = lane)) "
+    f"FROM ({_BEHIND.format(name=':behind')}) lanes"
 )
 
-#: The oldest of one source. Compared and ordered as rows of the one index that knows of sources, which leaves a planner no
-#: other one: by ids alone it would walk past the flood.
+#: The oldest of one source. Compared and ordered as rows of the index, which leaves a planner no other one.
 _OLDEST_OF_ONE = (
-    "SELECT {names} FROM events WHERE state = 0 AND (source, id) >= (?, '') AND (source, id) < (?, '~') "
+    "SELECT source, id FROM events WHERE state = 0 AND (source, id) >= (?, '') AND (source, id) < (?, '~') "
     "ORDER BY source, id LIMIT ?"
 )
-_IN_PART = "substr(id, 26, 1) >= ? AND substr(id, 26, 1) <= ?"
 
 
 @lru_cache(maxsize=_SHARING)
 def _oldest_of_each(sources: int) -> Many:
     """Of so many sources, those whose identifiers end within two characters."""
-    arm = _OLDEST_OF_ONE.format(names=", ".join(_OLDEST.names))
-    arms = " UNION ALL ".join(f"SELECT * FROM ({arm}) a{place}" for place in range(sources))
-    return Many(_COLUMNS, f"FROM ({arms}) found WHERE {_IN_PART}")
+    arms = " UNION ALL ".join(f"SELECT * FROM ({_OLDEST_OF_ONE}) a{place}" for place in range(sources))
+    return Many("source:text id:text", f"FROM ({arms}) found WHERE substr(id, 26, 1) >= ? AND substr(id, 26, 1) <= ?")
 
 
-_OLDEST_OF_PART = Many(_COLUMNS, f"FROM (SELECT {', '.join(_OLDEST.names)} {_OLDEST.body}) found WHERE {_IN_PART}")
+@lru_cache(maxsize=_SHARING)
+def _these(events: int) -> Many:
+    return Many(_COLUMNS, f"FROM events WHERE id IN ({', '.join('?' * events)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,37 +119,51 @@ def _undispatched(tx: Tx, looks: Sequence[Look]) -> list[Undispatched]:
 
 def _batch(tx: Tx, look: Look) -> tuple[list[Row], str]:
     if look.crowd:
-        others = [name for (name,) in tx.rows(_SOURCES, ("", min(_SHARING, look.limit))) if name not in look.crowd]
-        return _share_of_each(tx, look, others, look.part) if others else [], look.behind
-    oldest = tx.many(_OLDEST, (look.limit,))
-    if len(oldest) < look.limit:
-        return oldest, ""
-    behind, most = look.behind, min(_SHARING, look.limit)
-    sources = tx.rows(_SOURCES, (behind, most))
+        others = [name for name in _sources(tx, "", min(_SHARING, look.limit)) if name not in look.crowd]
+        return _rows(tx, _shares(tx, look, others, look.part)[0]), look.behind
+    some = tx.many(_ANY, (look.limit,))
+    if len(some) < look.limit:
+        return sorted(some), ""
+    most = min(_SHARING, look.limit)
+    sources = _sources(tx, look.behind, most)
+    if look.behind and len(sources) < most:
+        sources += [name for name in _sources(tx, "", most - len(sources)) if name not in sources]
+    if len(sources) == 1 < most and look.part.of == 1:
+        return some, ""
+    ids = _fair_batch(tx, look, sources, look.part) if look.part.of > 1 else []
+    ids = ids or _fair_batch(tx, look, sources, WHOLE)
+    return _rows(tx, ids), sources[-1] if len(sources) == most else ""
+
+
+def _sources(tx: Tx, behind: str, most: int) -> list[str]:
+    return [name for (name,) in tx.rows(_SOURCES, (behind, most))]
+
+
+def _fair_batch(tx: Tx, look: Look, sources: Sequence[str], part: Part) -> list[str]:
+    """The oldest of each source, then the oldest of what is left of these."""
+    taken, left = _shares(tx, look, sources, part)
+    return taken + sorted(left)[: look.limit - len(taken)]
+
+
+def _shares(tx: Tx, look: Look, sources: Sequence[str], part: Part) -> tuple[list[str], list[str]]:
+    """Identifiers: of each source as many as of any other, and what these sources have beside them."""
     if not sources:
-        behind = ""
-        sources = tx.rows(_SOURCES, (behind, most))
-    if len(sources) == 1 < most and not behind and look.part.of == 1:
-        return oldest, ""
-    names = [name for (name,) in sources]
-    rows = _fair_batch(tx, look, names, look.part) if look.part.of > 1 else []
-    return rows or _fair_batch(tx, look, names, WHOLE), names[-1] if len(names) == most else ""
+        return [], []
+    window, share = look.limit * part.of, max(1, look.limit // len(sources))
+    asked = [given for source in sources for given in (source, source, window)]
+    of_each: dict[str, list[str]] = {source: [] for source in sources}
+    for source, identifier in tx.many(_oldest_of_each(len(sources)), (*asked, *part.ends)):
+        of_each[source].append(identifier)
+    taken, left = [], []
+    for ids in of_each.values():
+        ids.sort()
+        taken += ids[:share]
+        left += ids[share:]
+    return taken[: look.limit], left
 
 
-def _fair_batch(tx: Tx, look: Look, sources: Sequence[str], part: Part) -> list[Row]:
-    """The oldest of each source, then the oldest of all, in a window that has room for every node's part."""
-    found = {row[0]: row for row in _share_of_each(tx, look, sources, part)}
-    if len(found) < look.limit:
-        for row in tx.many(_OLDEST_OF_PART, (look.limit * part.of, *part.ends)):
-            if len(found) < look.limit:
-                found[row[0]] = row
-    return [found[identifier] for identifier in sorted(found)]
-
-
-def _share_of_each(tx: Tx, look: Look, sources: Sequence[str], part: Part) -> list[Row]:
-    share = look.limit * part.of // len(sources)
-    asked = [given for source in sources for given in (source, source, share)]
-    return sorted(tx.many(_oldest_of_each(len(sources)), (*asked, *part.ends))[: look.limit])
+def _rows(tx: Tx, ids: Sequence[str]) -> list[Row]:
+    return sorted(tx.many(_these(len(ids)), ids)) if ids else []
 
 
 UNDISPATCHED: Verb[Look, Undispatched] = Verb("undispatched", _undispatched, order=5)

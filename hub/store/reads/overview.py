@@ -15,7 +15,8 @@ from hub.store.reads.contents import Texts
 from hub.store.reads.events import delivery_of
 from hub.store.reads.executions import execution_of
 from hub.store.reads.upkeep import paused_executors
-from hub.store.tables import NEW, DeliveryRow, EventRow, ExecutionRow, ScheduleRow
+from hub.store.tables import DeliveryRow, EventRow, ExecutionRow, ScheduleRow
+from hub.store.undispatched import OLDEST
 
 #: Written out as the partial indexes have it: a bound value would not find them.
 _FAILED = text("executions.status = 'FAILED'")
@@ -73,10 +74,9 @@ def statuses(session: Session, ids: Sequence[str]) -> dict[str, str]:
 
 def oldest_new_event(session: Session) -> int | None:
     """When the oldest event came that dispatch has not seen."""
-    statement = (
-        select(EventRow.received_at).where(text("state = 0"), EventRow.state == NEW).order_by(EventRow.id).limit(1)
-    )
-    return session.exec(statement).first()
+    statement = text(f"SELECT received_at FROM events WHERE id = ({OLDEST})")
+    row = session.connection().execute(statement, {"behind": ""}).first()
+    return None if row is None else int(row[0])
 
 
 def next_schedules(session: Session, limit: int, after: tuple[int, str] | None = None) -> list[StoredSchedule]:

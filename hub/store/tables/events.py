@@ -46,7 +46,6 @@ class EventRow(SQLModel, table=True):
             sqlite_where=text("body_key IS NOT NULL"),
             postgresql_where=text("body_key IS NOT NULL"),
         ),
-        Index("events_new", "id", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
         Index("events_new_source", "source", "id", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
     )
 

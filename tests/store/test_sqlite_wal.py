@@ -22,14 +22,11 @@ _MANY = 40
 
 #: Another process that writes, and never moves the log, as commands do.
 OTHER = """
-import select, sqlite3, sys
+import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)
 connection.execute("PRAGMA wal_autocheckpoint=0")
-count = 0
-while not select.select([sys.stdin], [], [], 0)[0]:
+for _ in range(int(sys.argv[2])):
     connection.execute("INSERT INTO pages (of, data) VALUES ('other', zeroblob(3000))")
-    count += 1
-print(count)
 """
 
 
@@ -152,17 +149,32 @@ def test_a_disk_that_fails_is_no_ground_to_go_on(opened: SqliteConnection, monke
         commit_until(opened, lambda: False)
 
 
+def test_a_commit_stands_when_the_log_cannot_be_moved(
+    opened: SqliteConnection, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error behind a commit would have its batch written a second time."""
+    tried = threading.Event()
+
+    def no_more_files(_path: Path) -> int:
+        tried.set()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_wal, "_kept", no_more_files)
+        commit_until(opened, tried.is_set)
+        for _ in range(3 * _MANY):
+            commit(opened)
+    grown = length(opened)
+    commit_until(opened, lambda: length(opened) < grown)  # it begins anew when there are files again
+    assert stored(path, "hub") == written(opened)
+
+
 def test_nothing_of_another_process_is_lost(opened: SqliteConnection, path: Path) -> None:
     """It commits at any moment of the moves, and lets the log begin anew as the hub itself does."""
-    mine = begun = last = 0
-    with subprocess.Popen(
-        [sys.executable, "-c", OTHER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        while begun < 50:
+    count = 1_000
+    with subprocess.Popen([sys.executable, "-c", OTHER, str(path), str(count)]) as other:
+        while other.poll() is None:
             commit(opened)
-            mine += 1
-            now = length(opened)
-            begun, last = begun + (now < last), now
-        out, _ = other.communicate("enough", timeout=PATIENCE)
-    opened.close()
-    assert (stored(path, "hub"), stored(path, "other")) == (mine, int(out))
+    grown = length(opened)
+    commit_until(opened, lambda: length(opened) < grown)
+    assert (stored(path, "hub"), stored(path, "other")) == (written(opened), count)

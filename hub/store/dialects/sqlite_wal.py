@@ -41,7 +41,7 @@ _sync = getattr(os, "fdatasync", os.fsync)  # not every system has the former
 
 
 class Wal:
-    """Is told of each commit, on the writer's thread. Raises StoreBroken when the disk has failed."""
+    """Is told of each commit, on the writer's thread."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         """`connection` is the writer's."""
@@ -58,7 +58,18 @@ class Wal:
         self._moved = 0
 
     def committed(self) -> None:
-        """Begin to move the log when it has become long, or move the rest when the thread is through."""
+        """Begin to move the log when it has become long, or move the rest when the thread is through.
+
+        Raises StoreBroken when the disk has failed, and nothing else: what is committed must not look as if it were not.
+        """
+        try:
+            self._go_on()
+        except StoreBroken:
+            raise
+        except Exception:
+            log.exception("the write-ahead log could not be moved; it is tried again")
+
+    def _go_on(self) -> None:
         if self._copying is not None:
             if self._copying.done():
                 copied, self._copying = self._copying, None
@@ -98,10 +109,11 @@ class Wal:
         if self._beside is None:
             self._beside = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._beside.execute("PRAGMA synchronous=FULL")
+        file = _kept(self._path)
         _move(self._beside)
         # SQLite has the disk write the copies only when all of the log is copied: by the writer, who would wait for it.
         try:
-            _sync(_kept(self._path))
+            _sync(file)
         except OSError as error:
             raise StoreBroken(f"{self._path}: {error.strerror}") from error
 

@@ -62,6 +62,10 @@ trigger:
       body: {ok: true, ref: "${{ args.body.ref }}"}
 ```
 
+**The schema** is JSON Schema 2020-12, and refers to its own parts only. A body that takes longer than some hundredths of a second is judged in a process of its own,
+one after the other, and refused after two seconds of computing; the log names the executor. When many wait for that, further ones are answered
+503 with `Retry-After`. Others are not delayed.
+
 `response: {respond: result}` answers with the result of the execution when it comes while the sender still waits, and with 202 otherwise. A `body`
 beside it may use `context.execution.result`.
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
+from hub.assembly.judging import Judge, Judging
 from hub.assembly.revealing import Revealing
-from hub.declare.body_schema import BodySchema
 from hub.model.executor import Executor, Position, Problem, WebhookTrigger
 from hub.triggers.webhook.building import build
 from hub.triggers.webhook.documents import Documents
@@ -17,7 +16,7 @@ from hub.triggers.webhook.secrets import SHORT_SECRET
 
 
 def build_endpoints(
-    executors: Iterable[Executor], revealing: Revealing, documents: Documents, *, public_url: str
+    executors: Iterable[Executor], revealing: Revealing, documents: Documents, judging: Judging, *, public_url: str
 ) -> tuple[dict[str, Endpoint], list[Problem]]:
     """One for each executor that has an address of its own and is not disabled, and what is wrong."""
     endpoints: dict[str, Endpoint] = {}
@@ -32,7 +31,7 @@ def build_endpoints(
             partial(revealing.fill, at=_place(executor)),
             public_url=public_url,
             documents=documents,
-            compile_schema=_compile,
+            compile_schema=partial(Judge, judging, executor.name),
         )
         made = make()
         if not isinstance(made, Endpoint):
@@ -78,8 +77,3 @@ def _followers(executors: Iterable[Executor]) -> dict[str, tuple[str, ...]]:
 
 def _place(executor: Executor) -> Callable[[tuple[str | int, ...]], Position]:
     return lambda where: executor.at("trigger", "webhook", *where)
-
-
-def _compile(schema: Mapping[str, Any]) -> Callable[[Any], str | None]:
-    compiled = BodySchema(schema)
-    return lambda value: "; ".join(compiled.problems(value)) or None

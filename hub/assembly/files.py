@@ -12,6 +12,7 @@ from typing import Any
 
 from hub.assembly.endpoints import build_endpoints, more_open_than_meant, without_endpoint
 from hub.assembly.fetching import Calling, Fetching
+from hub.assembly.judging import Judging
 from hub.assembly.revealing import Revealing
 from hub.declare.config import Config, sqlite_path
 from hub.declare.cross_check import Checkers, cross_check
@@ -59,6 +60,8 @@ class Files:
     documents: Documents = field(default_factory=Documents)
     #: How those are fetched, and subscriptions confirmed.
     fetching: Fetching = field(default_factory=lambda: Fetching(None))
+    #: Where bodies are held against the schemas of webhooks.
+    judging: Judging = field(default_factory=Judging)
 
     def surroundings(self, databases: Mapping[str, Database] | None = None) -> Surroundings:
         """What executions see of the installation; `databases` are those that are open already."""
@@ -90,8 +93,10 @@ def read_files(
     fetching = Fetching(project.config)
     documents = documents or Documents(fetching.document)
     public_url = "" if project.config is None else project.config.server.public_url or ""
-    endpoints, in_endpoints = build_endpoints(project.loaded.executors, revealing, documents, public_url=public_url)
-    _, in_unfinished = build_endpoints(project.loaded.unfinished, revealing, documents, public_url=public_url)
+    judging = Judging()
+    build = partial(build_endpoints, revealing=revealing, documents=documents, judging=judging, public_url=public_url)
+    endpoints, in_endpoints = build(project.loaded.executors)
+    _, in_unfinished = build(project.loaded.unfinished)
     problems = {
         *project.problems,
         *discovered.problems,
@@ -113,6 +118,7 @@ def read_files(
         hiding=revealing.hiding,
         documents=documents,
         fetching=fetching,
+        judging=judging,
     )
 
 

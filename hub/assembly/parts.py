@@ -104,6 +104,7 @@ class Parts:
 
     async def close(self) -> None:
         await self.evaluator.close()
+        self.files.judging.close()
         await self.files.fetching.close()
         await self.store.close()
         for database in self.surroundings.databases.values():

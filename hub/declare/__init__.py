@@ -6,5 +6,5 @@
 - **executors** and **config** build the words of `hub.model` from what passed.
 - **cross_check** holds executors against config, workflows and jobs.
 - **project** does all of it for a folder.
-- **body_schema** checks webhook bodies against the schema that an executor brings.
+- **body_schema** checks webhook bodies against the schema that an executor brings, **schema_child** those that take long.
 """

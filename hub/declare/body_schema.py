@@ -20,7 +20,9 @@ from hub.declare.processor_time import TooLong, within
 _MOST_PROBLEMS = 10
 #: Seconds of the processor's time for one body. The largest one that is taken has some 100,000 values, which are half a second's
 #: work; patterns, alternatives and `uniqueItems` can make it hours.
-_LONGEST = 2.0
+LONGEST = 2.0
+#: What is said of a body that took all of it.
+TOO_SLOW = "$: it takes too long to hold it against the schema"
 #: Longer lists of what is allowed are not told.
 _MOST_LISTED = 12
 _REFERENCES = ("$ref", "$dynamicRef")
@@ -31,16 +33,25 @@ _SAMPLES: tuple[Any, ...] = (None, True, 0, "", [], {})
 class BodySchema:
     """A compiled schema."""
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
+    def __init__(self, schema: Mapping[str, Any], longest: float = LONGEST) -> None:
+        """`longest`: seconds of the processor's time for one body."""
+        self._longest = longest
         self._validator = Draft202012Validator(dict(schema))
 
     def problems(self, value: Any) -> list[str]:
         """Why a JSON value does not fit, at most ten reasons such as `$.items[0].price: type`; empty when it does."""
+        try:
+            return self.problems_within(self._longest, value)
+        except TooLong:
+            return [TOO_SLOW]
+
+    def problems_within(self, seconds: float, value: Any) -> list[str]:
+        """The same, or TooLong once it has taken so many seconds of the processor's time."""
         errors = self._validator.iter_errors(value)
         try:
-            found = within(_LONGEST, lambda: [_told(error) for error in islice(errors, _MOST_PROBLEMS)])
+            found = within(seconds, lambda: [_told(error) for error in islice(errors, _MOST_PROBLEMS)])
         except TooLong:
-            return ["$: it takes too long to hold it against the schema"]
+            raise
         except Exception as error:
             if _is_our_schema(error):
                 return ["$: the schema of this webhook cannot be applied to it"]

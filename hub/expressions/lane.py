@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from hub.expressions.process import START_SECONDS, CannotEvaluate, Child, Limits
+from hub.expressions.process import START_SECONDS, CannotEvaluate, Child, Command, Limits, javascript
 
 #: Answers of the hub itself about a request that its child could not answer.
 TOO_SLOW = b"!slow"
@@ -42,8 +42,9 @@ class _QueuedRequest:
 class Lane:
     """Serves one event loop at a time; while nothing is under way it belongs to none."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, command: Command = javascript) -> None:
         self._limits = limits
+        self._command = command
         self._child: Child | None = None
         self._answered = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -58,7 +59,7 @@ class Lane:
     def start(self) -> None:
         """Start the child ahead of need. Raises CannotEvaluate."""
         if self._child is None:
-            self._child, self._answered = Child(self._limits), 0
+            self._child, self._answered = Child(self._limits, self._command), 0
 
     def stop(self) -> None:
         """End the child; whoever still waits is cancelled."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -34,6 +34,18 @@ class Limits:
     memory_mb: int = 64
 
 
+#: The program of a child, for its limits.
+Command = Callable[[Limits], list[str]]
+
+
+def javascript(limits: Limits) -> list[str]:
+    """The program that evaluates expressions."""
+    script = str(Path(__file__).resolve().with_name("child.py"))
+    # Below the deadline, so that an endless loop in JavaScript mostly ends without a new process.
+    cpu_seconds = limits.deadline * 0.9
+    return [sys.executable, "-I", "-S", script, _engine_folder(), str(limits.memory_mb << 20), str(cpu_seconds)]
+
+
 class CannotEvaluate(HubError):
     """The child does not start. Nothing was evaluated, and the fault is not in the expressions."""
 
@@ -49,20 +61,17 @@ class CannotEvaluate(HubError):
 class Child:
     """One process. Its descriptors do not block. It is gone when this object is, or at the end of the hub's process."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, command: Command = javascript) -> None:
         """Starts the process and does not wait for it. Raises CannotEvaluate."""
+        program = command(limits)
         inside_in, self.writing = os.pipe()
         self.reading, inside_out = os.pipe()
         #: Whether it has started and waits for requests, or for the reading of its first words.
         self.ready = False
         self._buffer = bytearray()
-        script = str(Path(__file__).resolve().with_name("child.py"))
-        # Below the deadline, so that an endless loop in JavaScript mostly ends without a new process.
-        cpu_seconds = limits.deadline * 0.9
-        command = [sys.executable, "-I", "-S", script, _engine_folder(), str(limits.memory_mb << 20), str(cpu_seconds)]
         try:
             process = subprocess.Popen(
-                command,
+                program,
                 stdin=inside_in,
                 stdout=inside_out,
                 stderr=subprocess.DEVNULL,

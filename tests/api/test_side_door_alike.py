@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import Phase, given, settings
@@ -18,7 +18,7 @@ from two_doors import Both, Sender, arrived, play
 
 from hub.model.executor import Executor, WebhookTrigger, WorkflowTarget
 from hub.triggers.webhook.building import build
-from hub.triggers.webhook.endpoint import Endpoint
+from hub.triggers.webhook.endpoint import Endpoint, Later
 
 GITHUB = {"preset": "github", "secret": SECRET}
 
@@ -27,6 +27,16 @@ def endpoint(name: str, verify: dict[str, Any] = GITHUB, **keys: Any) -> Endpoin
     made = build(Executor(name, WebhookTrigger(verify=verify, **keys), WorkflowTarget("w-x-y", None)), lambda one: one)
     assert isinstance(made, Endpoint), made
     return made
+
+
+def slowly(value: Any) -> Later:
+    """Bodies that are judged elsewhere: all but those with a `k` fit."""
+
+    async def judge() -> str | None:
+        await asyncio.sleep(0)
+        return "$: has a k" if isinstance(value, dict) and "k" in value else None
+
+    return judge
 
 
 ENDPOINTS = {
@@ -44,6 +54,7 @@ ENDPOINTS = {
         endpoint("by-place", dedupe={"key": "json:k"}),
         endpoint("by-query", dedupe={"key": "query:k"}),
         endpoint("never", dedupe={"key": "none"}),
+        replace(endpoint("slowly-judged"), validate=slowly),
     )
 }
 

@@ -17,7 +17,7 @@ from server_projects import lay_out, noted, put_executor
 
 RIGHT, WRONG = "github-knows-this-one-0123456789", "somebody-wrote-this-one-987654321"
 VERIFY = {"preset": "github", "secret": "${secret:GITHUB}"}
-SHAPE = {"type": "object", "required": ["n"]}
+SHAPE = {"type": "object", "required": ["n"], "properties": {"text": {"pattern": "^(a+)+$"}}}
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def hub(project: Project) -> Iterator[Hub]:
         yield running
 
 
-def push(hub: Hub, n: int, secret: str = RIGHT, path: str = "/webhooks/push", **extra: str) -> int:
-    body = json.dumps({"n": n} if n else {}).encode()
+def push(hub: Hub, n: int, secret: str = RIGHT, path: str = "/webhooks/push", text: str = "", **extra: str) -> int:
+    body = json.dumps(({"n": n} if n else {}) | ({"text": text} if text else {})).encode()
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     headers = {
         "content-type": "application/json",
@@ -109,6 +109,16 @@ def test_a_body_of_another_shape_is_kept_until_the_schema_is_mended(hub: Hub) ->
     put_executor(project, "shaped", {"trigger": {"webhook": {"verify": VERIFY, "schema": {"type": "object"}}}})
     assert project.run("webhook", "release", str(one["id"])).code == 0
     assert project.store("SELECT count(*) FROM events") == [(1,)]
+
+
+def test_a_body_that_would_take_for_ever_is_given_up_in_a_process_of_its_own(hub: Hub) -> None:
+    assert push(hub, 1, WRONG, "/webhooks/shaped", text="a" * 40 + "b") == 422
+    assert "webhook shaped: holding a body against the schema was given up after 2 s" in hub.log
+    assert push(hub, 2, WRONG, "/webhooks/shaped", text="a" * 40) == 202
+    (one,) = kept(hub, 1, "shaped")
+    looked_at = hub.project.run("webhook", "verify", str(one["id"]))
+    assert looked_at.code == 1
+    assert "it takes too long to hold it against the schema" in looked_at.out
 
 
 def test_nothing_that_proves_anything_can_be_read(hub: Hub) -> None:

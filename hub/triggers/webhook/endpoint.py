@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,7 +17,10 @@ from hub.triggers.webhook.scheme import Family, Scheme, Source
 from hub.triggers.webhook.verify import Verifier
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Validate = Callable[[Any], str | None]
+#: Finds out elsewhere what is wrong with a body, where that takes longer than others may wait. Raises Undecided.
+Later = Callable[[], Awaitable[str | None]]
+#: What is wrong with a parsed body: a sentence that begins with the path, None for nothing, or the way to find out.
+Validate = Callable[[Any], str | Later | None]
 
 DEFAULT_BODY = 1_048_576
 LARGEST_BODY = 26_214_400
@@ -28,6 +31,10 @@ _LONGEST_ID = 200
 #: Bytes of a body's hash. Each hash falls on another page of its index, so a short one makes the store quicker; and of a thousand
 #: million bodies of one source no two have the same 72 bits, but for one case in ten thousand.
 _HASH = 9
+
+
+class Undecided(Exception):
+    """Whether a body has the shape that the file asks for could not be found out in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ class Endpoint:
     response: Response = Response()
     #: Names of events that the executor takes; empty takes all. The others are stored too, and filtered later.
     events: tuple[str, ...] = ()
-    #: Checks the parsed body against the file's schema: a sentence that begins with the path, or None.
+    #: Checks the parsed body against the file's schema.
     validate: Validate | None = None
     #: Headers and query parameters that hold the credential; they are stored redacted.
     secret_headers: frozenset[bytes] = frozenset()

@@ -8,7 +8,7 @@ from hub.model.counted import counted
 from hub.model.event import NewEvent
 from hub.triggers.webhook.body import JSON_TYPE, BadBody, read_body
 from hub.triggers.webhook.documents import Documents
-from hub.triggers.webhook.endpoint import Endpoint
+from hub.triggers.webhook.endpoint import Endpoint, Undecided
 from hub.triggers.webhook.head import check_head
 from hub.triggers.webhook.recording import make_event
 from hub.triggers.webhook.request import RawRequest, Refusal, Verdict
@@ -64,7 +64,11 @@ async def examine(endpoint: Endpoint, request: RawRequest, at: int, documents: D
         return failed(refusal.step, refusal.reason)
     validate = endpoint.shape_of(event.type)
     if validate is not None:
-        if (wrong := validate(body.value)) is not None:
+        try:
+            wrong = await later() if callable(later := validate(body.value)) else later
+        except Undecided:
+            return failed("schema", "the body could not be held against the schema in time: try again in a moment")
+        if wrong is not None:
             return failed("schema", wrong)
         steps.append(Step("schema", ok=True, detail="the body has the shape that is asked for"))
     return Examined(tuple(steps), event)

@@ -20,7 +20,7 @@ from hub.model.event import NewEvent, StoredEvent
 from hub.triggers.webhook.answer import Answer, problem, retry_later
 from hub.triggers.webhook.body import JSON_TYPE, BadBody, read_body
 from hub.triggers.webhook.documents import Documents
-from hub.triggers.webhook.endpoint import Endpoint, Network
+from hub.triggers.webhook.endpoint import Endpoint, Later, Network, Undecided
 from hub.triggers.webhook.gate import Gate, Gates
 from hub.triggers.webhook.handshake import first_token, proven, unproven
 from hub.triggers.webhook.head import check_head, received_url, route, unread
@@ -79,8 +79,19 @@ class Lacking:
     wanted: Wanted
 
 
-#: An answer at once, an event to be stored, or something that has to be fetched first.
-Decided = Answer | NewEvent | Lacking | Subscription
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """Holding a body against its schema takes longer than others may wait."""
+
+    event: NewEvent
+    judge: Later
+
+
+#: An answer at once, an event to be stored, or something that has to be fetched or found out first.
+Decided = Answer | NewEvent | Lacking | Subscription | Unjudged
+
+#: Seconds that a sender waits until it is found out; many hang up after ten.
+_JUDGING = 6.0
 
 _PROVEN = Verdict(ok=True)
 
@@ -256,10 +267,22 @@ class Intake:
                 return special
         event = make_event(endpoint, request, body, now, verdict)
         validate = endpoint.shape_of(event.type)
-        if validate is not None and (wrong := validate(body.value)) is not None:
-            self._refusals.note(endpoint, Verdict(ok=False, step="schema", reason=wrong), request)
-            return problem(422, detail=wrong)
-        return event
+        wrong = None if validate is None else validate(body.value)
+        if callable(wrong):
+            return Unjudged(event, wrong)
+        return event if wrong is None else self._misshapen(endpoint, request, wrong)
+
+    def _misshapen(self, endpoint: Endpoint, request: RawRequest, wrong: str) -> Answer:
+        self._refusals.note(endpoint, Verdict(ok=False, step="schema", reason=wrong), request)
+        return problem(422, detail=wrong)
+
+    async def _judge(self, admitted: Admitted, unjudged: Unjudged) -> Answer | NewEvent:
+        try:
+            async with asyncio.timeout(_JUDGING):
+                wrong = await unjudged.judge()
+        except (TimeoutError, Undecided):
+            return retry_later(503, 5, "the body could not be held against the schema in time")
+        return unjudged.event if wrong is None else self._misshapen(admitted.endpoint, admitted.request, wrong)
 
     async def settle(self, admitted: Admitted, decided: Decided) -> Answer:
         """The answer, after everything that has to be waited for."""
@@ -271,6 +294,8 @@ class Intake:
                 return retry_later(503, 60)
         if isinstance(decided, Subscription):
             return await subscribe(endpoint, decided, self._confirm)
+        if isinstance(decided, Unjudged):
+            decided = await self._judge(admitted, decided)
         if isinstance(decided, Answer):
             return decided
         try:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
 import pytest
-from webhook_kit import GITHUB, OPEN, SECRET, Desk, endpoint, signed
+from webhook_kit import GITHUB, NOW, OPEN, SECRET, Desk, endpoint, signed
 
 from hub.model.errors import StoreUnavailable
+from hub.triggers.webhook.documents import Documents
+from hub.triggers.webhook.endpoint import Undecided
+from hub.triggers.webhook.examine import examine
+from hub.triggers.webhook.request import RawRequest
 
 
 def test_unknown_executors_and_wrong_tokens_look_the_same() -> None:
@@ -138,6 +143,30 @@ def test_a_body_of_another_shape_is_422_with_the_path() -> None:
     assert answer.json()["detail"].startswith("$: total is missing")
     assert b"<script" not in answer.content
     assert desk.post(b'{"total": 1}', signed(b'{"total": 1}')).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "retry"), [(None, 202, None), ("$: total is missing", 422, None), (Undecided(), 503, "5")]
+)
+def test_what_takes_long_to_be_judged_is_waited_for(
+    said: str | Exception | None, status: int, retry: str | None
+) -> None:
+    async def judge() -> str | None:
+        await asyncio.sleep(0)
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    made = endpoint(GITHUB, schema={}, compile_schema=lambda _schema: lambda _value: judge)
+    desk = Desk(made)
+    answer = desk.post(b"{}", signed(b"{}"))
+    assert (answer.status_code, answer.headers.get("retry-after")) == (status, retry)
+    assert len(desk.store.events) == (status == 202)
+    headers = [(name.encode(), value.encode()) for name, value in signed(b"{}").items()]
+    request = RawRequest("POST", "/webhooks/erp-push", headers, b"{}")
+    examined = asyncio.run(examine(made, request, NOW, Documents()))
+    assert examined.ok == (said is None)
+    assert examined.steps[-1].name == "schema"
 
 
 def test_an_event_that_is_not_taken_may_have_any_shape() -> None:

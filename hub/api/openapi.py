@@ -28,6 +28,10 @@ _REASONS: Mapping[int, str] = {
     429: "Too many wrong tokens came from there; Retry-After says when to come back.",
     503: "The store could not be asked in time, or takes nothing more at this moment. Try again later.",
 }
+#: 503 to whoever asked for a change.
+_UNKNOWN = (
+    "The store did not answer in time. What was asked for may have been done, or be done yet: look before asking again."
+)
 
 #: Statuses that tell of what an operation itself refuses, and not of the request or of the hub.
 _OWN_REFUSALS = frozenset({400, 401, 429})
@@ -48,7 +52,8 @@ def statuses_of(operation: Operation) -> dict[int, str]:
         usual += [413, 415, 422]
     elif operation.method != "GET":
         usual.append(413)
-    return dict(sorted({**{status: _REASONS[status] for status in usual}, **operation.problems}.items()))
+    reasons = _REASONS if operation.method == "GET" else {**_REASONS, 503: _UNKNOWN}
+    return dict(sorted({**{status: reasons[status] for status in usual}, **operation.problems}.items()))
 
 
 def document(operations: Iterable[Operation], url: str) -> dict[str, Any]:

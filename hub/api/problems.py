@@ -46,6 +46,11 @@ _DETAILS = {
     500: "The hub failed. Its log says more under this id.",
     503: "The store could not be asked in time. Try again.",
 }
+#: The same, to whoever asked for a change: nobody knows what has become of it.
+_UNKNOWN = (
+    "The store did not answer in time: what you asked for may have been done, or be done yet. Look before you ask again; where an "
+    "idempotency_key was given, asking again with the same one does it once."
+)
 
 
 class Unreadable(HubError):
@@ -131,11 +136,13 @@ def problem_of(request: Request, error: Exception) -> Response:
         fault = error if status == _SERVER_FAULT else None
         log.error("%s %s: error %s: %s", request.method, request.url.path, name, error, exc_info=fault)
     told = isinstance(error, HubError) and not isinstance(error, _KEPT_BACK)
+    changes = status == HTTPStatus.SERVICE_UNAVAILABLE and request.method not in ("GET", "HEAD")
+    usual = _UNKNOWN if changes else _DETAILS.get(status, HTTPStatus(status).description)
     document = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": str(error) if told else _DETAILS.get(status, HTTPStatus(status).description),
+        "detail": str(error) if told else usual,
         "id": name,
     }
     return answer(document, status, headers, PROBLEM)

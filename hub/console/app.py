@@ -102,7 +102,7 @@ def _answering(installation: Installation, page: Page) -> Callable[[Request], Aw
             async with asyncio.timeout(PATIENCE):
                 response = await page.answer(visit)
         except TimeoutError:
-            return _page(visit, 503, "The store did not answer in time. Try again in a moment.")
+            return _page(visit, 503, _LATE_CHANGE if page.method == "POST" else _LATE)
         if visit.person is ANONYMOUS and not visitor_secret(request, secure=installation.secure):
             keep_visitor(response, visit.secret, secure=installation.secure)
         return response
@@ -132,6 +132,9 @@ def _to_the_door(request: Request) -> Response:
     wanted = wanted if request.method == "GET" and wanted != PREFIX else ""
     return RedirectResponse(address(f"{PREFIX}/sign-in", next=wanted), status_code=303)
 
+
+_LATE = "The store did not answer in time. Try again in a moment."
+_LATE_CHANGE = "The store did not answer in time: what you asked for may have been done, or be done yet. Look before you try again."
 
 Answer = Callable[[Visit, Exception], Response]
 

@@ -31,6 +31,9 @@ _AGAIN_AFTER = 0.05
 #: Another process may hold a SQLite file for so many seconds before the log has a line about it.
 _USUAL = 2.0
 _RIDE_AFTER = 0.02
+_UNKNOWN = (
+    "the store does not answer: what was to be written may have been, or be written yet. Look before you try again."
+)
 
 
 class ThreadWriter:
@@ -213,7 +216,7 @@ class ThreadWriter:
         told = [Operation(one.verb, one.item, one.done, one.deadline) for one in late]
         for one in late:
             one.done = None
-        self._refuse(told, StoreUnavailable("the store does not answer."))
+        self._refuse(told, StoreUnavailable(_UNKNOWN))
 
     @staticmethod
     def _refuse(operations: Sequence[Operation], error: Exception) -> None:

@@ -133,6 +133,7 @@ def test_a_store_that_others_hold_is_not_waited_for_for_ever(quick_path: Path, m
                 patch.setattr(routing, "PATIENCE", 0.3)
                 answer = await hub.ask("POST", path, json=body)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert "may have been done, or be done yet. Look before you ask again" in answer.json()["detail"]
             assert (await hub.get("/api/v1/executions"))["items"] == [], "reading goes on"
             other.execute("ROLLBACK")
         started = await hub.post(path, body, status=201)

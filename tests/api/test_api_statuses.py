@@ -222,6 +222,7 @@ def test_a_store_that_cannot_be_asked_is_503_wherever_it_is_asked(
             assert (answer.status_code == 503) == (503 in statuses_of(operation)), (operation.id, answer.text)
             if answer.status_code == 503:
                 assert answer.headers["retry-after"] == "1"
+                assert ("may have been done" in answer.text) == (operation.method != "GET"), operation.id
                 assert "damaged" not in answer.text
                 assert str(quick_path) not in answer.text
         assert (await hub.ask("GET", "/readyz", None)).status_code == 503

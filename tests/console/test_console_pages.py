@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,23 @@ def test_an_event_tells_why_it_started_nothing_and_is_replayed(site_root: Path) 
         said = await site.get(f"/console/events/{event.id}", cookie=f"hub-session=hubse_admin; {_said(answer)}")
         assert "Replayed. hook: filtered." in words(said)
         assert len((await site.parts.client.event(event.id))[1]) == 2
+
+    visit(site_root, story)
+
+
+def test_whoever_asks_for_a_change_while_the_store_is_held_is_told_that_it_may_be_done(
+    site_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(site: Site) -> None:
+        event = await site.parts.client.trigger_executor("hook", {"n": 1})
+        with closing(sqlite3.connect(site_root / "var/hub.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with monkeypatch.context() as patch:
+                patch.setattr("hub.console.app.PATIENCE", 0.3)
+                answer = await site.post(f"/console/events/{event.id}/replay")
+            other.execute("ROLLBACK")
+        assert answer.status_code == 503
+        assert "may have been done, or be done yet. Look before you try again" in words(answer)
 
     visit(site_root, story)
 

@@ -46,6 +46,7 @@ def test_a_link_that_swallows_everything_keeps_nobody_past_their_time(
         ]
         answers = await asyncio.gather(*hasty, return_exceptions=True)
         assert all(isinstance(answer, StoreUnavailable) for answer in answers)
+        assert all("or be written yet. Look before you try again" in str(answer) for answer in answers)
         patient = asyncio.create_task(store.pause("patient", paused=True))
         await asyncio.sleep(0.3)
         proxy.swallow = False

@@ -37,6 +37,8 @@ from hub.triggers.webhook.verify import SignatureVerifier, Verifier
 #: Without a secret these answer their handshake and refuse everything else, so that the sender can be set up first.
 _SET_UP_FIRST = frozenset({"notion", "eventgrid", "cloudevents"})
 _SIZE = re.compile(r"([0-9]{1,8}) ?(B|KiB|MiB)")
+#: RFC 6838, 4.2, without `*`: that stands for any, and only where somebody asks for something.
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}")
 _UNITS = {"B": 1, "KiB": 1_024, "MiB": 1_048_576}
 
 
@@ -187,8 +189,17 @@ class _Maker:
         return frozenset(method.upper() for method in chosen)
 
     def _content_types(self, limits: Mapping[str, Any], scheme: Scheme) -> frozenset[str]:
+        where = "limits" if "content_types" in limits else "verify"
         listed = limits.get("content_types", scheme.content_types)
-        return frozenset(kind.split(";")[0].strip().lower() for kind in listed)
+        kinds = [kind.split(";")[0].strip().lower() for kind in listed]
+        for index, kind in enumerate(kinds):
+            if not _MEDIA_TYPE.fullmatch(kind):
+                self.problem(
+                    (where, "content_types", index),
+                    f"{where}.content_types names each media type in full, such as application/json or text/plain, and "
+                    f'"{kind}" is none. Left out it takes JSON, forms and plain text.',
+                )
+        return frozenset(kinds)
 
     def _size(self, limits: Mapping[str, Any]) -> int:
         value = limits.get("body", DEFAULT_BODY)

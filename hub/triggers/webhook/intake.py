@@ -30,6 +30,7 @@ from hub.triggers.webhook.recording import accepted, make_event
 from hub.triggers.webhook.refusals import Refusals
 from hub.triggers.webhook.request import RawRequest, Refusal, Verdict, Wanted
 from hub.triggers.webhook.subscribing import Subscription, subscribe, subscription
+from hub.triggers.webhook.verify import Verifier
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +134,8 @@ class Intake:
         self._on_first_token = on_first_token
         self.gates = Gates(clock, settings.concurrency)
         self._budget = Budget(settings.unfinished)
-        self._old_secrets: set[tuple[str, int]] = set()
+        #: Of which verifier it was said that a secret behind its first one is still used. A reload makes others.
+        self._old_secrets: dict[tuple[str, int], Verifier] = {}
         self._refusals = Refusals(clock, on_refused)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -227,14 +229,15 @@ class Intake:
         verdict = _PROVEN if endpoint.verifier is None else endpoint.verifier.verify(request, now)
         if not verdict.ok:
             return self._unverified(endpoint, verdict, request, now)
-        if verdict.secret_index and (endpoint.name, verdict.secret_index) not in self._old_secrets:
-            self._old_secrets.add((endpoint.name, verdict.secret_index))
-            log.warning(
-                "webhook %s: the sender still uses secret number %d of the list",
-                endpoint.name,
-                verdict.secret_index + 1,
-            )
+        if verdict.secret_index:
+            self._tell_of_old_secret(endpoint, verdict.secret_index)
         return self._read(endpoint, verdict, request, content_type, now)
+
+    def _tell_of_old_secret(self, endpoint: Endpoint, index: int) -> None:
+        assert endpoint.verifier is not None
+        if self._old_secrets.get((endpoint.name, index)) is not endpoint.verifier:
+            self._old_secrets[endpoint.name, index] = endpoint.verifier
+            log.warning("webhook %s: the sender still uses secret number %d of the list", endpoint.name, index + 1)
 
     def _unverified(self, endpoint: Endpoint, verdict: Verdict, request: RawRequest, now: int) -> Decided:
         if verdict.needs is not None:

@@ -77,6 +77,10 @@ def test_an_old_secret_still_in_use_is_warned_about_once(caplog: pytest.LogCaptu
     for _ in range(3):
         assert desk.post(b"{}", signed(b"{}")).status_code == 202
     assert caplog.text.count("secret number 2") == 1
+    desk.intake.endpoints = {"erp-push": endpoint({"preset": "github", "secret": ["yet-another-one-16-bytes", SECRET]})}
+    for _ in range(2):
+        assert desk.post(b"{}", signed(b"{}")).status_code == 202
+    assert caplog.text.count("secret number 2") == 2, "the next rotation is another one"
 
 
 def test_a_file_may_choose_its_answer() -> None:

@@ -92,6 +92,9 @@ def test_what_proves_too_little_does_not_load(verify: dict[str, Any], said: str)
         ({"limits": {"body": "26MiB"}}, "limits.body"),
         ({"limits": {"rate": 0}}, "limits.rate"),
         ({"limits": {"networks": ["10.0.0.1/8"]}}, "limits.networks"),
+        ({"limits": {"content_types": ["*/*"]}}, "limits.content_types names each media type in full"),
+        ({"limits": {"content_types": ["application/json", "text/*"]}}, '"text/*" is none'),
+        ({"limits": {"content_types": ["json"]}}, '"json" is none. Left out it takes JSON, forms and plain text.'),
         ({"dedupe": {"key": "cookie:x"}}, "dedupe.key"),
         ({"dedupe": {"window": "long"}}, "dedupe.window"),
         ({"response": {"status": 500}}, "response.status"),
@@ -115,6 +118,12 @@ def test_problems_stand_where_the_mistake_is() -> None:
     found = build(made, lambda value: value)
     assert isinstance(found, list)
     assert found[0].position == place
+
+
+def test_media_types_are_taken_as_senders_write_them() -> None:
+    listed = ["Application/JSON; charset=utf-8", "application/vnd.api+json", "application/x-www-form-urlencoded"]
+    made = endpoint(HMAC, limits={"content_types": listed})
+    assert made.content_types == {"application/json", "application/vnd.api+json", "application/x-www-form-urlencoded"}
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -93,6 +93,9 @@ hub webhook release ID                    make it an event; --all EXECUTOR for a
 hub webhook sign EXECUTOR -d FILE         a correctly signed request, as curl
 ```
 
+Of a body the first 64 KiB are kept, and nothing of one that was turned away by its head (413, 415, 403). Such a delivery can be looked at and no more: have its
+sender send it again, once what it failed at is mended; most have a button for it.
+
 ## Examples
 
 """

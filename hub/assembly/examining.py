@@ -32,8 +32,7 @@ class Examiner:
                 f'executor "{refused.executor}" has no usable webhook now: see `hub check`, or whether it is disabled.'
             )
         if not refused.whole:
-            cut = f"only {len(refused.body)} of its {refused.size} bytes are kept"
-            return Examined((Step("body", ok=False, detail=cut),))
+            return Examined((Step("body", ok=False, detail=refused.lacking),))
         try:
             request = project_seal(files.root).open(refused.sealed, refused.body)
         except BrokenSeal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -29,7 +30,17 @@ async def rejected(name: str | None, limit: int, as_json: bool) -> None:
         rows = await listed(here, "listRefusedDeliveries", limit, executor=name)
         if name is not None and not rows:  # what an executor that is gone has turned away is there
             await here.ask("getExecutor", name=name)
-        show(rows, as_json=as_json, columns=_COLUMNS, empty="nothing was refused")
+        show(
+            rows if as_json else [_told(row) for row in rows],
+            as_json=as_json,
+            columns=_COLUMNS,
+            empty="nothing was refused",
+        )
+
+
+def _told(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is not kept whole can only be looked at."""
+    return row if row["whole"] else {**row, "reason": f"{row['reason']} (not kept whole: have it sent again)"}
 
 
 @click.command("verify")

@@ -47,6 +47,14 @@ class RefusedDelivery:
     def whole(self) -> bool:
         return self.size == len(self.body)
 
+    @property
+    def lacking(self) -> str:
+        """Why it cannot be checked again or let in, and what helps; "" where it is kept whole."""
+        if self.whole:
+            return ""
+        kept = f"only {len(self.body):,} of its {self.size:,} bytes are kept" if self.body else "its body was not read"
+        return f"{kept}, so it cannot be checked again or let in: mend what it failed at, and have its sender send it again"
+
 
 _INSERT = Bulk(
     "executor:text received_at:int method:text url:text headers:text body:bytes size:int step:text reason:text sealed:bytes",

@@ -12,6 +12,7 @@ from console_site import Site, visit, words
 
 from hub.model.errors import Unauthenticated
 from hub.model.execution import Status
+from hub.store.refused import RefusedDelivery
 
 
 def test_an_empty_hub_says_how_to_begin(site_root: Path) -> None:
@@ -253,5 +254,21 @@ def test_events_that_failed_are_replayed_page_by_page(site_root: Path) -> None:
         await site.post("/console/events/many", id=[one.id for one in events], outcome="paused", executor="hook")
         for one in events:
             assert (await site.parts.client.event(one.id))[1][-1].outcome == "started"
+
+    visit(site_root, story)
+
+
+def test_a_refused_delivery_that_is_not_kept_whole_is_not_offered_to_be_checked(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        store, now = site.parts.store, site.parts.clock.now()
+        for size in (2, 70_000):
+            store.keep_refused(
+                RefusedDelivery("hook", now, "POST", "/webhooks/hook", {}, b"{}", size, "signature", "no", b"")
+            )
+        await store.flush()
+        whole, cut = [await site.get(f"/console/refused/{number}") for number in (1, 2)]
+        assert "Check again" in words(whole)
+        assert "Check again" not in words(cut)
+        assert "Only 2 of its 70,000 bytes are kept, so it cannot be checked again or let in" in words(cut)
 
     visit(site_root, story)

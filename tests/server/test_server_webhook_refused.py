@@ -121,6 +121,18 @@ def test_a_body_that_would_take_for_ever_is_given_up_in_a_process_of_its_own(hub
     assert "it takes too long to hold it against the schema" in looked_at.out
 
 
+def test_a_body_that_is_not_kept_whole_says_what_helps(hub: Hub) -> None:
+    assert push(hub, 1, text="a" * 70_000) == 401
+    (one,) = kept(hub, 1)
+    run = hub.project.run
+    assert "(not kept whole: have it sent again)" in run("webhook", "rejected").out
+    looked_at = run("webhook", "verify", str(one["id"]))
+    assert looked_at.code == 1
+    assert f"only 65,536 of its {one['size']:,} bytes are kept" in looked_at.out
+    assert "have its sender send it again" in looked_at.out
+    assert "have its sender send it again" in run("webhook", "release", str(one["id"])).out
+
+
 def test_nothing_that_proves_anything_can_be_read(hub: Hub) -> None:
     """Signature, bearer, cookie and address: not in the list, and nowhere in the database's files."""
     canary = "c4n4ry-of-a-signature"

@@ -130,7 +130,10 @@ async def jobs(name: str, delivery_id: str | None, limit: int, as_json: bool) ->
 @project_option
 @command
 async def pause(name: str) -> None:
-    """Let an executor's events come in and start nothing."""
+    """Let an executor's events come in and start nothing.
+
+    What came in, or came due, and was not looked at yet counts as paused too: slots that were missed while no server ran.
+    """
     async with desk() as here:
         await here.ask("pauseExecutor", name=name)
         note(f"{name} is paused")

@@ -146,9 +146,13 @@ class _Verdict:
 
     def on(self, slot: int) -> Record | None:
         """Why a slot does not fire; None: it does."""
-        if self._paused:
-            return Record(slot, Outcome.PAUSED, "the schedule was paused when this slot came due.")
         age = self._now - self._slots.fire_at(slot)
+        if self._paused:
+            # Of one that is looked at late nobody knows whether the pause began before or behind it, and it starts nothing either way.
+            late = f"checked {spoken(age)} after it came due, and the schedule was paused then."
+            return Record(
+                slot, Outcome.PAUSED, late if age >= ON_TIME else "the schedule was paused when this slot came due."
+            )
         if age < ON_TIME or (self._from is not None and slot >= self._from):
             return None
         late = f"checked {spoken(age)} after it came due"

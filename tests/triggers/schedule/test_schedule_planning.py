@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -110,6 +111,9 @@ def test_a_paused_schedule_records_each_slot_and_fires_none():
     plan = plan_after(HOURLY, 3 * HOUR, paused=True)
     assert plan.fire == ()
     assert [record.outcome for record in plan.records] == [Outcome.PAUSED] * 3
+    *late, last = [record.reason for record in plan.records]
+    assert all(re.fullmatch(r"checked \S+ after it came due, and the schedule was paused then\.", one) for one in late)
+    assert last == "the schedule was paused when this slot came due."
 
 
 def test_slots_outside_start_and_end_do_not_exist():

@@ -11,7 +11,9 @@ import pytest
 from console_site import Site, visit, words
 
 from hub.model.errors import Unauthenticated
+from hub.model.event import Outcome
 from hub.model.execution import Status
+from hub.model.schedule import Slot
 from hub.store.refused import RefusedDelivery
 
 
@@ -270,5 +272,27 @@ def test_a_refused_delivery_that_is_not_kept_whole_is_not_offered_to_be_checked(
         assert "Check again" in words(whole)
         assert "Check again" not in words(cut)
         assert "Only 2 of its 70,000 bytes are kept, so it cannot be checked again or let in" in words(cut)
+
+    visit(site_root, story)
+
+
+def test_an_executor_that_is_gone_shows_what_is_kept_of_it(site_root: Path) -> None:
+    async def story(site: Site) -> None:
+        now = site.parts.clock.now()
+        event = await site.parts.client.trigger_executor("hook", {"n": 2})
+        site.parts.store.keep_refused(
+            RefusedDelivery("hook", now, "POST", "/webhooks/hook", {}, b"", 0, "signature", "it does not match", b"")
+        )
+        await site.parts.store.record_slots("nightly", [Slot(now, None, Outcome.MISSED, "it was too late.")], None, 0)
+        site.parts.driver.executors = {}
+        page = await site.get("/console/executors/hook")
+        assert page.status_code == 200
+        assert "No file of executors/ has this name now" in words(page)
+        assert f"/console/events/{event.id}" in page.text
+        assert "Executions" in words(page)
+        assert "it does not match" in words(page)
+        assert "Pause" not in words(page)
+        assert "it was too late." in words(await site.get("/console/executors/nightly"))
+        assert (await site.get("/console/executors/never")).status_code == 404
 
     visit(site_root, story)

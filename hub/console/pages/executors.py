@@ -10,12 +10,14 @@ from starlette.responses import Response
 
 from hub.client.overview import Funnel
 from hub.console.page import Page
+from hub.console.pages.gone import show_gone
 from hub.console.rendering import address
 from hub.console.showing.states import chip
 from hub.console.showing.strips import Strip, strip
 from hub.console.visit import Visit
 from hub.dispatch.facts import args_of
 from hub.dispatch.preview import Preview
+from hub.model.errors import NotFound
 from hub.model.executor import EventTrigger, Executor, ScheduleTrigger, WebhookTrigger
 from hub.targets.target import aim
 from hub.triggers.webhook.sign import usual_event
@@ -55,7 +57,11 @@ async def executors(visit: Visit) -> Response:
 
 
 async def executor(visit: Visit) -> Response:
-    one = visit.client.executor(visit.named("name"))
+    name = visit.named("name")
+    try:
+        one = visit.client.executor(name)
+    except NotFound as error:
+        return await show_gone(visit, name, error)
     return await show_executor(visit, one, visit.asked("tab") or "")
 
 

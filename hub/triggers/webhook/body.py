@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
+
+from hub.triggers.webhook.plain import read_plain
 
 MOST_DEPTH = 64
 MOST_NODES = 100_000
@@ -30,8 +31,7 @@ class BadBody(Exception):
     """A body that cannot be read the same way by everyone. Its text tells the sender why, and echoes nothing of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """A body as expressions see it."""
 
     #: JSON value: the parsed body, the fields of a form, a text, or None when it is empty.
@@ -46,6 +46,12 @@ def read_json(body: bytes) -> Any:
     Refused: other encodings, NaN and Infinity, duplicate keys, depth over 64, over 100,000 values, over 10,000 keys in one
     object, integers over 4,300 digits, lone surrogates, NUL (which PostgreSQL cannot hold).
     """
+    plain = read_plain(body, MOST_DEPTH)
+    return read_carefully(body) if plain is None else plain[0]
+
+
+def read_carefully(body: bytes) -> Any:
+    """What `read_json` says of any body."""
     openings = body.count(b"{") + body.count(b"[")
     nodes = openings + body.count(b",") if len(body) >= MOST_NODES else 0
     if openings > MOST_NODES or nodes > 2 * MOST_NODES:

@@ -14,7 +14,7 @@ from hub.model.durations import spoken
 from hub.triggers.webhook.grammar import read_base64, read_hex, read_moment
 from hub.triggers.webhook.presets import credential_headers
 from hub.triggers.webhook.request import RawRequest, Refusal, Verdict, text_of
-from hub.triggers.webhook.scheme import MOST_SIGNATURES, Family, Part, Scheme, Source
+from hub.triggers.webhook.scheme import MOST_SIGNATURES, Family, ListForm, Part, Scheme, Source
 from hub.triggers.webhook.secrets import Key, make_keys
 
 
@@ -113,24 +113,27 @@ class _Proof:
 
     def __init__(self, scheme: Scheme, family: Family, request: RawRequest) -> None:
         self._scheme = scheme
+        self._plain: list[bytes] = []
         self._fields: dict[bytes, list[bytes]] = {}
         if scheme.signature is not None:
-            found = find_text(scheme.signature, request)
-            texts = [] if found is None else [found]
+            texts = [find_text(scheme.signature, request)]
         else:
-            texts = [value for name in family.headers if (value := request.value(name)) is not None]
-        if not texts:
+            texts = list(map(request.value, family.headers))
+        if not any(texts):
             raise Refusal("header", f"the {_place(scheme, family)} is missing{_instead(request)}")
-        if scheme.list is None:
-            self._plain = [text[len(scheme.prefix) :] for text in texts if text.startswith(scheme.prefix)]
-            if not self._plain:
-                raise Refusal("form", f"the {_place(scheme, family)} does not begin with {scheme.prefix.decode()}")
-            return
-        for text in texts:
-            for item in text.split(scheme.list.separator):
-                name, found_kv, value = item.partition(scheme.list.kv)
-                if found_kv:
-                    self._fields.setdefault(name, []).append(value)
+        for text in filter(None, texts):
+            if scheme.list is not None:
+                self._read(scheme.list, text)
+            elif text.startswith(scheme.prefix):
+                self._plain.append(text[len(scheme.prefix) :])
+        if scheme.list is None and not self._plain:
+            raise Refusal("form", f"the {_place(scheme, family)} does not begin with {scheme.prefix.decode()}")
+
+    def _read(self, form: ListForm, text: bytes) -> None:
+        for item in text.split(form.separator):
+            name, found_kv, value = item.partition(form.kv)
+            if found_kv:
+                self._fields.setdefault(name, []).append(value)
 
     def one(self, name: bytes) -> bytes | None:
         """The one value of a field; two different ones are refused."""
@@ -153,7 +156,7 @@ def pick_family(scheme: Scheme, request: RawRequest) -> Family:
     """The first family whose credential is there, and no part of any other one."""
     if len(scheme.families) > 1:
         for family in scheme.families:
-            if any(request.values(name) for name in family.headers):
+            if any(map(request.values, family.headers)):
                 return family
     return scheme.families[0]
 

@@ -106,8 +106,9 @@ def _be_the_door(root: Path, values: socket.socket, passage: socket.socket) -> N
 
 async def _serve(root: Path, values: socket.socket, passage: socket.socket) -> None:
     clock = SharedClock(SystemClock())
+    # An event's time is when its request was checked, which is now.
     door = SideDoor(
-        Intake(_NoStore(), clock), clock, lambda event: sent(arrival(event, clock.now())), lambda: _read(root)
+        Intake(_NoStore(), clock), clock, lambda event: sent(arrival(event, event.time)), lambda: _read(root)
     )
     await door.serve(values, passage)
 

@@ -31,7 +31,7 @@ _write: Callable[[Any, int], Iterable[str]] | None = _make_writer and _make_writ
 )
 _decoder = json.JSONDecoder()
 _encode_any: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":")).encode
-_dump: Callable[[Any], bytes] = TypeAdapter(Any).dump_json
+_dump: Callable[[Any], bytes] = TypeAdapter(Any).serializer.to_json
 
 _MOST_DEPTH = 200
 

@@ -19,6 +19,73 @@ answered with 503 within a second, so that its sender comes again.
 An empty secret, one that a sender's documentation publishes, or a `${secret:…}` that is not set turns the executor's address off (503) until it is mended. One
 shorter than 16 bytes is a problem for `hub check`, and still verifies.
 
+## From GitHub, step by step
+
+In a project that `hub init` has made. First the secret. In a new file nobody else can read it, or the file is not used; git leaves it out.
+
+```sh
+umask 077
+echo "GITHUB_WEBHOOK: $(python3 -c 'import secrets; print(secrets.token_hex(32))')" >> config/secrets.yaml
+```
+
+Then the executor. `hub check` says what is wrong in it, with line and column.
+
+```yaml
+# executors/github-push.yaml
+name: github-push
+trigger:
+  webhook:
+    verify: {preset: github, secret: "${secret:GITHUB_WEBHOOK}"}
+    events: [push]
+  condition: args.body.ref === "refs/heads/main"
+target:
+  workflow:
+    workflow_name: hello
+    invoker: {machine_user: {auth_namespace: main-auth, name: hello-bot}}
+    variables: "({ name: args.body.repository.full_name })"
+```
+
+Try it before GitHub knows of it, while `hub serve` runs in another terminal:
+
+```sh
+echo '{"ref": "refs/heads/main", "repository": {"full_name": "ada/engine"}}' > push.json
+hub webhook sign github-push -d push.json | sh    # as GitHub will send it
+hub executor jobs github-push                     # started, with its execution; the same body once more is a duplicate
+```
+
+Now let GitHub reach it. The server listens to this machine alone: let a proxy that ends TLS come before it, and write its address into config/hub.yaml,
+`server: {public_url: https://hub.example.com}`. After a restart `hub executor webhook list` prints what GitHub wants to know, under Settings, Webhooks, Add webhook: the Payload URL.
+The Secret is the one above; of the two content types either will do. GitHub sends a `ping` at once, which `hub executor jobs github-push` shows as filtered: it came through, and is
+no push.
+
+**Stripe** makes the secret itself, and wants the address first: it is `https://hub.example.com/webhooks/` and the executor's name. Put what it shows then
+(`whsec_…`) into config/secrets.yaml, as it is; a running server takes it over at once. Until then the address answers 503, and Stripe tries again later.
+
+```yaml
+# executors/stripe-paid.yaml
+name: stripe-paid
+trigger:
+  webhook:
+    verify: {preset: stripe, secret: "${secret:STRIPE_WEBHOOK}"}
+    events: [checkout.session.completed]
+target:
+  workflow:
+    workflow_name: hello
+    invoker: {machine_user: {auth_namespace: main-auth, name: hello-bot}}
+    variables: "({ name: args.body.data.object.customer_details.email })"
+```
+
+When it does not work, the sender's page of deliveries shows a status:
+
+| status | what it means | what to do |
+| --- | --- | --- |
+| 202 | stored | `hub executor jobs NAME` says what became of it, and why nothing ran |
+| 401 | the proof does not hold | `hub webhook rejected NAME`, then `hub webhook verify ID`: which step, and what is most often the reason |
+| 400, 403, 413, 415, 422 | not JSON, a foreign network, too large, another type, another shape | the same |
+| 404, 405 | no such executor, a disabled one, or a wrong token; a method that is not taken | `hub executor webhook list` |
+| 409 | this id came before with another body; both are kept | `hub executor jobs NAME` says which event it was |
+| 429, 503 | come again later; the sender does so by itself | if it stays, `hub check`: a file or a secret is not right |
+
 ## A sender that has no preset
 
 ```yaml

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -69,6 +69,8 @@ class ProjectDriver:
     preview: Callable[[Event, str], Awaitable[Preview]]
     #: What it takes to let somebody in.
     gate: Gate
+    #: Names of executors whose file cannot be used now.
+    broken: Collection[str] = ()
     #: What changed files would change, and doing it.
     files: Planner = field(default_factory=NoFiles)
     #: Hold a refused delivery against its executor as the files are now. Raises HubError when it cannot be looked at.

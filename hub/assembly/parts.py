@@ -99,6 +99,7 @@ class Parts:
         self.surroundings = replace(files.surroundings(self.surroundings.databases), used=self.surroundings.used)
         self.driver.registry, self.driver.surroundings = files.registry, self.surroundings
         self.driver.executors = {executor.name: executor for executor in files.executors}
+        self.driver.broken = files.broken
         self.dispatcher.rules = Rules(Bindings(files.executors), files.registry, self.surroundings)
         self.about = replace(self.about, revision=revision_of(files.root))
 
@@ -137,6 +138,7 @@ async def open_parts(
         surroundings=surroundings,
         clock=clock,
         executors={executor.name: executor for executor in files.executors},
+        broken=files.broken,
         reached=reached,
         gate=Gate(files.root, clock, store),
         uses=uses,

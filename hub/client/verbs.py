@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 from hub.drivers import ProjectDriver
 from hub.model.audit import AuditEntry
-from hub.model.errors import ExecutionNotFound, HubError, NotFound, StoreUnavailable
+from hub.model.errors import ExecutionNotFound, HubError, NotFound, StoreUnavailable, Unusable
 from hub.model.executor import Executor
 from hub.model.identity import ANONYMOUS, Principal, allows
 from hub.model.rights import require
@@ -54,7 +54,7 @@ class Verbs:
             self._driver.uses(self.principal, action, name)
 
     async def _require_for_execution(self, action: str, execution_id: str) -> None:
-        """The same for an execution, by its workflow. Raises ExecutionNotFound, but only to somebody who may see any at all."""
+        """The same for an execution, by its workflow. Raises ExecutionNotFound, Unusable, but only to somebody who may see any at all."""
         self._require(action)
         self._require(action, await self._subject_of(execution_id))
 
@@ -66,8 +66,10 @@ class Verbs:
         return subject(found)
 
     def _declared(self, executor: str) -> Executor:
-        """The executor as its file has it now. Raises NotFound with the closest name."""
+        """The executor as its file has it now. Raises NotFound with the closest name, or Unusable."""
         if executor not in self._driver.executors:
+            if executor in self._driver.broken:
+                raise Unusable("executor", executor)
             raise NotFound("executor", executor, self._driver.executors)
         return self._driver.executors[executor]
 

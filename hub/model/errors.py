@@ -7,6 +7,7 @@ HubError
 │   ├── ExpressionError       ... a JavaScript expression that failed
 │   └── InvalidArguments      ... arguments that a job's annotation refuses
 ├── NotFound                  no such thing; names the closest one
+│   └── Unusable              ... now: its file has problems
 ├── Refused                   the invoker may not
 ├── Unauthenticated           nobody knows who asks
 ├── TooManyTries              try again later: too many wrong credentials
@@ -78,6 +79,17 @@ class NotFound(HubError):
         self.kind = kind
         self.name = name
         super().__init__(f'there is no {kind} "{name}".' + ("" if known is None else f" {advice(name, known)}"))
+
+
+class Unusable(NotFound):
+    """A file says something of that name, and cannot be used as it is now."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind = kind
+        self.name = name
+        HubError.__init__(
+            self, f'the file of {kind} "{name}" cannot be used now: `hub check` says what is wrong in it.'
+        )
 
 
 class ExecutionNotFound(NotFound):

@@ -137,6 +137,10 @@ def test_an_executor_that_cannot_be_read_is_not_left_out_in_silence(hub: Hub, mo
     assert checked.status == 1
     assert "executors/nightly.yaml:1:1" in checked.out
     assert "executors/github-push.yaml" in checked.out
+    for name in ("nightly", "github-push"):
+        got = hub("executor", "get", name)
+        assert (got.status, got.out) == (1, "")
+        assert (f'error: the file of executor "{name}" cannot be used now: `hub check` says') in got.err
 
 
 def test_a_webhook_that_anybody_may_send_is_told_of_and_is_no_problem(hub: Hub) -> None:

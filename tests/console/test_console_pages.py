@@ -294,5 +294,11 @@ def test_an_executor_that_is_gone_shows_what_is_kept_of_it(site_root: Path) -> N
         assert "Pause" not in words(page)
         assert "it was too late." in words(await site.get("/console/executors/nightly"))
         assert (await site.get("/console/executors/never")).status_code == 404
+        site.parts.driver.broken = ("hook", "never")
+        assert "cannot be used as it is now, and it takes nothing until" in words(
+            await site.get("/console/executors/hook")
+        )
+        never = await site.get("/console/executors/never")
+        assert (never.status_code, "hub check" in words(never)) == (404, True)
 
     visit(site_root, story)

@@ -1,13 +1,15 @@
-"""What is left of an executor that no file has any more: it is renamed, or gone."""
+"""What is left of an executor that no usable file has: it is renamed or gone, or its file has problems."""
 
 from __future__ import annotations
 
 from starlette.responses import Response
 
 from hub.console.visit import Visit
-from hub.model.errors import NotFound
+from hub.model.errors import NotFound, Unusable
 
 _SHOWN = 25
+_GONE = "No file of executors/ has this name now: it is renamed or gone, and takes nothing more. What it met and started is kept as long as all else."
+_UNUSABLE = "Its file cannot be used as it is now, and it takes nothing until that is mended: `hub check` says what is wrong in it."
 
 
 async def show_gone(visit: Visit, name: str, error: NotFound) -> Response:
@@ -22,4 +24,7 @@ async def show_gone(visit: Visit, name: str, error: NotFound) -> Response:
     if not (events or refused or slots):
         raise error
     records = await client.started_by(name, _SHOWN)
-    return visit.show("executor_gone.html", name=name, events=events, records=records, refused=refused, slots=slots)
+    why = _UNUSABLE if isinstance(error, Unusable) else _GONE
+    return visit.show(
+        "executor_gone.html", name=name, why=why, events=events, records=records, refused=refused, slots=slots
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-from hub.store.dialects.base import Connection, StoreBroken, StoreBusy, StoreInDoubt
+from hub.store.dialects.base import Connection, NotNew, StoreBroken, StoreBusy, StoreInDoubt
 from hub.store.verbs import Bell, Probe, Verb, no_bell, no_probe
 
 log = logging.getLogger(__name__)
@@ -93,6 +93,13 @@ class Committer:
                 log.exception("a witness failed; what was committed is committed")
 
     def _together(self, batch: Sequence[Operation]) -> None:
+        try:
+            self._once(batch)
+        except NotNew:
+            self.connection.rollback()
+            self._once(batch)
+
+    def _once(self, batch: Sequence[Operation]) -> None:
         groups: dict[Verb[Any, Any], list[Operation]] = {}
         for operation in batch:
             groups.setdefault(operation.verb, []).append(operation)

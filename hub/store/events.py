@@ -52,13 +52,15 @@ class Dispatched:
     starts: tuple[StartRequest, ...]
 
 
-_INSERT_EVENTS = Bulk(
+_INSERT_NEW = Bulk(
     "id:text source:text key:text type:text namespace:text model:text time:int received_at:int executors:text state:int "
     "body_key:text key_until:int payload:text body:bytes",
     "INSERT INTO events (id, source, key, type, namespace, model, time, received_at, executors, state, body_key, key_until, "
     "payload, body) SELECT id, source, key, type, namespace, model, time, received_at, executors, state, body_key, key_until, "
-    "payload, body FROM v WHERE true ON CONFLICT DO NOTHING",
+    "payload, body FROM v",
 )
+
+_INSERT_EVENTS = Bulk(_INSERT_NEW.columns, f"{_INSERT_NEW.body} WHERE true ON CONFLICT DO NOTHING")
 
 _NOT_STORED = Bulk("id:text", "SELECT v.id FROM v LEFT JOIN events ON events.id = v.id WHERE events.id IS NULL")
 
@@ -77,8 +79,7 @@ _MARK_DISPATCHED = Bulk(
 
 def store_arrivals(tx: Tx, arrivals: Sequence[Arrival]) -> list[StoredEvent]:
     """Insert the events; one whose (source, key) or (source, body_key) is there already is answered with the first one's id."""
-    inserted = tx.bulk_count(_INSERT_EVENTS, arrivals)
-    if inserted == len(arrivals):
+    if tx.put_new(_INSERT_NEW, arrivals) or tx.bulk_count(_INSERT_EVENTS, arrivals) == len(arrivals):
         return [StoredEvent(arrival.id, duplicate=False) for arrival in arrivals]
     refused = {row[0] for row in tx.bulk(_NOT_STORED, [(arrival.id,) for arrival in arrivals])}
     repeated: list[Delivery] = []

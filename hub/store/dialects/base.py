@@ -74,6 +74,13 @@ class Tx(Protocol):
         """As `bulk`, where nobody asks what it changed: it may be sent together with a later statement."""
         ...
 
+    def put_new(self, statement: Bulk, rows: Sequence[Row]) -> bool:
+        """As `put`, for an insert that fails where a row is not new. False: nothing was put, and each is to be looked at.
+
+        When it fails, `NotNew` is raised by whatever sends it, `commit` at the latest; the same transaction, made again, has no hope.
+        """
+        ...
+
     def hold(self, executions: Sequence[str]) -> None:
         """These executions stay as they are until the transaction ends, and what is read of them from now on is the latest.
 
@@ -222,6 +229,10 @@ class StoreBusy(Exception):
 
 class StoreInDoubt(StoreBusy):
     """The answer to a commit was lost: `verdict` tells what became of it."""
+
+
+class NotNew(Exception):
+    """A row that was `put_new` stands there already. Nothing was written."""
 
 
 class StoreBroken(Exception):

@@ -12,7 +12,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hub.store.dialects.base import Bulk, Many, Row, StoreBusy, StoreInDoubt
+from hub.store.dialects.base import Bulk, Many, NotNew, Row, StoreBusy, StoreInDoubt
+from hub.store.dialects.postgres_errors import Fault
+from hub.store.dialects.postgres_hoping import TAKEN, Hope
 from hub.store.dialects.postgres_link import SERVERS_SOCKET, Link, Statement, rows_of
 from hub.store.dialects.postgres_sql import arrays, bound, bulk_text, numbered
 
@@ -46,8 +48,11 @@ class PostgresTx:
 
     skip_locked = "FOR UPDATE SKIP LOCKED"
 
-    def __init__(self, link: Link, *first: Statement) -> None:
+    def __init__(self, link: Link, hope: Hope, *first: Statement) -> None:
         self._link = link
+        #: None: what fails is undone alone, so nothing is hoped.
+        self._hope: Hope | None = hope
+        self._hoped = False
         self._unsent: list[Statement] = [*first]
         #: Whether this transaction has changed anything.
         self.changed = False
@@ -89,6 +94,17 @@ class PostgresTx:
             self._unsent.append(self._bulk(statement, rows))
             self.changed = True
 
+    def put_new(self, statement: Bulk, rows: Sequence[Row]) -> bool:
+        if self._hope is None or not self._hope.holds(len(rows)):
+            return False
+        self._hoped = True
+        self.put(statement, rows)
+        return True
+
+    def look_first(self) -> None:
+        """From here on nothing is `put_new`."""
+        self._hope = None
+
     @property
     def begun(self) -> bool:
         """Whether its BEGIN has been sent."""
@@ -106,10 +122,20 @@ class PostgresTx:
 
     def _exchange(self, statement: Statement) -> Any:
         """The result of a statement, sent in one round trip with all that was kept back."""
-        result = self._link.exchange([*self.unsent(), statement])[-1]
+        result = self.send([*self.unsent(), statement])[-1]
         if not self.changed and not (result.command_status or b"").startswith(b"SELECT"):
             self.changed = result.command_tuples != 0
         return result
+
+    def send(self, statements: Sequence[Statement]) -> list[Any]:
+        """Their results. Raises NotNew when it is up to what was `put_new`."""
+        try:
+            return self._link.exchange(statements)
+        except Fault as fault:
+            if self._hope is None or not self._hoped or fault.state != TAKEN:
+                raise
+            self._hope.lost()
+            raise NotNew from fault
 
 
 class PostgresConnection:
@@ -125,17 +151,18 @@ class PostgresConnection:
         self.waiting: Callable[[], None] = lambda: None
         self._tx: PostgresTx | None = None
         self._link: Link | None = None
+        self._hope = Hope()
         self._open()
 
     @property
     def raw(self) -> PostgresTx:
         """For those who look on: statements outside a batch."""
-        return PostgresTx(self._open())
+        return PostgresTx(self._open(), self._hope)
 
     def begin(self) -> PostgresTx:
         link = self._open()
         link.forget_some()
-        self._tx = PostgresTx(link, _BEGIN)
+        self._tx = PostgresTx(link, self._hope, _BEGIN)
         return self._tx
 
     def commit(self) -> None:
@@ -148,7 +175,7 @@ class PostgresConnection:
             return
         self._number += 1
         try:
-            self._link.exchange([*left, *self._slips(self._number), _COMMIT])
+            self._tx.send([*left, *self._slips(self._number), _COMMIT])
         except StoreBusy as error:
             # Also when the server says that it ends the session: it may have said so behind the commit.
             self._doubt = self._number
@@ -183,6 +210,8 @@ class PostgresConnection:
                 self._link.close()
 
     def savepoint(self) -> None:
+        assert self._tx is not None
+        self._tx.look_first()
         self._run_at_once("SAVEPOINT one")
 
     def release(self) -> None:

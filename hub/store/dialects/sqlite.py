@@ -97,6 +97,9 @@ class SqliteTx:
     def put(self, statement: Bulk, rows: Sequence[Row]) -> None:
         self.bulk(statement, rows)
 
+    def put_new(self, statement: Bulk, rows: Sequence[Row]) -> bool:  # noqa: ARG002 - to look first costs nothing here
+        return False
+
     def hold(self, executions: Sequence[str]) -> None:
         """A write transaction is alone with the file."""
 

@@ -36,16 +36,15 @@ def received_url(scope: Scope) -> str:
 
 def check_head(endpoint: Endpoint, request: RawRequest) -> tuple[str | None, Answer | None]:
     """The media type, and an answer when the request is turned away before its body is read."""
-    headers = request.index
-    for length in headers.get(b"content-length", ()):
+    for length in request.values(b"content-length"):
         if not length.isdigit():
             return None, problem(400, reason="its content-length is no number")
         if int(length[:20]) > endpoint.max_body:
             return None, problem(413, reason=f"its body has more than {endpoint.max_body:,} bytes: see limits.body")
-    for encoding in headers.get(b"content-encoding", ()):
+    for encoding in request.values(b"content-encoding"):
         if encoding.lower() not in (b"", b"identity"):
             return None, problem(415, reason="its body is compressed, and nothing is unpacked here")
-    named = headers.get(b"content-type", ())
+    named = request.values(b"content-type")
     kind = _media_type(named[0]) if named else ""
     if len(named) > 1 and len({_media_type(value) for value in named}) > 1:
         return None, problem(415, reason="it has two content types")

@@ -77,7 +77,7 @@ def refused_delivery(
         now,
         request.method,
         path + ("?" + "&".join(f"{name}={value}" for name, value in names.items()) if names else ""),
-        stored_headers(request.index, endpoint.secret_headers),
+        stored_headers(request, endpoint.secret_headers),
         request.body[:LARGEST_BODY],
         max(len(request.body), _declared(request)),
         verdict.step,

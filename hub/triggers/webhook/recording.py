@@ -24,7 +24,7 @@ def make_event(endpoint: Endpoint, request: RawRequest, body: Body, now: int, ve
         "proof": _proof(endpoint, verdict),
         "method": request.method,
         "query": stored_query(request.url.partition("?")[2], endpoint.secret_parameters),
-        "headers": stored_headers(request.index, endpoint.secret_headers),
+        "headers": stored_headers(request, endpoint.secret_headers),
     }
     if not body.is_json:
         payload["body"] = body.value

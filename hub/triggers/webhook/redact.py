@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from hub.triggers.webhook.request import MOST_PARAMETERS
+from hub.triggers.webhook.request import MOST_PARAMETERS, RawRequest
 
 REDACTED = "[redacted]"
 
@@ -17,17 +16,17 @@ _SECRET_NAME = re.compile(
 _SECRET_PARAMETER = re.compile(r"token|secret|password|signature|\bsig\b|\bcode\b|\bkey\b|api_?key|auth", re.IGNORECASE)
 
 
-def stored_headers(headers: Mapping[bytes, list[bytes]], own: frozenset[bytes]) -> dict[str, Any]:
-    """Headers by lower-case name; a repeated one is a list. `own` are the names that the endpoint's credential stands in."""
+def stored_headers(request: RawRequest, own: frozenset[bytes]) -> dict[str, Any]:
+    """A request's headers by lower-case name; a repeated one is a list. `own` are the names that the endpoint's credential stands in."""
     stored: dict[str, Any] = {}
     known = _known.get
-    for raw_name, values in headers.items():
+    for raw_name, value in request.index.items():
         name, is_secret = known(raw_name) or _look_at(raw_name)
+        stored[name] = REDACTED if is_secret or raw_name in own else value.decode("latin-1")
+    for raw_name, values in request.repeated.items():
+        name, is_secret = _look_at(raw_name)
         hidden = is_secret or raw_name in own
-        if len(values) == 1:
-            stored[name] = REDACTED if hidden else values[0].decode("latin-1")
-        else:
-            stored[name] = [REDACTED if hidden else value.decode("latin-1") for value in values]
+        stored[name] = [REDACTED if hidden else value.decode("latin-1") for value in values]
     return stored
 
 

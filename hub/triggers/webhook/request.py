@@ -52,37 +52,39 @@ class Wanted:
 class RawRequest:
     """One request, nothing decoded.
 
-    `url` is path and query as received (`/webhooks/erp?x=1`); header names may be in any case; `body` is what was signed.
+    `url` is path and query as received (`/webhooks/erp?x=1`); header names are in lower case; `body` is what was signed.
     """
 
-    __slots__ = ("_json", "body", "headers", "index", "method", "url")
+    __slots__ = ("_json", "body", "headers", "index", "method", "repeated", "url")
 
     def __init__(self, method: str, url: str, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         self.method = method
         self.url = url
         self.headers = headers
         self.body = body
-        index = {name.lower(): [value.strip(b" \t")] for name, value in headers}
-        if len(index) != len(headers):
-            index = {}
+        #: Every header's value without the white space around it (RFC 9110, 5.5); the first one where there are several.
+        self.index = {name: value.strip(b" \t") for name, value in headers}
+        #: All values of those that came more than once; mostly there are none.
+        self.repeated: dict[bytes, list[bytes]] = {}
+        if len(self.index) != len(headers):
+            every: dict[bytes, list[bytes]] = {}
             for name, value in headers:
-                index.setdefault(name.lower(), []).append(value.strip(b" \t"))
-        #: Every header's values by lower-case name, without the white space around them (RFC 9110, 5.5).
-        self.index = index
+                every.setdefault(name, []).append(value.strip(b" \t"))
+            self.index = {name: values[0] for name, values in every.items()}
+            self.repeated = {name: values for name, values in every.items() if len(values) > 1}
         self._json: tuple[Any] | None = None
 
     def values(self, name: bytes) -> list[bytes]:
         """Every value of a header; its name is given in lower case."""
-        return self.index.get(name, [])
+        first = self.index.get(name)
+        return [] if first is None else self.repeated.get(name) or [first]
 
     def value(self, name: bytes) -> bytes | None:
         """The one value of a header; None when it is missing or empty. Two different ones are refused, never chosen from."""
         found = self.index.get(name)
-        if found is None:
-            return None
-        if len(found) > 1 and any(other != found[0] for other in found):
+        if name in self.repeated and any(other != found for other in self.repeated[name]):
             raise Refusal("header", f"the header {name.decode('latin-1')} came more than once, with different values")
-        return found[0] or None
+        return found or None
 
     def query(self, name: str) -> str | None:
         """The one value of a query parameter; None when it is missing or empty. Two different ones are refused."""

@@ -186,7 +186,7 @@ ENDPOINTS = {name: endpoint({"preset": name, "secret": secret_of(name)}) for nam
 def test_a_signed_request_with_anything_changed_is_refused(name: str, data: st.DataObject) -> None:
     made = ENDPOINTS[name]
     body = data.draw(st.sampled_from([BODY, b'{"id":1}']))
-    extra = {"X-Tenant": "acme"}
+    extra = {"x-tenant": "acme"}
     if name == "custom":
         stamp = NOW
         identity = "e-1"

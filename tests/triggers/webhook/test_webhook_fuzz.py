@@ -21,7 +21,7 @@ from hub.triggers.webhook.peer import peer_address
 from hub.triggers.webhook.presets import preset, preset_names
 from hub.triggers.webhook.quick import QuickIntake
 from hub.triggers.webhook.reading import read_scheme
-from hub.triggers.webhook.request import RawRequest
+from hub.triggers.webhook.request import RawRequest, Refusal
 from hub.triggers.webhook.scheme import Scheme, parse_content, parse_headers, parse_source
 from hub.triggers.webhook.sign import sign
 
@@ -229,6 +229,21 @@ def test_a_signed_request_is_taken_on_both_ways(name: str) -> None:
     assert len(one.store.events) == len(other.store.events) == 1
 
 
-def test_raw_requests_of_any_bytes_have_an_index() -> None:
-    assert RawRequest("POST", "/", [(b"\xff", b"\x00"), (b"A", b" b ")], b"").value(b"a") == b"b"
+_HEADERS = st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c", b"\xff"]), st.binary(max_size=3)), max_size=6)
+
+
+@given(_HEADERS)
+def test_raw_requests_of_any_bytes_have_an_index(headers: list[tuple[bytes, bytes]]) -> None:
+    request = RawRequest("POST", "/", headers, b"")
+    for wanted in (b"a", b"b", b"c", b"\xff"):
+        every = [value.strip(b" \t") for name, value in headers if name == wanted]
+        assert request.values(wanted) == every
+        assert request.index.get(wanted) == next(iter(every), None)
+        if len(set(every)) > 1:
+            with pytest.raises(Refusal, match="came more than once"):
+                request.value(wanted)
+        else:
+            assert request.value(wanted) == (every[0] or None if every else None)
+    assert list(request.index) == list(dict(headers))
+    assert RawRequest("POST", "/", [(b"a", b" b\t")], b"").value(b"a") == b"b"
     assert Scheme("none").families[0].headers == ()

@@ -18,7 +18,8 @@ FORM = (b"content-type", b"application/x-www-form-urlencoded")
 def judged(verify: dict[str, Any], *headers: tuple[bytes, bytes], body: bytes = b"{}") -> Verdict:
     made = endpoint(verify)
     assert made.verifier is not None
-    return made.verifier.verify(RawRequest("POST", "/webhooks/erp-push?token=hidden", headers, body), NOW)
+    pairs = [(name.lower(), value) for name, value in headers]
+    return made.verifier.verify(RawRequest("POST", "/webhooks/erp-push?token=hidden", pairs, body), NOW)
 
 
 def mac(content: bytes, secret: str, algorithm: str = "sha256") -> bytes:

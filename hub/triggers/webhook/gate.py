@@ -12,7 +12,7 @@ from hub.triggers.webhook.endpoint import Endpoint
 
 @dataclass(slots=True)
 class Gate:
-    """Counts of one source. `open` reads the clock that it is given, in seconds that only grow."""
+    """Counts of one source."""
 
     #: Requests that are being read, checked or stored.
     inside: int = 0
@@ -20,17 +20,17 @@ class Gate:
     left: float = -1.0
     at: float = field(default=0.0)
 
-    def open(self, endpoint: Endpoint, seconds: float) -> Answer | None:
+    def open(self, endpoint: Endpoint, clock: Clock) -> Answer | None:
         """None to let it pass, counted; else the answer that sends it away."""
         if self.inside >= endpoint.concurrency:
             return retry_later(503, 1, "too many deliveries of this source at the same time")
-        if endpoint.rate is not None and (wait := self._wait(endpoint.rate, seconds)) > 0:
+        if endpoint.rate is not None and (wait := self._wait(endpoint.rate, clock.monotonic())) > 0:
             return retry_later(429, wait, "too many deliveries of this source in a minute")
         self.inside += 1
         return None
 
     def _wait(self, rate: int, seconds: float) -> int:
-        """Take one delivery out of the minute's share; whole seconds to wait when there is none."""
+        """Take one delivery out of the minute's share; whole seconds to wait when there is none. `seconds` only grow."""
         if self.left < 0:
             self.left, self.at = float(rate), seconds
         self.left = min(float(rate), self.left + (seconds - self.at) * rate / 60)
@@ -61,7 +61,7 @@ class Gates:
         gate = self._gates.get(endpoint.name)
         if gate is None:
             gate = self._gates[endpoint.name] = Gate()
-        away = gate.open(endpoint, self._clock.monotonic())
+        away = gate.open(endpoint, self._clock)
         if away is not None:
             return away
         self.inside += 1

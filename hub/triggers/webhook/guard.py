@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -25,6 +26,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 #: Of a length: more than any body has, and none that some parser cannot hold.
 _DIGITS = 18
+_LENGTHS = (b"content-length", b"transfer-encoding")
 _CLOSE = (b"connection", b"close")
 
 
@@ -83,33 +85,31 @@ def look(
     if at_most > limits.size:
         return problem(431, _CLOSE), False
     given: dict[bytes, bytes] = dict(headers)
-    if len(given) == len(headers) and b"transfer-encoding" not in given:
-        # Most requests: every header once, a length or no body.
-        hosts = [given[b"host"]] if b"host" in given else []
-        lengths = [given[b"content-length"]] if b"content-length" in given else []
-        encodings: list[bytes] = []
-    else:
-        hosts, lengths, encodings = (
-            [value for name, value in headers if name == wanted]
-            for wanted in (b"host", b"content-length", b"transfer-encoding")
-        )
-    wrong = _framing(hosts, lengths, encodings)
+    # Most requests have every header once.
+    wrong = _framing(given, frozenset() if len(given) == len(headers) else _repeated(headers))
     if wrong is not None:
         return problem(400, _CLOSE, detail=wrong), False
-    return None, bool(encodings) or lengths not in ([], [b"0"])
+    return None, b"transfer-encoding" in given or given.get(b"content-length", b"0") != b"0"
 
 
-def _framing(hosts: list[bytes], lengths: list[bytes], encodings: list[bytes]) -> str | None:
-    """What is wrong with the Host or with how long the body is said to be."""
-    if len(hosts) != 1:
+def _repeated(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
+    times = Counter(name for name, _ in headers)
+    return frozenset(name for name in times if times[name] > 1)
+
+
+def _framing(given: Mapping[bytes, bytes], repeated: frozenset[bytes]) -> str | None:
+    """What is wrong with the Host or with how long the body is said to be. `repeated` names what came more than once."""
+    host = given.get(b"host")
+    if host is None or b"host" in repeated:
         return "A request has exactly one Host header."
-    if not _is_host(hosts[0]):
+    if not _is_host(host):
         return "The Host header is not the name of a host."
-    if len(lengths) + len(encodings) > 1:
+    length, encoding = given.get(b"content-length"), given.get(b"transfer-encoding")
+    if (length is not None and encoding is not None) or not repeated.isdisjoint(_LENGTHS):
         return "The length of the body is given more than once."
-    if lengths and not (lengths[0].isdigit() and len(lengths[0]) <= _DIGITS):
+    if length is not None and not (length.isdigit() and len(length) <= _DIGITS):
         return "Content-Length is not a number."
-    if encodings and encodings[0].strip().lower() != b"chunked":
+    if encoding is not None and encoding.strip().lower() != b"chunked":
         return "This Transfer-Encoding is not taken."
     return None
 

@@ -36,8 +36,8 @@ def event_name(scheme: Scheme, request: RawRequest, value: object) -> str | None
 
 def _text_at(source: Source, request: RawRequest, value: object) -> str | None:
     if source.kind == "header":
-        found = request.values(source.name)
-        return found[0].decode("latin-1") if found else None
+        found = request.index.get(source.name)
+        return None if found is None else found.decode("latin-1")
     if source.kind == "query":
         return request.query(source.name.decode())
     if source.kind == "special":

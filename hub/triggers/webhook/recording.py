@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from hub.model.event import NewEvent, StoredEvent, delivery_id
@@ -60,9 +61,12 @@ def accepted(endpoint: Endpoint, stored: StoredEvent) -> Answer:
     response = endpoint.response
     if response.body is not None:
         return Answer(response.status, response.body, response.content_type, response.headers)
-    # Names and ids are made of letters, digits and hyphens: nothing to escape.
-    deliveries = ",".join(
-        [f'{{"executor":"{name}","id":"{delivery_id(stored.id, name)}"}}' for name in endpoint.executors]
-    )
-    text = f'{{"event_id":"{stored.id}","deliveries":[{deliveries}]}}'
+    text = _receipt(endpoint.executors).replace("*", stored.id)
     return Answer(202 if response.result else response.status, text.encode(), JSON, response.headers)
+
+
+@lru_cache(maxsize=1024)
+def _receipt(executors: tuple[str, ...]) -> str:
+    """What a sender is told of an event whose id is `*`. Names are made of letters, digits and hyphens: nothing to escape."""
+    deliveries = ",".join([f'{{"executor":"{name}","id":"{delivery_id("*", name)}"}}' for name in executors])
+    return f'{{"event_id":"*","deliveries":[{deliveries}]}}'

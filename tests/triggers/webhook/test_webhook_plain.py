@@ -132,6 +132,7 @@ def test_both_ways_say_the_same_of_depth(lists: int, objects: int, closed: bool)
 
 def test_what_most_senders_send_is_read_the_quick_way() -> None:
     assert read_plain(PUSH, MOST_DEPTH) == (json.loads(PUSH),)
+    assert read_plain(rb'{"text":"C:\temp\r\n\"\b\f\t"}', MOST_DEPTH) == ({"text": 'C:\temp\r\n"\b\f\t'},)
     assert read_plain(b"null", MOST_DEPTH) == (None,)
     assert read_plain(b"[" * 64 + b"]" * 64, MOST_DEPTH) is not None
 
@@ -152,6 +153,8 @@ def test_what_most_senders_send_is_read_the_quick_way() -> None:
         b'["\xed\xa0\x80"]',
         b'["\x00"]',
         b'["\\u0000"]',
+        b'["\\u001f"]',
+        b'["\\/"]',
         b"\xef\xbb\xbf[]",
         b"[]]",
         b"",

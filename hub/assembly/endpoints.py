@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
 from hub.assembly.judging import Judge, Judging
 from hub.assembly.revealing import Revealing
+from hub.declare.secrets import references
 from hub.model.executor import Executor, Position, Problem, WebhookTrigger
 from hub.triggers.webhook.building import build
 from hub.triggers.webhook.documents import Documents
@@ -50,14 +51,27 @@ def without_endpoint(executors: Iterable[Executor], endpoints: Mapping[str, Endp
     return {executor.name for executor in executors if _has_address(executor) and executor.name not in endpoints}
 
 
-def more_open_than_meant(executors: Iterable[Executor], endpoints: Mapping[str, Endpoint]) -> list[Problem]:
+def more_open_than_meant(executors: Iterable[Executor], endpoints: Mapping[str, Endpoint]) -> Iterator[Problem]:
     """Webhooks whose verification lets in more than somebody may have meant, each with its place."""
-    return [
-        Problem(executor.at("trigger", "webhook", "verify"), sentence)
-        for executor in executors
-        if executor.name in endpoints
-        for sentence in endpoints[executor.name].warnings
-    ]
+    for executor in executors:
+        if executor.name in endpoints:
+            for sentence in endpoints[executor.name].warnings:
+                yield Problem(executor.at("trigger", "webhook", "verify"), sentence)
+            if _is_written_out(executor):
+                yield Problem(executor.at("trigger", "webhook", "verify", "secret"), _WRITTEN_OUT)
+
+
+_WRITTEN_OUT = (
+    "the secret itself stands here, where whoever may look at the executor reads it: put it into config/secrets.yaml or the "
+    "environment, and write ${secret:NAME}."
+)
+
+
+def _is_written_out(executor: Executor) -> bool:
+    """Whether the file has a secret, and not the name of one."""
+    verify = executor.trigger.verify if isinstance(executor.trigger, WebhookTrigger) else None
+    written = (verify or {}).get("secret", [])
+    return any(not any(references(one)) for one in (written if isinstance(written, list) else [written]))
 
 
 def _has_address(executor: Executor) -> bool:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from hub.declare.body_schema import flaws
 from hub.declare.document import Document, Where
+from hub.declare.secrets import beside_references
 from hub.model.clock import from_iso
 from hub.model.durations import milliseconds
 from hub.model.executor import (
@@ -37,9 +38,19 @@ def beyond_schema(value: Mapping[str, Any], document: Document) -> Iterator[tupl
     if isinstance(schedule := trigger.get("schedule"), Mapping):
         yield from _schedule_problems(schedule, document)
     yield from _shared_problems(trigger.get("webhook") or {})
+    yield from _misspelt_secrets((trigger.get("webhook") or {}).get("verify") or {})
     schema = (trigger.get("webhook") or {}).get("schema")
     if schema is not None:
         yield from (((*_WEBHOOK, "schema", *path), message) for path, message in flaws(schema))
+
+
+def _misspelt_secrets(verify: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
+    """A `${…}` that is no reference would be the secret itself, as it stands there."""
+    written = verify.get("secret")
+    for index, text in enumerate(written if isinstance(written, list) else [written]):
+        if isinstance(text, str) and "${" in beside_references(text):
+            where: Where = (*_WEBHOOK, "verify", "secret", *([index] if isinstance(written, list) else []))
+            yield where, "what stands in ${ } is no reference, and would be the secret itself: write ${secret:NAME}"
 
 
 def _schedule_problems(schedule: Mapping[str, Any], document: Document) -> Iterator[tuple[Where, str]]:

@@ -179,6 +179,11 @@ def references(value: Any, where: Where = ()) -> Iterator[tuple[Where, str, str]
             yield where, kind, name
 
 
+def beside_references(text: str) -> str:
+    """What of a text is neither a reference nor nearly one, which is told of when it is filled in."""
+    return _ALMOST.sub("", _REFERENCE.sub("", text))
+
+
 def revealed(value: Any) -> Any:
     """A copy of `value` with every `Secret` as plain text."""
     if isinstance(value, Mapping):

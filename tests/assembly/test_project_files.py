@@ -108,6 +108,27 @@ def test_files_of_no_effect_are_not_told_of_while_one_cannot_be_imported(tmp_pat
     assert files.warnings == ()
 
 
+def test_a_secret_that_stands_in_the_file_itself_is_warned_of_and_never_repeated(tmp_path: Path) -> None:
+    def hook(name: str, secret: str) -> str:
+        return f"name: {name}\ntrigger: {{webhook: {{verify: {{preset: github, secret: {secret}}}}}}}\n{STARTS}"
+
+    files = project(
+        tmp_path,
+        {
+            "executors/both.yaml": hook("both", "['${secret:ONE}', c4nary-of-a-secret]"),
+            "executors/named.yaml": hook("named", "'${secret:ONE}'"),
+            "executors/plain.yaml": hook("plain", "c4nary-of-a-secret"),
+        },
+        {"ONE": "another-c4nary-of-a-secret"},
+    )
+    assert said(files) == []
+    assert [str(one).partition(": the secret itself stands here")[0] for one in files.warnings] == [
+        "executors/both.yaml:2:54",
+        "executors/plain.yaml:2:54",
+    ]
+    assert "c4nary" not in str(files.warnings)
+
+
 def test_problems_of_all_sources_are_told_at_once_by_their_place(tmp_path: Path) -> None:
     """YAML, keys, names across files, expressions, cron, targets, secrets and Python: none hides another."""
     files = project(

@@ -54,6 +54,17 @@ def test_what_may_hold_secrets_is_filled_in_where_it_is_used(tmp_path):
             "trigger: {webhook: {verify: {preset: github, secret: '${secret:ERQ}'}}}\n" + TARGET,
             'executors/abc.yaml:2:54: there is no secret ERQ. Did you mean "ERP"? Set it in the environment or in config/secrets.yaml.',
         ),
+        *[
+            (
+                f"trigger: {{webhook: {{verify: {{preset: github, secret: {written}}}}}}}\n" + TARGET,
+                f"executors/abc.yaml:2:{column}: what stands in ${{ }} is no reference, and would be the secret itself: write ${{secret:NAME}}",
+            )
+            for written, column in [("'${ERP}'", 54), ("'x:${secrets.ERP}'", 54), ("['${secret:ERP}', '${OLD}']", 72)]
+        ],
+        (
+            "trigger: {webhook: {verify: {preset: github, secret: '${secrets:ERP}'}}}\n" + TARGET,
+            "executors/abc.yaml:2:54: this is not a reference; write ${env:NAME} or ${secret:NAME}, with letters, digits and _ in the name",
+        ),
         (
             "trigger: {schedule: {cron: '@daily', missed_max: '${env:MANY}'}}\n" + TARGET,
             "executors/abc.yaml:2:50: trigger.schedule.missed_max must be a whole number from 1 to 10000 with ${env:MANY} filled in",

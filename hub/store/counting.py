@@ -74,14 +74,22 @@ class Counts:
 
 def _stored(counts: Counts, item: Any, result: Any) -> None:
     if isinstance(result, StoredEvent):
-        kind = item.source.partition(":")[0]
-        counts.events[kind, "duplicate" if result.duplicate else "new"] += 1
-        counts.latest[kind] = max(0.0, (counts.now - item.time) / 1000)
+        _events(counts, item.source, 1, item.time, duplicate=result.duplicate)
 
 
 def _stored_together(counts: Counts, item: Any, result: Any) -> None:
-    for arrival, stored in zip(item, result, strict=True):
-        _stored(counts, arrival, stored)
+    """They are of a few sources: each is looked at once, since there may be ten thousand a second."""
+    latest = {arrival.source: arrival.time for arrival in item}
+    alike = Counter(zip([arrival.source for arrival in item], [stored.duplicate for stored in result], strict=True))
+    for (source, duplicate), number in alike.items():
+        _events(counts, source, number, latest[source], duplicate=duplicate)
+
+
+def _events(counts: Counts, source: str, number: int, time: int, *, duplicate: bool) -> None:
+    """So many of a source, the last of which happened at `time`."""
+    kind = source.partition(":")[0]
+    counts.events[kind, "duplicate" if duplicate else "new"] += number
+    counts.latest[kind] = max(0.0, (counts.now - time) / 1000)
 
 
 def _dispatched(counts: Counts, item: Any, result: Any) -> None:

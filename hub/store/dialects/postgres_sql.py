@@ -14,6 +14,7 @@ _TYPES = {"text": ("text", TEXT, 1009), "int": ("bigint", INT8, 1016), "bytes": 
 _NULL = struct.pack("!i", -1)
 _INT = struct.Struct("!iq")
 _LENGTH = struct.Struct("!i")
+_HEAD = struct.Struct("!iiIii")
 
 #: Rows that a statement changes or depends on stay as they are until the end: without it a claim could change between the look
 #: at its epoch and the write. Locked in order of their ids, so that two nodes do not wait for each other.
@@ -72,11 +73,19 @@ def bound(params: Sequence[Any]) -> tuple[list[int], list[bytes | None]]:
 def arrays(columns: str, rows: Sequence[Sequence[Any]]) -> list[bytes | None]:
     """Columns of rows as arrays in binary form: dimensions, nulls, element type, length, lower bound, elements."""
     found: list[bytes | None] = []
-    for column, values in zip(columns.split(), zip(*rows, strict=True), strict=True):
-        kind = column.split(":")[1]
-        head = struct.pack("!iiIii", 1, 1, _TYPES[kind][1], len(values), 1)
-        found.append(head + b"".join(_elements(kind, values)))
+    count = len(rows)
+    for kind, values in zip(_kinds(columns), zip(*rows, strict=True), strict=True):
+        head = _HEAD.pack(1, 1, _TYPES[kind][1], count, 1)
+        # Of many rows some columns say the same in each.
+        same = values.count(values[0]) == count
+        elements = _elements(kind, values[:1]) * count if same else _elements(kind, values)
+        found.append(b"".join((head, *elements)))
     return found
+
+
+@lru_cache(maxsize=256)
+def _kinds(columns: str) -> tuple[str, ...]:
+    return tuple(column.split(":")[1] for column in columns.split())
 
 
 def _elements(kind: str, values: Sequence[Any]) -> list[bytes]:

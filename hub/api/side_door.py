@@ -12,7 +12,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from email.utils import formatdate
-from typing import Any, NamedTuple
+from typing import Any
 
 from hub.api.passing import Passage, Values
 from hub.api.visitor import Visitor
@@ -33,15 +33,8 @@ NEW, REPEATED, CONFLICT, NOT_STORED, NOT_HERE = range(5)
 
 #: Reads the endpoints again: with a word for what the files were, which both processes compare.
 Read = Callable[[], tuple[str, Mapping[str, Endpoint]]]
-
-
-class _Asking(NamedTuple):
-    """A request whose event is to be stored."""
-
-    visitor: Visitor
-    endpoint: Endpoint
-    row: list[Any]
-    data: bytes
+#: Who asks for an event to be stored, and where.
+_Asking = tuple[Visitor, Endpoint]
 
 
 class SideDoor:
@@ -65,10 +58,13 @@ class SideDoor:
         #: Visitors that have left since the main process was told how many.
         self._gone = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        #: Whose events are being stored, by the number of the message that they went in; and what is not sent yet.
+        #: Whose events are being stored, by the number of the message that they went in.
         self._asking: dict[int, list[_Asking]] = {}
-        self._next: list[_Asking] = []
         self._number = 0
+        #: What is not sent yet: whose events, their rows, and the bytes beside each row.
+        self._next: list[_Asking] = []
+        self._rows: list[tuple[str, list[Any], int]] = []
+        self._data: list[bytes] = []
         self._ended = asyncio.Event()
         self._stopping = False
         self.headers: Sequence[tuple[bytes, bytes]] = ()
@@ -102,7 +98,10 @@ class SideDoor:
             # At the end of this turn of the loop: what else is asked in the same turn goes into the same message.
             self._loop.call_soon(self._send)
         endpoint, event = found
-        self._next.append(_Asking(visitor, endpoint, *self._row_of(event)))
+        row, data = self._row_of(event)
+        self._next.append((visitor, endpoint))
+        self._rows.append((endpoint.name, row, len(data)))
+        self._data.append(data)
         if len(self._next) == _TOGETHER:
             self._send()
 
@@ -150,18 +149,17 @@ class SideDoor:
         if not self._next:  # what there was has gone already
             return
         self._number += 1
-        asking, self._next = self._next, []
-        self._asking[self._number] = asking
-        rows = [(one.endpoint.name, one.row, len(one.data)) for one in asking]
-        self._values.send(("events", self._number, self._files, rows), b"".join([one.data for one in asking]))
+        self._asking[self._number] = self._next
+        self._values.send(("events", self._number, self._files, self._rows), b"".join(self._data))
+        self._next, self._rows, self._data = [], [], []
 
     def _told(self, value: tuple[str, Any, int], _data: bytes) -> None:
         kind, what, now = value
         self._clock.correct(now - self._clock.now(), _CLOSE_ENOUGH)
         if kind == "answers":
             number, fates = what
-            for asking, (fate, name) in zip(self._asking.pop(number), fates, strict=True):
-                self._answer(asking.visitor, asking.endpoint, fate, name)
+            for (visitor, endpoint), (fate, name) in zip(self._asking.pop(number), fates, strict=True):
+                self._answer(visitor, endpoint, fate, name)
         elif kind == "files":
             self._keep(self._read_again())
         elif kind == "stop":

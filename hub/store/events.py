@@ -12,7 +12,7 @@ from hub.model.clock import new_id
 from hub.model.event import Delivery, Event, NewEvent, Outcome, StoredEvent
 from hub.model.execution import StartRequest
 from hub.model.values import compact, parse
-from hub.store.dialects.base import Bulk, Row, Tx
+from hub.store.dialects.base import BodyClaim, Bulk, Row, Tx
 from hub.store.executions import insert_executions
 from hub.store.overlap import Admitted, start_by_policy
 from hub.store.tables import DISPATCHED, NEW
@@ -60,7 +60,7 @@ _INSERT_NEW = Bulk(
     "payload, body FROM v",
 )
 
-_INSERT_EVENTS = Bulk(_INSERT_NEW.columns, f"{_INSERT_NEW.body} WHERE true ON CONFLICT DO NOTHING")
+_INSERT_EVENTS = Bulk(_INSERT_NEW.columns, f"{_INSERT_NEW.body} WHERE{Bulk.FREE_BODY}ON CONFLICT DO NOTHING")
 
 _NOT_STORED = Bulk("id:text", "SELECT v.id FROM v LEFT JOIN events ON events.id = v.id WHERE events.id IS NULL")
 
@@ -79,7 +79,11 @@ _MARK_DISPATCHED = Bulk(
 
 def store_arrivals(tx: Tx, arrivals: Sequence[Arrival]) -> list[StoredEvent]:
     """Insert the events; one whose (source, key) or (source, body_key) is there already is answered with the first one's id."""
-    if tx.put_new(_INSERT_NEW, arrivals) or tx.bulk_count(_INSERT_EVENTS, arrivals) == len(arrivals):
+    if tx.put_new(_INSERT_NEW, arrivals):
+        return [StoredEvent(arrival.id, duplicate=False) for arrival in arrivals]
+    late = tx.bodies.claim([_claim(arrival) for arrival in arrivals])
+    fresh = [arrival for arrival in arrivals if arrival.id not in late] if late else arrivals
+    if tx.bulk_count(_INSERT_EVENTS, fresh) == len(arrivals):
         return [StoredEvent(arrival.id, duplicate=False) for arrival in arrivals]
     refused = {row[0] for row in tx.bulk(_NOT_STORED, [(arrival.id,) for arrival in arrivals])}
     repeated: list[Delivery] = []
@@ -123,6 +127,7 @@ def _repetition(tx: Tx, arrival: Arrival, deliveries: list[Delivery]) -> StoredE
     first, body = _first(tx, arrival)
     if not first:
         # Its keys were taken, and their time is over.
+        tx.bodies.take(_claim(arrival))
         if tx.bulk_count(_INSERT_EVENTS, [arrival]):
             return StoredEvent(arrival.id, duplicate=False)
         first, body = _first(tx, arrival)  # another node has just used them
@@ -148,21 +153,26 @@ def _repetition(tx: Tx, arrival: Arrival, deliveries: list[Delivery]) -> StoredE
     return StoredEvent(first, duplicate=True, conflict=conflict)
 
 
+def _claim(arrival: Arrival) -> BodyClaim:
+    return arrival.id, arrival.source, arrival.body_key
+
+
 def _first(tx: Tx, arrival: Arrival) -> tuple[str, bytes | None]:
     """The event that holds one of the keys, and its body; "" when nobody does any more.
 
     Keys whose time is over are taken from their event. The sender's id comes first: only it can be used with another body.
     """
-    for column, key in (("key", arrival.key), ("body_key", arrival.body_key)):
-        if key is None:
-            continue
-        found = tx.rows(
-            f"SELECT id, body, key_until FROM events WHERE source = ? AND {column} = ?", (arrival.source, key)
-        )
-        for identifier, body, until in found:
-            if until is None or until > arrival.received_at:
-                return identifier, body
-            tx.run("UPDATE events SET key = NULL, body_key = NULL WHERE id = ?", (identifier,))
+    question = "SELECT id, body, key_until FROM events WHERE "
+    found: list[Row] = []
+    if arrival.key is not None:
+        found += tx.rows(f"{question} source = ? AND key = ?", (arrival.source, arrival.key))
+    if arrival.body_key is not None:
+        for holder in tx.bodies.holders(_claim(arrival)):
+            found += tx.rows(f"{question} id = ? AND body_key = ?", (holder, arrival.body_key))
+    for identifier, body, until in found:
+        if until is None or until > arrival.received_at:
+            return identifier, body
+        tx.run("UPDATE events SET key = NULL, body_key = NULL WHERE id = ?", (identifier,))
     return "", None
 
 

@@ -17,8 +17,8 @@ from hub_process import ROOT, Hub, Zygote, until
 from node_loop import SharedProject
 from server_projects import noted, start
 
-#: The last one whose store had version 3.
-PREVIOUS = "58009f8122"
+#: The last one whose store had version 4.
+PREVIOUS = "aa9ec2570d"
 
 CHAIN = """
 @job
@@ -100,7 +100,7 @@ def test_nodes_are_replaced_one_by_one(quick_path: Path, zygote: Zygote, postgre
     try:
         for hub in hubs:
             hub.wait_ready()
-        assert project.store("SELECT value FROM meta WHERE key = 'schema'") == [("3",)]
+        assert project.store("SELECT value FROM meta WHERE key = 'schema'") == [("4",)]
         (token,) = project.store("SELECT token FROM webhook_tokens")[0]
         with Senders(f"/webhooks/hook/{token}") as senders:
             senders.hubs = list(hubs)
@@ -109,7 +109,7 @@ def test_nodes_are_replaced_one_by_one(quick_path: Path, zygote: Zygote, postgre
             senders.hubs = [hubs[1]]
             hubs.append(spawn(project, ROOT))
             hubs[2].wait_ready()
-            assert project.store("SELECT value FROM meta WHERE key = 'schema'") == [("4",)]
+            assert project.store("SELECT value FROM meta WHERE key = 'schema'") == [("5",)]
             senders.hubs = hubs[1:]
             senders.until_more(200)  # both versions at work
             assert hubs[1].process.poll() is None

@@ -20,7 +20,8 @@ import pytest
 
 from hub.store.dialects import sqlite as dialect_module
 from hub.store.dialects import sqlite_opening, sqlite_wal
-from hub.store.dialects.sqlite import SqliteConnection, SqliteDialect
+from hub.store.dialects.sqlite import SqliteDialect
+from hub.store.dialects.sqlite_writing import SqliteConnection
 
 _names = itertools.count()
 _SECTOR = 512

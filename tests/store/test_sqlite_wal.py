@@ -16,7 +16,8 @@ from kit import PATIENCE
 
 from hub.store.dialects import sqlite_wal
 from hub.store.dialects.base import StoreBroken, StoreBusy
-from hub.store.dialects.sqlite import SqliteConnection, SqliteDialect
+from hub.store.dialects.sqlite import SqliteDialect
+from hub.store.dialects.sqlite_writing import SqliteConnection
 
 _MANY = 40
 

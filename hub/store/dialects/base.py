@@ -25,6 +25,8 @@ class Bulk:
     body: str
 
     HELD: ClassVar[str] = " held "
+    #: A condition: no other event has filed the body of the row of `v` (`Bodies`).
+    FREE_BODY: ClassVar[str] = " free_body "
 
     @property
     def names(self) -> list[str]:
@@ -46,11 +48,34 @@ class Many:
         return [column.split(":")[0] for column in self.columns.split()]
 
 
+#: An event's id, its source, and the key of its body; None: it may repeat.
+BodyClaim = tuple[str, str, str | None]
+
+
+class Bodies(Protocol):
+    """Which event was the first of its source with a body."""
+
+    def claim(self, claims: Sequence[BodyClaim]) -> set[str]:
+        """Events, by their ids, that are not to be inserted, since another one was before. Of the others some may be refused by the insert."""
+        ...
+
+    def holders(self, claim: BodyClaim) -> list[str]:
+        """Events, by their ids, one of which was before this one, which is not stored. Each may have given up the body, or be gone."""
+        ...
+
+    def take(self, claim: BodyClaim) -> None:
+        """The body is this event's from now on: its holder is none any more."""
+        ...
+
+
 class Tx(Protocol):
     """An open write transaction. Parameters are `?`, always bound."""
 
     #: What a claiming SELECT ends with, so that claimers pass each other by.
     skip_locked: str
+
+    @property
+    def bodies(self) -> Bodies: ...
 
     def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]: ...
 

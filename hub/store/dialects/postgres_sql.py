@@ -43,6 +43,7 @@ def bulk_text(columns: str, body: str) -> tuple[str, tuple[int, ...]]:
     held = ""
     if Bulk.HELD in body:
         held = _HELD.format(column="execution_id" if "execution_id" in names else "id")
+    body = body.replace(Bulk.FREE_BODY, " true ")  # the index knows
     text = f"WITH v({','.join(names)}) AS (SELECT * FROM unnest({','.join(arrays)})){held} {body}"
     return text, tuple(oids)
 

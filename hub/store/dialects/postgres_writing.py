@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hub.store.dialects.base import Bulk, Many, NotNew, Row, StoreBusy, StoreInDoubt
+from hub.store.dialects.base import BodyClaim, Bulk, Many, NotNew, Row, StoreBusy, StoreInDoubt
 from hub.store.dialects.postgres_errors import Fault
 from hub.store.dialects.postgres_hoping import TAKEN, Hope
 from hub.store.dialects.postgres_link import SERVERS_SOCKET, Link, Statement, rows_of
@@ -41,6 +41,23 @@ _SLIP = f"INSERT INTO commits (writer, number, at) VALUES ($1, $2, {_CLOCK})"
 
 #: In order of the ids, so that two nodes do not wait for each other.
 _HOLD = Bulk("id:text", "SELECT e.id FROM executions e JOIN v ON e.id = v.id ORDER BY e.id FOR NO KEY UPDATE OF e")
+
+
+class _IndexedBodies:
+    """By the unique index of `events`, which refuses whoever is late."""
+
+    def __init__(self, tx: PostgresTx) -> None:
+        self._tx = tx
+
+    def claim(self, claims: Sequence[BodyClaim]) -> set[str]:  # noqa: ARG002 - the insert tells
+        return set()
+
+    def holders(self, claim: BodyClaim) -> list[str]:
+        found = self._tx.rows("SELECT id FROM events WHERE source = ? AND body_key = ?", claim[1:])
+        return [str(name) for (name,) in found]
+
+    def take(self, claim: BodyClaim) -> None:
+        """It is whose event has the key."""
 
 
 class PostgresTx:
@@ -75,6 +92,10 @@ class PostgresTx:
     def hold(self, executions: Sequence[str]) -> None:
         if executions:
             self._unsent.append(self._bulk(_HOLD, [(execution,) for execution in executions]))
+
+    @property
+    def bodies(self) -> _IndexedBodies:
+        return _IndexedBodies(self)
 
     def lock(self, name: str) -> None:
         self._unsent.append(Statement("SELECT pg_advisory_xact_lock($1)", *bound((_key(name),))))

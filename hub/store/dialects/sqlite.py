@@ -7,193 +7,30 @@ the file (`sqlite_wal`).
 from __future__ import annotations
 
 import fcntl
-import json
+import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, Engine, MetaData, StaticPool, create_engine
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from hub.store.dialects.base import Bulk, Many, Row, StoreBusy
+from hub.store.dialects.base import StoreBusy
 from hub.store.dialects.foretelling import FileForetold, Foretold
-from hub.store.dialects.sqlite_errors import classified
+from hub.store.dialects.sqlite_bodies import SqliteBodies, keep_bodies
 from hub.store.dialects.sqlite_file import FileWatch, network_dangers
 from hub.store.dialects.sqlite_opening import open_file
 from hub.store.dialects.sqlite_wal import Wal
+from hub.store.dialects.sqlite_writing import SqliteConnection
+
+log = logging.getLogger(__name__)
 
 _READ_BUSY_MS = 5_000
 #: How long one process waits while another one makes the tables, or brings them up to date.
 _SCHEMA_BUSY_MS = 60_000
-#: Of one statement. A few hundred rows: the prepared statements of every size are kept, and those of a thousand rows took 20 MiB.
-_MOST_PARAMETERS = 4_096
-
-
-class SqliteTx:
-    """A write transaction of the one connection."""
-
-    skip_locked = ""
-
-    def __init__(self, connection: sqlite3.Connection, foretold: Foretold) -> None:
-        self._connection = connection
-        self._foretold = foretold
-        self._bulk_sql: dict[tuple[int, int], str] = {}
-
-    def rows(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
-        try:
-            return self._connection.execute(sql, params).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise classified(error) from error
-
-    def many(self, question: Many, params: Sequence[Any] = ()) -> list[Row]:
-        """All rows as one text of JSON: each row that is stepped to lets go of the interpreter's lock, and while a loop is
-        busy it takes milliseconds to have it back.
-        """
-        kinds = [column.rpartition(":")[2] for column in question.columns.split()]
-        ((text,),) = self.rows(self._packed(question), params)
-        rows: list[list[Any]] = json.loads(text)
-        for at, kind in enumerate(kinds):
-            if kind == "bytes":
-                for row in rows:
-                    row[at] = None if row[at] is None else bytes.fromhex(row[at])
-        return [tuple(row) for row in rows]
-
-    def run(self, sql: str, params: Sequence[Any] = ()) -> int:
-        try:
-            return self._connection.execute(sql, params).rowcount
-        except sqlite3.DatabaseError as error:
-            raise classified(error) from error
-
-    def bulk(self, statement: Bulk, rows: Sequence[Row]) -> list[Row]:
-        """One statement, unless there are very many rows: each lets go of the interpreter's lock, and getting that back from
-        a busy loop takes as long as the work itself. Filled up to a round number, so that few texts are prepared.
-        """
-        found: list[Row] = []
-        width = len(statement.names)
-        most = 1 << ((_MOST_PARAMETERS // (width + 1)).bit_length() - 1)
-        for start in range(0, len(rows), most):
-            part = rows[start : start + most]
-            size = _round_number(len(part))
-            flat = list(chain.from_iterable(part))
-            flat += (None,) * (width * (size - len(part)))
-            flat.append(len(part))
-            found += self.rows(self._text(statement, size), flat)
-        return found
-
-    def bulk_count(self, statement: Bulk, rows: Sequence[Row]) -> int:
-        """Each row that a statement returns lets go of the interpreter's lock, and getting it back from a busy loop takes
-        milliseconds. The count is had for nothing.
-        """
-        before = self._connection.total_changes
-        self.bulk(statement, rows)
-        return self._connection.total_changes - before
-
-    def put(self, statement: Bulk, rows: Sequence[Row]) -> None:
-        self.bulk(statement, rows)
-
-    def put_new(self, statement: Bulk, rows: Sequence[Row]) -> bool:  # noqa: ARG002 - to look first costs nothing here
-        return False
-
-    def hold(self, executions: Sequence[str]) -> None:
-        """A write transaction is alone with the file."""
-
-    def lock(self, name: str) -> None:
-        """As above."""
-
-    def try_lock(self, name: str) -> bool:  # noqa: ARG002 - as above
-        return True
-
-    def foretell_cancel(self) -> None:
-        self._foretold.add()
-
-    def clock(self, now: int) -> int:
-        return now
-
-    @staticmethod
-    @cache
-    def _packed(question: Many) -> str:
-        shown = [
-            f"CASE WHEN {name} IS NULL THEN NULL ELSE hex({name}) END" if kind == "bytes" else name
-            for name, _, kind in (column.partition(":") for column in question.columns.split())
-        ]
-        inner = f"SELECT {', '.join(question.names)} {question.body}"
-        return f"SELECT json_group_array(json_array({', '.join(shown)})) FROM ({inner})"
-
-    def _text(self, statement: Bulk, size: int) -> str:
-        known = self._bulk_sql.get((id(statement), size))
-        if known is None:
-            names = statement.names
-            body = statement.body.replace(Bulk.HELD, " executions ")
-            one = f"({','.join('?' * len(names))})"
-            columns = ",".join(names)
-            known = (
-                f"WITH filled({columns}) AS (VALUES {','.join([one] * size)}), "
-                f"v AS (SELECT {columns} FROM filled LIMIT ?) {body}"
-            )
-            self._bulk_sql[id(statement), size] = known
-        return known
-
-
-def _round_number(count: int) -> int:
-    """The next number with only its three highest bits set: at most a quarter more."""
-    step = 1 << max(0, (count - 1).bit_length() - 3)
-    return -(-count // step) * step
-
-
-class SqliteConnection:
-    """The writer's connection."""
-
-    def __init__(self, connection: sqlite3.Connection, foretold: Foretold, wal: Wal | None = None) -> None:
-        """`wal`: that of the file, if this connection is the one that moves it."""
-        self.raw = connection
-        self._tx = SqliteTx(connection, foretold)
-        self.wal = wal
-        self.waiting: Callable[[], None] = lambda: None
-
-    def begin(self) -> SqliteTx:
-        # Always IMMEDIATE: an upgrade from read to write fails at once whatever the busy timeout.
-        self._execute("BEGIN IMMEDIATE")
-        return self._tx
-
-    def commit(self) -> None:
-        self._execute("COMMIT")
-        if self.wal is not None:
-            self.wal.committed()
-
-    def verdict(self) -> bool:
-        return False  # a file never leaves a commit in doubt
-
-    def rollback(self) -> None:
-        if self.raw.in_transaction:
-            self._execute("ROLLBACK")
-
-    def savepoint(self) -> None:
-        self._execute("SAVEPOINT one")
-
-    def release(self) -> None:
-        self._execute("RELEASE one")
-
-    def rollback_to(self) -> None:
-        self._execute("ROLLBACK TO one")
-        self._execute("RELEASE one")
-
-    def close(self) -> None:
-        if self.wal is not None:
-            self.wal.close()
-            self.wal = None
-        self.raw.close()
-
-    def _execute(self, sql: str) -> None:
-        try:
-            self.raw.execute(sql)
-        except sqlite3.DatabaseError as error:
-            raise classified(error) from error
 
 
 class SqliteDialect:
@@ -213,10 +50,10 @@ class SqliteDialect:
         self.foretold = self._foretold.count
 
     def connect(self) -> SqliteConnection:
-        if self._path is None:
-            return SqliteConnection(self._memory_connection(), self._foretold)
-        connection = open_file(self._path)
-        return SqliteConnection(connection, self._foretold, Wal(self._path, connection) if self._checkpoints else None)
+        connection = self._memory_connection() if self._path is None else open_file(self._path)
+        bodies = SqliteBodies(connection, lambda: self._seat is not None)
+        wal = Wal(self._path, connection) if self._path is not None and self._checkpoints else None
+        return SqliteConnection(connection, self._foretold, bodies, wal)
 
     def engine(self) -> Engine:
         if self._engine is None:
@@ -268,8 +105,18 @@ class SqliteDialect:
         """By a lock on a file beside the database, which the kernel lets go when the process ends, however it ends."""
         if self._path is None or self._seat is not None:
             return True
-        self._seat = self._lock_seat(fcntl.LOCK_EX)
-        return self._seat is not None
+        seat = self._lock_seat(fcntl.LOCK_EX)
+        if seat is not None:
+            self._keep_bodies()
+            self._seat = seat
+        return seat is not None
+
+    def _keep_bodies(self) -> None:
+        try:
+            with self.changing_schema() as connection:
+                keep_bodies(lambda sql, params: connection.exec_driver_sql(sql, tuple(params)))
+        except (StoreBusy, DatabaseError) as error:
+            log.info("the index of bodies stays until the next start: %s", error)
 
     def seat_is_free(self) -> bool:
         if self._path is None or self._seat is not None:

@@ -6,7 +6,7 @@ from sqlmodel import Field, SQLModel
 
 from hub.store.tables.columns import big
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class NodeRow(SQLModel, table=True):

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from hub.store.dialects.base import StoreBusy
 from hub.store.dialects.foretelling import FileForetold, Foretold
-from hub.store.dialects.sqlite_bodies import SqliteBodies, keep_bodies
+from hub.store.dialects.sqlite_bodies import Run, SqliteBodies, are_kept, keep_bodies
 from hub.store.dialects.sqlite_file import FileWatch, network_dangers
 from hub.store.dialects.sqlite_opening import open_file
 from hub.store.dialects.sqlite_wal import Wal
@@ -112,11 +112,15 @@ class SqliteDialect:
         return seat is not None
 
     def _keep_bodies(self) -> None:
+        """What whoever serves has to do once, while nobody else does."""
         try:
+            with self.engine().connect() as connection:
+                if are_kept(_runs_on(connection)):
+                    return
             with self.changing_schema() as connection:
-                keep_bodies(lambda sql, params: connection.exec_driver_sql(sql, tuple(params)))
+                keep_bodies(_runs_on(connection))
         except (StoreBusy, DatabaseError) as error:
-            log.info("the index of bodies stays until the next start: %s", error)
+            log.info("bodies are known by their index until the next start: %s", error)
 
     def seat_is_free(self) -> bool:
         if self._path is None or self._seat is not None:
@@ -158,3 +162,7 @@ class SqliteDialect:
                 ":memory:", isolation_level=None, check_same_thread=False, cached_statements=512
             )
         return self._memory
+
+
+def _runs_on(connection: SqlConnection) -> Run:
+    return lambda sql, params: connection.exec_driver_sql(sql, tuple(params))

@@ -51,9 +51,14 @@ _FILE_BEHIND = (
 Run = Callable[[str, Sequence[Any]], Any]
 
 
+def are_kept(run: Run) -> bool:
+    """Whether there is a table of bodies."""
+    return run(_ARE_KEPT, ()).fetchone() is not None
+
+
 def keep_bodies(run: Run) -> None:
-    """Have the table in place of the index, in the transaction that is open. It takes some seconds for a million events, once."""
-    if not _are_kept(run):
+    """Have the table in place of the index, in the transaction that is open. It takes two seconds for a million events, once."""
+    if not are_kept(run):
         for statement in _SCHEMA:
             run(statement, ())
         _file_behind(run)
@@ -165,7 +170,7 @@ class SqliteBodies:
             self._forget()
 
     def _find(self) -> None:
-        self.kept = _are_kept(self._run)
+        self.kept = are_kept(self._run)
         if self.kept:
             _file_behind(self._run)
         self._complete = self._completed_now = True
@@ -214,10 +219,6 @@ class SqliteBodies:
             return self._connection.execute(sql, params)
         except sqlite3.DatabaseError as error:
             raise classified(error) from error
-
-
-def _are_kept(run: Run) -> bool:
-    return run(_ARE_KEPT, ()).fetchone() is not None
 
 
 def _file_behind(run: Run) -> None:

@@ -27,7 +27,8 @@ def read_plain(body: bytes, most_depth: int) -> tuple[Any] | None:
     if len(body) > _SHORT or b'": ' in body[:_BEGINNING] or (b"\\" in body and _LEFT.search(body) is not None):
         return None
     try:
-        value = from_json(body, allow_inf_nan=False)
+        # It would keep short texts for the next body, and values may be secret.
+        value = from_json(body, allow_inf_nan=False, cache_strings="keys")
         if to_json(value) != body:
             return None
     except ValueError:

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import repeat
+from itertools import groupby, repeat
+from operator import itemgetter
 from typing import Any
 
 from hub.api.passing import Passage, Values
-from hub.api.side_door import CONFLICT, NEW, NOT_HERE, NOT_STORED, REPEATED
+from hub.api.side_door import ALL_NEW, CONFLICT, NEW, NOT_HERE, NOT_STORED, REPEATED
 from hub.model.clock import Clock
 from hub.model.errors import StoreUnavailable
 from hub.model.event import StoredEvent
@@ -44,6 +45,17 @@ class Flood:
 
     row: int = 64
     seconds: float = 0.064
+
+
+@dataclass(slots=True)
+class _Message:
+    """Deliveries that the side door has sent together."""
+
+    number: int
+    #: Of each, whether it may come.
+    here: list[bool] = field(default_factory=list)
+    #: The gates that they have gone through, and how many.
+    entered: list[tuple[Gate, int]] = field(default_factory=list)
 
 
 class Doorkeeper:
@@ -128,26 +140,32 @@ class Doorkeeper:
 
     def _store(self, number: int, checked: Sequence[Any], data: bytes, *, holds: bool) -> None:
         """Hand in what may come, all at once; the others go back to the main door."""
-        gates: list[Gate | None] = []
+        message = _Message(number)
         rows: list[tuple[Sequence[Any], bytes]] = []
         start = 0
-        for name, row, length in checked:
-            gate = self._enter(name) if holds else None
-            gates.append(gate)
-            if gate is not None:
-                rows.append((row, data[start : start + length]))
-            start += length
+        for name, alike in groupby(checked, itemgetter(0)):
+            deliveries = list(alike)
+            admitted = self._enter(message, name, len(deliveries)) if holds else 0
+            message.here += [True] * admitted + [False] * (len(deliveries) - admitted)
+            for place, (_, row, length) in enumerate(deliveries):
+                if place < admitted:
+                    rows.append((row, data[start : start + length]))
+                start += length
         if rows:
-            self._hand_in(rows, partial(self._stored, number, gates))
+            self._hand_in(rows, partial(self._stored, message))
         else:
-            self._answer(number, [_NOT_HERE] * len(gates))
+            self._answer(number, [_NOT_HERE] * len(checked))
 
-    def _enter(self, name: str) -> Gate | None:
+    def _enter(self, message: _Message, name: str, wanted: int) -> int:
+        """How many of so many deliveries to one endpoint may come."""
         endpoint = self._intake.endpoints.get(name)
-        gate = None if endpoint is None else self._intake.gates.enter(endpoint)
-        return gate if isinstance(gate, Gate) else None
+        if endpoint is None:
+            return 0
+        gate, admitted = self._intake.gates.enter_together(endpoint, wanted)
+        message.entered.append((gate, admitted))
+        return admitted
 
-    def _stored(self, number: int, gates: Sequence[Gate | None], stored: Sequence[StoredEvent] | Exception) -> None:
+    def _stored(self, message: _Message, stored: Sequence[StoredEvent] | Exception) -> None:
         fates: Iterator[_Fate]
         if isinstance(stored, StoreUnavailable):
             fates = repeat((NOT_STORED, ""))
@@ -157,10 +175,12 @@ class Doorkeeper:
             fates = repeat(_NOT_HERE)
         else:
             fates = map(_fate, stored)
-        self._answer(number, [_NOT_HERE if gate is None else next(fates) for gate in gates])
-        for gate in gates:
-            if gate is not None:
-                self._intake.gates.leave(gate)
+        if not isinstance(stored, Exception) and all(message.here) and not any(one.duplicate for one in stored):
+            self._answer(message.number, ALL_NEW)
+        else:
+            self._answer(message.number, [next(fates) if here else _NOT_HERE for here in message.here])
+        for gate, admitted in message.entered:
+            self._intake.gates.leave(gate, admitted)
 
     def _answer(self, number: int, fates: Sequence[_Fate]) -> None:
         self._values.send(("answers", (number, fates), self._clock.now()))

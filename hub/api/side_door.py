@@ -30,11 +30,13 @@ _TOGETHER = 16
 _CLOSE_ENOUGH = 100.0
 #: What the main process says of an event. The first three: it is stored, and how.
 NEW, REPEATED, CONFLICT, NOT_STORED, NOT_HERE = range(5)
+#: In place of what it says of each: all are new, under the ids that they came with.
+ALL_NEW: Sequence[tuple[int, str]] = ()
 
 #: Reads the endpoints again: with a word for what the files were, which both processes compare.
 Read = Callable[[], tuple[str, Mapping[str, Endpoint]]]
-#: Who asks for an event to be stored, and where.
-_Asking = tuple[Visitor, Endpoint]
+#: Who asks for an event to be stored, where, and under which id.
+_Asking = tuple[Visitor, Endpoint, str]
 
 
 class SideDoor:
@@ -99,7 +101,7 @@ class SideDoor:
             self._loop.call_soon(self._send)
         endpoint, event = found
         row, data = self._row_of(event)
-        self._next.append((visitor, endpoint))
+        self._next.append((visitor, endpoint, row[0]))
         self._rows.append((endpoint.name, row, len(data)))
         self._data.append(data)
         if len(self._next) == _TOGETHER:
@@ -158,7 +160,10 @@ class SideDoor:
         self._clock.correct(now - self._clock.now(), _CLOSE_ENOUGH)
         if kind == "answers":
             number, fates = what
-            for (visitor, endpoint), (fate, name) in zip(self._asking.pop(number), fates, strict=True):
+            asked = self._asking.pop(number)
+            if not fates:
+                fates = [(NEW, name) for _, _, name in asked]
+            for (visitor, endpoint, _), (fate, name) in zip(asked, fates, strict=True):
                 self._answer(visitor, endpoint, fate, name)
         elif kind == "files":
             self._keep(self._read_again())

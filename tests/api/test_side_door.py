@@ -280,6 +280,9 @@ def test_of_one_message_each_has_its_own_fate() -> None:
         first, _, _, third, _ = names
         assert fates == [[NEW, first], [NOT_HERE, ""], [REPEATED, first], [NEW, third], [CONFLICT, first]]
         assert both.intake.gates.inside == 0
+        made = arrival(NewEvent("webhook:push", "d", "push", 1, {}, body=b"5"), 1, "E5")
+        side.send(("events", 8, "one", [("push", sent(made)[0], len(sent(made)[1]))]), sent(made)[1])
+        assert (await asyncio.wait_for(said.get(), PATIENCE))[1] == [8, []], "its id is known where it was made"
         event = await both.store.event(third)
         assert event is not None
         assert (event.body, event.payload) == (b"3", {"n": "\u00fc"})

@@ -29,12 +29,26 @@ class Gate:
         self.inside += 1
         return None
 
-    def _wait(self, rate: int, seconds: float) -> int:
-        """Take one delivery out of the minute's share; whole seconds to wait when there is none. `seconds` only grow."""
+    def let_in(self, endpoint: Endpoint, wanted: int, clock: Clock) -> int:
+        """How many of so many pass, counted."""
+        count = max(0, min(wanted, endpoint.concurrency - self.inside))
+        if endpoint.rate is not None:
+            self._refill(endpoint.rate, clock.monotonic())
+            count = min(count, int(self.left))
+            self.left -= count
+        self.inside += count
+        return count
+
+    def _refill(self, rate: int, seconds: float) -> None:
+        """`seconds` only grow."""
         if self.left < 0:
             self.left, self.at = float(rate), seconds
         self.left = min(float(rate), self.left + (seconds - self.at) * rate / 60)
         self.at = seconds
+
+    def _wait(self, rate: int, seconds: float) -> int:
+        """Take one delivery out of the minute's share; whole seconds to wait when there is none."""
+        self._refill(rate, seconds)
         if self.left >= 1:
             self.left -= 1
             return 0
@@ -58,9 +72,7 @@ class Gates:
         """The gate, to be left when the request is answered; or the answer that sends it away."""
         if self.inside >= self._concurrency:
             return retry_later(503, 1, "too many deliveries at the same time")
-        gate = self._gates.get(endpoint.name)
-        if gate is None:
-            gate = self._gates[endpoint.name] = Gate()
+        gate = self._gate(endpoint)
         away = gate.open(endpoint, self._clock)
         if away is not None:
             return away
@@ -68,7 +80,21 @@ class Gates:
         self.taken += 1
         return gate
 
-    def leave(self, gate: Gate) -> None:
-        """The request is answered."""
-        self.inside -= 1
-        gate.inside -= 1
+    def enter_together(self, endpoint: Endpoint, wanted: int) -> tuple[Gate, int]:
+        """The gate, and how many of so many requests it lets in."""
+        gate = self._gate(endpoint)
+        count = gate.let_in(endpoint, min(wanted, self._concurrency - self.inside), self._clock)
+        self.inside += count
+        self.taken += count
+        return gate, count
+
+    def leave(self, gate: Gate, count: int = 1) -> None:
+        """So many of its requests are answered."""
+        self.inside -= count
+        gate.inside -= count
+
+    def _gate(self, endpoint: Endpoint) -> Gate:
+        gate = self._gates.get(endpoint.name)
+        if gate is None:
+            gate = self._gates[endpoint.name] = Gate()
+        return gate

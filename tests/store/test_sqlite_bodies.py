@@ -15,7 +15,7 @@ from kit import NOON
 
 from hub.model.clock import first_id
 from hub.store.committing import Committer, Operation
-from hub.store.dialects import sqlite, sqlite_bodies
+from hub.store.dialects import sqlite_bodies
 from hub.store.dialects.base import StoreBusy, Tx
 from hub.store.dialects.sqlite import SqliteDialect
 from hub.store.dialects.sqlite_writing import SqliteConnection
@@ -248,12 +248,9 @@ def test_a_file_whose_rows_were_numbered_anew_forgets_none(quick_path: Path) -> 
     hub.end()
 
 
-def test_a_start_goes_on_with_the_index_when_the_file_is_held(
-    quick_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_start_goes_on_with_the_index_when_the_file_is_held(quick_path: Path) -> None:
     path = quick_path / "hub.db"
     Hub(path, indexed=True).end()
-    monkeypatch.setattr(sqlite, "_SCHEMA_BUSY_MS", 1)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         hub = Hub(path, indexed=False)

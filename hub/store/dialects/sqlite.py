@@ -11,16 +11,16 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Engine, MetaData, StaticPool, create_engine
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from hub.store.dialects.base import StoreBusy
+from hub.store.dialects.base import StoreBroken, StoreBusy
 from hub.store.dialects.foretelling import FileForetold, Foretold
-from hub.store.dialects.sqlite_bodies import Run, SqliteBodies, are_kept, keep_bodies
+from hub.store.dialects.sqlite_bodies import SqliteBodies, are_kept, keep_bodies
 from hub.store.dialects.sqlite_file import FileWatch, network_dangers
 from hub.store.dialects.sqlite_opening import open_file
 from hub.store.dialects.sqlite_wal import Wal
@@ -112,14 +112,15 @@ class SqliteDialect:
         return seat is not None
 
     def _keep_bodies(self) -> None:
-        """What whoever serves has to do once, while nobody else does."""
+        """What whoever serves has to do once, while nobody else does. If the file is held just now, the next one does it."""
+        assert self._path is not None
         try:
-            with self.engine().connect() as connection:
-                if are_kept(_runs_on(connection)):
-                    return
-            with self.changing_schema() as connection:
-                keep_bodies(_runs_on(connection))
-        except (StoreBusy, DatabaseError) as error:
+            with closing(open_file(self._path)) as connection:
+                if not are_kept(connection.execute):
+                    connection.execute("BEGIN IMMEDIATE")
+                    keep_bodies(connection.execute)
+                    connection.execute("COMMIT")
+        except (StoreBroken, sqlite3.DatabaseError) as error:
             log.info("bodies are known by their index until the next start: %s", error)
 
     def seat_is_free(self) -> bool:
@@ -162,7 +163,3 @@ class SqliteDialect:
                 ":memory:", isolation_level=None, check_same_thread=False, cached_statements=512
             )
         return self._memory
-
-
-def _runs_on(connection: SqlConnection) -> Run:
-    return lambda sql, params: connection.exec_driver_sql(sql, tuple(params))

@@ -12,8 +12,9 @@ from typing import Any
 from hub.model.errors import StoreUnavailable
 from hub.model.event import NewEvent, StoredEvent
 from hub.triggers.webhook.answer import Answer
+from hub.triggers.webhook.deciding import Decided
 from hub.triggers.webhook.guard import HeadLimits, look
-from hub.triggers.webhook.intake import Admitted, Decided, Intake, Scope
+from hub.triggers.webhook.intake import Admitted, Intake, Scope
 
 Reply = Callable[[Answer], None]
 #: Hands an event to the store, which calls back with what became of it. It does not block.

@@ -60,9 +60,7 @@ def test_every_vector_gets_its_verdict_from_the_intake(vector: dict[str, Any]) -
         return
     # Zendesk's own vectors are signed with the secret that its documentation publishes, which is refused unless `weak`.
     assert isinstance(made, Endpoint), made
-    desk = Desk(made)
-    desk.clock = FakeClock(NOW if vector["at"] is None else vector["at"] * 1000)
-    desk.intake._clock = desk.clock
+    desk = Desk(made, clock=FakeClock(NOW if vector["at"] is None else vector["at"] * 1000))
     reply = desk.raw(
         base64.b64decode(vector["body_base64"]),
         [(name.encode(), value.encode()) for name, value in vector["headers"].items()],

@@ -98,9 +98,9 @@ class Reply:
 class Desk:
     """An intake with its store, and a sender."""
 
-    def __init__(self, *endpoints: Endpoint, **options: Any) -> None:
+    def __init__(self, *endpoints: Endpoint, clock: FakeClock | None = None, **options: Any) -> None:
         self.store = MemoryStore()
-        self.clock = FakeClock()
+        self.clock = clock or FakeClock()
         self.intake = Intake(
             self.store,
             self.clock,

@@ -30,6 +30,8 @@ class Proxy:
         self.refuse = False
         self.swallow = False
         self.cut_replies = 0
+        #: What is in a request that commits.
+        self.commits = b"COMMIT"
         self.delay = 0.0
         #: Commits whose answer was cut.
         self.cut = 0
@@ -82,7 +84,7 @@ class Proxy:
                     continue
                 if self.delay:
                     time.sleep(self.delay)
-                if asks and b"COMMIT" in data and self._takes_one():
+                if asks and self.commits in data and self._takes_one():
                     cutting.set()
                 if not asks and cutting.is_set():
                     break

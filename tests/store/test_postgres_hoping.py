@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from kit import FakeClock
+from postgres_proxy import Proxy
 
 from hub.model.event import NewEvent, StoredEvent
 from hub.model.execution import Started, StartRequest, Status
 from hub.store import open_store
 from hub.store.committing import Committer, Operation
 from hub.store.dialects import postgres_hoping
-from hub.store.dialects.base import Bulk
+from hub.store.dialects.base import Bulk, StoreInDoubt
 from hub.store.dialects.postgres import PostgresDialect
 from hub.store.dialects.postgres_hoping import Hope
 from hub.store.dialects.postgres_link import Link, Statement
@@ -139,3 +140,45 @@ def test_another_verbs_taken_key_is_that_verbs_own_error(node: Node) -> None:
     stored, refused = node.commit((STORE_EVENTS, arrivals(*range(10))), (taken, "x"))
     assert stored == NEW[0]
     assert "executor_states" in str(refused)
+
+
+def test_what_is_sent_with_its_commit_is_all_or_nothing_without_a_word(node: Node) -> None:
+    """The slip cannot be put, behind events that were."""
+    node.connection.raw.run("ALTER TABLE commits ADD CONSTRAINT planted CHECK (number < 1)")
+    try:
+        with pytest.raises(Exception, match="planted"):
+            node.store(arrivals(*range(10)))
+        assert node.connection.raw.rows("SELECT count(*) FROM events") == [(0,)]
+    finally:
+        node.connection.raw.run("ALTER TABLE commits DROP CONSTRAINT planted")
+    assert node.store(arrivals(*range(10))) == NEW
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_what_is_sent_with_its_commit_happens_once_though_the_answer_is_cut(
+    proxy: Proxy, asks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And twice where nobody asks what became of it."""
+
+    def count(tx: PostgresTx, items: Sequence[str]) -> list[None]:
+        more = "INSERT INTO meta (key, value) SELECT key, '1' FROM v WHERE true ON CONFLICT (key) DO UPDATE SET value = meta.value || '1'"
+        tx.put(Bulk("key:text", more), [(item,) for item in items])
+        return [None for _ in items]
+
+    def nothing_happened(connection: PostgresConnection) -> bool:
+        connection._doubt = None
+        return False
+
+    if not asks:
+        monkeypatch.setattr(PostgresConnection, "verdict", nothing_happened)
+    counted: Verb[str, None] = Verb("count", count)  # type: ignore[arg-type]  # a verb of this test alone
+    node = Node(proxy.url)
+    key = f"cut {asks}"
+    proxy.commits, proxy.cut_replies = node.connection._writer.encode(), 1
+    batch = [Operation(counted, key)]
+    with pytest.raises(StoreInDoubt):
+        node._committer.commit(batch)
+    node._committer.commit(batch)
+    assert node.connection.raw.rows("SELECT value FROM meta WHERE key = ?", (key,)) == [("1" if asks else "11",)]
+    node.connection.raw.run("DELETE FROM meta WHERE key = ?", (key,))
+    node.connection.close()

@@ -71,6 +71,8 @@ class PostgresTx:
         self._hope: Hope | None = hope
         self._hoped = False
         self._unsent: list[Statement] = [*first]
+        #: Whether its BEGIN has been sent.
+        self.begun = False
         #: Whether this transaction has changed anything.
         self.changed = False
 
@@ -126,11 +128,6 @@ class PostgresTx:
         """From here on nothing is `put_new`."""
         self._hope = None
 
-    @property
-    def begun(self) -> bool:
-        """Whether its BEGIN has been sent."""
-        return _BEGIN not in self._unsent
-
     def unsent(self) -> list[Statement]:
         """What has not been sent yet, for whoever sends it now."""
         unsent, self._unsent = self._unsent, []
@@ -150,6 +147,7 @@ class PostgresTx:
 
     def send(self, statements: Sequence[Statement]) -> list[Any]:
         """Their results. Raises NotNew when it is up to what was `put_new`."""
+        self.begun = self.begun or _BEGIN in statements[:1]
         try:
             return self._link.exchange(statements)
         except Fault as fault:
@@ -192,11 +190,14 @@ class PostgresConnection:
         left = self._tx.unsent()
         if not self._tx.changed:
             if left != [_BEGIN]:
-                self._link.exchange([*left, _COMMIT])
+                self._tx.send([*left, _COMMIT])
             return
         self._number += 1
+        slips = self._slips(self._number)
+        # What is sent together is one transaction, also when nobody says so: https://www.postgresql.org/docs/current/libpq-pipeline-mode.html
+        statements = [*left, *slips, _COMMIT] if self._tx.begun else [*left[1:], *slips]
         try:
-            self._tx.send([*left, *self._slips(self._number), _COMMIT])
+            self._tx.send(statements)
         except StoreBusy as error:
             # Also when the server says that it ends the session: it may have said so behind the commit.
             self._doubt = self._number
@@ -266,7 +267,7 @@ class PostgresConnection:
         if not self._link.alive:  # another one would know nothing of this transaction
             raise StoreBusy("the connection was lost")
         if left := self._tx.unsent():
-            self._link.exchange(left)
+            self._tx.send(left)
         self._link.simple(sql)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain, islice
@@ -124,6 +124,7 @@ def insert_deliveries(tx: Tx, deliveries: Sequence[Delivery]) -> None:
 
 
 def _repetition(tx: Tx, arrival: Arrival, deliveries: list[Delivery]) -> StoredEvent:
+    tx.bodies.refused(_claim(arrival))
     first, body = _first(tx, arrival)
     if not first:
         # Its keys were taken, and their time is over.
@@ -153,6 +154,15 @@ def _repetition(tx: Tx, arrival: Arrival, deliveries: list[Delivery]) -> StoredE
     return StoredEvent(first, duplicate=True, conflict=conflict)
 
 
+def _holders(tx: Tx, arrival: Arrival) -> Iterator[Row]:
+    question = "SELECT id, body, key_until FROM events WHERE"
+    if arrival.key is not None:
+        yield from tx.rows(f"{question} source = ? AND key = ?", (arrival.source, arrival.key))
+    if arrival.body_key is not None:
+        for holder in tx.bodies.holders(_claim(arrival)):
+            yield from tx.rows(f"{question} id = ? AND body_key = ?", (holder, arrival.body_key))
+
+
 def _claim(arrival: Arrival) -> BodyClaim:
     return arrival.id, arrival.source, arrival.body_key
 
@@ -162,14 +172,7 @@ def _first(tx: Tx, arrival: Arrival) -> tuple[str, bytes | None]:
 
     Keys whose time is over are taken from their event. The sender's id comes first: only it can be used with another body.
     """
-    question = "SELECT id, body, key_until FROM events WHERE "
-    found: list[Row] = []
-    if arrival.key is not None:
-        found += tx.rows(f"{question} source = ? AND key = ?", (arrival.source, arrival.key))
-    if arrival.body_key is not None:
-        for holder in tx.bodies.holders(_claim(arrival)):
-            found += tx.rows(f"{question} id = ? AND body_key = ?", (holder, arrival.body_key))
-    for identifier, body, until in found:
+    for identifier, body, until in _holders(tx, arrival):
         if until is None or until > arrival.received_at:
             return identifier, body
         tx.run("UPDATE events SET key = NULL, body_key = NULL WHERE id = ?", (identifier,))

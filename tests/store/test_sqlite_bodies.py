@@ -79,11 +79,16 @@ class Story:
         self._indexed = indexed
         self._count = 0
         self._now = NOON
+        #: Of the commit that is being made: which body came with an id, and which id with a body.
+        self._bodies: dict[tuple[str, str], str | None] = {}
+        self._keys: dict[tuple[str, str], str | None] = {}
         self.hub = Hub(self._path, indexed=indexed)
 
     def play(self, step: tuple[Any, ...]) -> object:
         """What the step comes to, for whoever asked for it."""
         kind, *what = step
+        self._bodies.clear()
+        self._keys.clear()
         match kind:
             case "store":
                 batches, failing = what
@@ -110,6 +115,12 @@ class Story:
         return [self._arrival(*one) for one in batch]
 
     def _arrival(self, source: str, key: str | None, body: str | None, forgotten: bool) -> Arrival:
+        # Of two that come at once and share only one of id and body, either may be the first, with an index as well: it depends on what
+        # else is in the way of each.
+        if key is not None:
+            body = self._bodies.setdefault((source, key), body)
+        if body is not None and self._keys.setdefault((source, body), key) != key:
+            body = None
         self._count += 1
         name = f"{first_id(self._now)}{self._count:06d}"
         until = self._now + WINDOW if forgotten else None

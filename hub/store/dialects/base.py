@@ -59,6 +59,10 @@ class Bodies(Protocol):
         """Events, by their ids, that are not to be inserted, since another one was before. Of the others some may be refused by the insert."""
         ...
 
+    def refused(self, claim: BodyClaim) -> None:
+        """The insert has refused this event: what was claimed for it is nobody's."""
+        ...
+
     def holders(self, claim: BodyClaim) -> list[str]:
         """Events, by their ids, one of which was before this one, which is not stored. Each may have given up the body, or be gone."""
         ...

@@ -52,6 +52,9 @@ class _IndexedBodies:
     def claim(self, claims: Sequence[BodyClaim]) -> set[str]:  # noqa: ARG002 - the insert tells
         return set()
 
+    def refused(self, claim: BodyClaim) -> None:
+        """Nothing was claimed."""
+
     def holders(self, claim: BodyClaim) -> list[str]:
         found = self._tx.rows("SELECT id FROM events WHERE source = ? AND body_key = ?", claim[1:])
         return [str(name) for (name,) in found]

@@ -111,11 +111,15 @@ class SqliteBodies:
         self._events_now += len(claims)
         return late
 
-    def holders(self, claim: BodyClaim) -> list[str]:
+    def refused(self, claim: BodyClaim) -> None:
         event, source, key = claim
         body = f"{source} {key}"
-        if self._recent.get(body) == event:  # the insert has refused it
+        if self._recent.get(body) == event:
             del self._recent[body]
+
+    def holders(self, claim: BodyClaim) -> list[str]:
+        _, source, key = claim
+        body = f"{source} {key}"
         if self.kept:
             found = self._run("SELECT event_id FROM bodies WHERE body = ?", (body,)).fetchall()
         else:
@@ -232,4 +236,4 @@ def _file_behind(run: Run) -> None:
 
 @cache
 def _file_text(count: int) -> str:
-    return f"INSERT OR REPLACE INTO bodies VALUES {','.join(['(?, ?)'] * count)}"
+    return f"INSERT OR IGNORE INTO bodies VALUES {','.join(['(?, ?)'] * count)}"

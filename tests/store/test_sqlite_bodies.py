@@ -227,6 +227,18 @@ def test_few_are_in_memory_and_the_others_filed(quick_path: Path) -> None:
     assert 100 - 3 * MANY <= int(mark.partition(" ")[0]) <= 100
 
 
+def test_another_process_files_only_when_it_has_a_body_itself(quick_path: Path) -> None:
+    path = quick_path / "hub.db"
+    hub = Hub(path, indexed=False)
+    store(hub, arrival(1, "b"), arrival(2, "c"))
+    for number, (body, filed) in enumerate([(None, 0), ("d", 3)]):
+        other = Hub(path, indexed=False, seated=False)
+        store(other, arrival(3 + number, "")._replace(body_key=body))
+        other.end()
+        assert ask(hub, "SELECT count(*) FROM bodies") == [(filed,)]
+    hub.end()
+
+
 @pytest.mark.parametrize("commits", range(8))
 def test_those_that_were_being_filed_at_a_kill_are_known(quick_path: Path, commits: int) -> None:
     path = quick_path / "hub.db"

@@ -92,9 +92,11 @@ class SqliteBodies:
         return _FREE if self.kept else " true "
 
     def claim(self, claims: Sequence[BodyClaim]) -> set[str]:
-        if not self._complete:
-            self._find()
         late: set[str] = set()
+        if not self._complete:
+            if not self._serving() and all(key is None for _, _, key in claims):
+                return late  # a command is not to hold the file for what it does not need
+            self._find()
         if not self.kept:
             return late
         if self._events >= _MANY and self._mark is None and not self._events_now:

@@ -227,6 +227,19 @@ def test_few_are_in_memory_and_the_others_filed(quick_path: Path) -> None:
     assert 100 - 3 * MANY <= int(mark.partition(" ")[0]) <= 100
 
 
+def test_one_that_another_process_took_when_its_time_was_over_is_that_one_s(quick_path: Path) -> None:
+    """What the hub has in memory is older."""
+    compare(
+        quick_path,
+        [
+            ("store", [[("webhook:a", None, "b", True)]], 0),
+            ("later", WINDOW),
+            ("other", [("webhook:a", None, "b", False)]),
+            ("store", [[("webhook:a", None, "b", False)]], 0),
+        ],
+    )
+
+
 def test_another_process_files_only_when_it_has_a_body_itself(quick_path: Path) -> None:
     path = quick_path / "hub.db"
     hub = Hub(path, indexed=False)

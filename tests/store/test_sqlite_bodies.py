@@ -252,6 +252,17 @@ def test_another_process_files_only_when_it_has_a_body_itself(quick_path: Path) 
     hub.end()
 
 
+def test_another_process_files_its_own_at_once_however_many_it_stores(quick_path: Path) -> None:
+    path = quick_path / "hub.db"
+    hub, other = Hub(path, indexed=False), Hub(path, indexed=False, seated=False)
+    store(hub, arrival(0, "b"))
+    for number in range(2 * MANY):
+        (first,) = store(other, arrival(10 + number, f"c{number}"))
+        assert store(hub, arrival(50 + number, f"c{number}")) == [first]
+    hub.end()
+    other.end()
+
+
 @pytest.mark.parametrize("commits", range(8))
 def test_those_that_were_being_filed_at_a_kill_are_known(quick_path: Path, commits: int) -> None:
     path = quick_path / "hub.db"

@@ -99,7 +99,7 @@ class SqliteBodies:
             self._find()
         if not self.kept:
             return late
-        if self._events >= _MANY and self._mark is None and not self._events_now:
+        if self._events >= _MANY and self._mark is None and not self._events_now and self._serving():
             self._plan()
         recent, claimed = self._recent, self._claimed
         for event, source, key in claims:

@@ -37,11 +37,12 @@ def test_many_at_once_are_counted_as_one_by_one() -> None:
         clock = FakeClock()
         store, counts = open_store("sqlite://", clock), Counts(clock)
         store.watch(counts)
-        deliveries = [("webhook:a", "1", 9_000), ("webhook:b", "1", 4), ("manual:x", "1", 3), ("webhook:a", "1", 2)]
+        deliveries = [("webhook:a", "1", 9_000), ("webhook:a", "2", 8_000), ("webhook:b", "1", 4), ("manual:x", "1", 3)]
+        deliveries.append(("webhook:a", "1", 2))
         events = [NewEvent(source, key, "push", clock.now() - late, {}) for source, key, late in deliveries]
         try:
             await store._writer.submit(STORE_EVENTS, [arrival(event, clock.now()) for event in events])
-            assert counts.events == {("webhook", "new"): 2, ("webhook", "duplicate"): 1, ("manual", "new"): 1}
+            assert counts.events == {("webhook", "new"): 3, ("webhook", "duplicate"): 1, ("manual", "new"): 1}
             assert counts.latest == {"webhook": 0.002, "manual": 0.003}
         finally:
             await store.close()

@@ -68,7 +68,6 @@ class Watching:
         except DatabaseUnavailable as error:
             self._away = str(error)  # what may have moved is said by the next `moved` that works
             return 0
-        self._away = None
         self._rows_due |= moved.rows
         self._check_due |= moved.schema or self._clock.monotonic() - self._checked_at >= _CHECK_SECONDS
         if self._check_due:
@@ -76,6 +75,7 @@ class Watching:
             await self._keeper.run_once()
             self._check_due |= self._keeper.trouble is not None
             self._checked_at = self._clock.monotonic()
+        self._away = None  # not before its triggers are looked at: who hears that all is well may write at once
         if not self._rows_due:
             return 0
         handed = await self._drain.run_once()

@@ -102,6 +102,30 @@ def test_trouble_is_told_and_passes(shop: Shop):
     asyncio.run(story())
 
 
+def test_all_is_well_only_when_its_triggers_are_there(shop: Shop):
+    """Whoever hears it may write at once, and no trigger notices what was written before it."""
+    aside = shop.path.with_suffix(".aside")
+    heard: list[str | None] = []
+    install = shop.watched.install
+
+    async def story() -> None:
+        loop, _ = watching(shop)
+
+        async def asked_meanwhile(tables):
+            heard.append(loop.trouble)
+            return await install(tables)
+
+        shop.watched.install = asked_meanwhile
+        shop.path.rename(aside)
+        await loop.run_once()
+        aside.rename(shop.path)
+        await loop.run_once()
+        assert [said is not None and "there is no file" in said for said in heard] == [True]
+        assert loop.trouble is None
+
+    asyncio.run(story())
+
+
 def test_a_check_that_failed_is_made_again(shop: Shop):
     async def story() -> None:
         loop, keeper = watching(shop)
